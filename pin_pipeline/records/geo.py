@@ -1,0 +1,32 @@
+"""A geolocation: where and when a pin was posted."""
+
+from pin_pipeline.records.fields import Integer, Number, Text, Timestamp
+from pin_pipeline.records.kind import Column, Combine, RecordKind, published
+
+_FIELDS = (
+    Integer(name="ind", description="Key of the post, shared by its pin, geolocation and user record."),
+    Timestamp(name="timestamp", description="When the pin was posted."),
+    Number(name="latitude", description="Latitude in degrees.", minimum=-90, maximum=90),
+    Number(name="longitude", description="Longitude in degrees.", minimum=-180, maximum=180),
+    Text(name="country", description="Country the pin was posted from."),
+)
+
+GEO = RecordKind(
+    name="geo",
+    description="Geolocations: where and when each pin was posted.",
+    source_table="geolocation_data",
+    key="ind",
+    fields=_FIELDS,
+    columns=(
+        published(_FIELDS, "ind", "int"),
+        published(_FIELDS, "country", "string"),
+        Column(
+            name="coordinates",
+            type="array<double>",
+            description="Latitude and longitude in degrees.",
+            fields=("latitude", "longitude"),
+            combine=Combine.ARRAY,
+        ),
+        published(_FIELDS, "timestamp", "timestamp"),
+    ),
+)
