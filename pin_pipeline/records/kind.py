@@ -22,7 +22,7 @@ class Column:
     name: str
     type: str
     description: str
-    fields: tuple[str, ...]
+    fields: tuple[str, ...] = ()
     combine: Combine | None = None
 
 

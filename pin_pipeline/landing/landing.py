@@ -1,0 +1,191 @@
+"""Land a topic: everything up to the end offsets read at the start, each record once, whatever is killed when.
+
+Progress is what is on S3. The consumer group's committed offset only says where to start looking, so that the listing
+does not grow with the history; it is believed only when the object that it names is there.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from kafka import KafkaConsumer, TopicPartition
+from kafka.errors import KafkaError
+from kafka.structs import OffsetAndMetadata
+
+from pin_pipeline.landing.chunks import Chunk, Record, chunks
+from pin_pipeline.landing.names import AREAS, ObjectName
+from pin_pipeline.landing.store import ObjectStore
+
+GROUP = "pin-pipeline-landing"
+BOOTSTRAP_MILLISECONDS = 10_000
+POLL_MILLISECONDS = 1000
+STALL_SECONDS = 60
+
+log = logging.getLogger(__name__)
+
+
+class LandingError(Exception):
+    """A topic cannot be landed; says what was expected, what was found and what to do."""
+
+
+@dataclass
+class Landed:
+    """What one landing did: counts of this call, and how far each partition has come."""
+
+    records: int = 0
+    set_aside: int = 0
+    objects: int = 0
+    bytes: int = 0
+    next_offsets: dict[int, int] = field(default_factory=dict)
+    end_offsets: dict[int, int] = field(default_factory=dict)
+
+    @property
+    def missing(self) -> int:
+        """Offsets below the end offsets read at the start that are not on S3: 0 after every landing."""
+        return sum(max(0, end - self.next_offsets[partition]) for partition, end in self.end_offsets.items())
+
+    def add(self, chunk: Chunk) -> None:
+        """Count an object that was written."""
+        self.objects += 1
+        self.bytes += len(chunk.body)
+        self.records += len(chunk.lines)
+        self.set_aside += len(chunk.lines) if chunk.area == "quarantine" else 0
+
+
+def land(bootstrap: str, store: ObjectStore, topic: str, *, fail_on_data_loss: bool = True) -> Landed:
+    """Land every partition of a topic up to its end offset of now.
+
+    Records that aged out of the topic unread are an error, unless `fail_on_data_loss` is false: then landing goes on
+    behind them and says so in the log.
+
+    Raises:
+        LandingError: the broker is away, the topic is missing or was recreated, or records aged out unread.
+        StoreError: S3 refused.
+    """
+    try:
+        consumer = KafkaConsumer(
+            bootstrap_servers=bootstrap,
+            group_id=GROUP,
+            enable_auto_commit=False,
+            auto_offset_reset="none",
+            allow_auto_create_topics=False,
+            isolation_level="read_committed",
+            max_poll_records=10_000,
+            max_partition_fetch_bytes=8 * 2**20,
+            bootstrap_timeout_ms=BOOTSTRAP_MILLISECONDS,
+        )
+    except KafkaError as error:
+        raise _unreachable(bootstrap, topic, error) from error
+    try:
+        return _land_all(consumer, store, topic, fail_on_data_loss)
+    except KafkaError as error:
+        raise _unreachable(bootstrap, topic, error) from error
+    finally:
+        consumer.close()
+
+
+def _unreachable(bootstrap: str, topic: str, error: KafkaError) -> LandingError:
+    return LandingError(
+        f"could not read topic {topic} from the Kafka broker at {bootstrap}: {error!r}; "
+        "check that it is up (`pin-pipeline status`, `pin-pipeline up`)"
+    )
+
+
+def _land_all(consumer: KafkaConsumer, store: ObjectStore, topic: str, fail_on_data_loss: bool) -> Landed:
+    numbers = consumer.partitions_for_topic(topic)
+    if not numbers:
+        raise LandingError(f"topic {topic} does not exist; `pin-pipeline up` creates the topics of PIN_PREFIX")
+    partitions = [TopicPartition(topic, number) for number in sorted(numbers)]
+    consumer.assign(partitions)
+    begins, ends = consumer.beginning_offsets(partitions), consumer.end_offsets(partitions)
+    landed = Landed(end_offsets={partition.partition: ends[partition] for partition in partitions})
+    for partition in partitions:
+        consumer.assign([partition])
+        begin, end = begins[partition], ends[partition]
+        position = _start(_position(consumer, store, partition), begin, end, partition, fail_on_data_loss)
+        while position < end:
+            position = _land_from(consumer, store, partition, position, end, landed)
+        landed.next_offsets[partition.partition] = position
+    return landed
+
+
+def _start(position: int, begin: int, end: int, partition: TopicPartition, fail_on_data_loss: bool) -> int:
+    """Where to go on in a topic that holds [begin, end) when all before `position` is on S3."""
+    where = f"{partition.topic}/{partition.partition}"
+    if position > end:
+        raise LandingError(
+            f"S3 holds {where} up to offset {position}, but the topic ends at {end}: it was deleted and created again; "
+            "land it under another PIN_PREFIX or into another PIN_BUCKET"
+        )
+    if 0 < position < begin:
+        loss = f"{begin - position} records of {where} aged out before they were landed, offsets {position} to {begin}"
+        if fail_on_data_loss:
+            raise LandingError(f"{loss}; raise the topic's retention, and set fail_on_data_loss to false to go on")
+        log.warning("%s; going on behind them", loss)
+    return max(position, begin)
+
+
+def _position(consumer: KafkaConsumer, store: ObjectStore, partition: TopicPartition) -> int:
+    """The first offset that is not on S3."""
+    committed = consumer.committed(partition, metadata=True)
+    if committed is not None and committed.metadata:
+        hint = ObjectName.parse(committed.metadata)
+        names = _last_names(store, partition, hint.offset)
+        if any(name >= hint for name in names if name.area == hint.area):
+            return max(int(committed.offset), *(_end(store, name) for name in names))
+    return max((_end(store, name) for name in _last_names(store, partition, 0)), default=0)
+
+
+def _last_names(store: ObjectStore, partition: TopicPartition, offset: int) -> list[ObjectName]:
+    """The last object of each area among those that start at or after `offset`."""
+    firsts = (ObjectName(area, partition.topic, partition.partition, offset) for area in AREAS)
+    lasts = [max(store.names_from(first), default=None) for first in firsts]
+    return [name for name in lasts if name is not None]
+
+
+def _end(store: ObjectStore, name: ObjectName) -> int:
+    """The offset after an object's last record."""
+    return name.offset + store.read(name).count(b"\n")
+
+
+def _land_from(
+    consumer: KafkaConsumer, store: ObjectStore, partition: TopicPartition, position: int, end: int, landed: Landed
+) -> int:
+    """Write objects from `position` on; returns where to go on when all is done or another landing was faster."""
+    name = None
+    for chunk in chunks(_records(consumer, partition, position, end)):
+        name = ObjectName(chunk.area, partition.topic, partition.partition, chunk.first_offset)
+        if not store.put_once(name, chunk.body):
+            log.info("%s is already there, going on behind it", name.key)
+            return _end(store, name)
+        landed.add(chunk)
+        _commit(consumer, partition, chunk.next_offset, name)
+        log.info("%s: %d records, up to offset %d of %d", name.key, len(chunk.lines), chunk.next_offset, end)
+    if name is not None:  # markers behind the last record end no object, but need not be read again
+        _commit(consumer, partition, end, name)
+    return end
+
+
+def _records(consumer: KafkaConsumer, partition: TopicPartition, position: int, end: int) -> Iterator[Record]:
+    """The records of [position, end). What a transaction aborted, and its markers, are passed over by the client."""
+    consumer.seek(partition, position)
+    patience = time.monotonic() + STALL_SECONDS
+    while (reached := consumer.position(partition)) < end:
+        for message in consumer.poll(timeout_ms=POLL_MILLISECONDS).get(partition, ()):
+            if message.offset >= end:
+                return
+            yield Record(message.offset, message.timestamp, message.value)
+        if consumer.position(partition) > reached:
+            patience = time.monotonic() + STALL_SECONDS
+        elif time.monotonic() > patience:
+            raise LandingError(
+                f"{partition.topic}/{partition.partition} gave nothing for {STALL_SECONDS} s at offset {reached} of "
+                f"{end}; check that the Kafka broker is up (`pin-pipeline status`)"
+            )
+
+
+def _commit(consumer: KafkaConsumer, partition: TopicPartition, offset: int, name: ObjectName) -> None:
+    consumer.commit({partition: OffsetAndMetadata(offset, name.key, -1)})

@@ -1,0 +1,94 @@
+"""The bucket as landing and cleaning use it: objects are written once and listed from a name on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import boto3
+from botocore.exceptions import BotoCoreError, ClientError
+
+from pin_pipeline.environment import Settings
+from pin_pipeline.landing.names import Area, ObjectName
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3.client import S3Client
+
+_ALREADY_THERE = {"PreconditionFailed", "412"}
+_BEING_WRITTEN = {"ConditionalRequestConflict", "409"}
+
+
+class StoreError(Exception):
+    """S3 did not do what it was asked; says what was tried and where."""
+
+
+@dataclass(frozen=True)
+class ObjectStore:
+    """One bucket of landed objects."""
+
+    client: S3Client
+    bucket: str
+
+    @classmethod
+    def of(cls, settings: Settings) -> ObjectStore:
+        """The bucket of the environment."""
+        client = boto3.client("s3", endpoint_url=settings.s3_endpoint_url, region_name=settings.region)
+        return cls(client, settings.bucket)
+
+    def put_once(self, name: ObjectName, body: bytes) -> bool:
+        """Write an object unless there is one of that name; says whether it was written."""
+        while True:
+            try:
+                self.client.put_object(Bucket=self.bucket, Key=name.key, Body=body, IfNoneMatch="*")
+            except ClientError as error:
+                code = error.response.get("Error", {}).get("Code", "")
+                if code in _ALREADY_THERE:
+                    return False
+                if code not in _BEING_WRITTEN:  # S3 asks to try again while another upload of the key is under way
+                    raise self._failed("write", name.key, error) from error
+            except BotoCoreError as error:
+                raise self._failed("write", name.key, error) from error
+            else:
+                return True
+
+    def read(self, name: ObjectName) -> bytes:
+        """The bytes of an object."""
+        try:
+            body: bytes = self.client.get_object(Bucket=self.bucket, Key=name.key)["Body"].read()
+        except (BotoCoreError, ClientError) as error:
+            raise self._failed("read", name.key, error) from error
+        return body
+
+    def names_from(self, first: ObjectName, *, inclusive: bool = True) -> Iterator[ObjectName]:
+        """The objects of a topic partition and area in the order of their offsets, from `first` on.
+
+        Lists only what comes at or after `first`: the cost does not grow with what is before it.
+        """
+        after = first.key.removesuffix(".json") if inclusive else first.key
+        pages = self.client.get_paginator("list_objects_v2").paginate(
+            Bucket=self.bucket, Prefix=first.folder, StartAfter=after
+        )
+        try:
+            for page in pages:
+                for entry in page.get("Contents", []):
+                    yield ObjectName.parse(entry["Key"])
+        except (BotoCoreError, ClientError) as error:
+            raise self._failed("list", first.folder, error) from error
+
+    def partitions(self, area: Area, topic: str) -> list[int]:
+        """The partitions of a topic that have objects in an area."""
+        prefix = f"{area}/{topic}/partition="
+        pages = self.client.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=prefix, Delimiter="/")
+        try:
+            folders = [folder["Prefix"] for page in pages for folder in page.get("CommonPrefixes", [])]
+        except (BotoCoreError, ClientError) as error:
+            raise self._failed("list", prefix, error) from error
+        return sorted(int(folder.removeprefix(prefix).removesuffix("/")) for folder in folders)
+
+    def _failed(self, action: str, key: str, error: Exception) -> StoreError:
+        endpoint = self.client.meta.endpoint_url
+        return StoreError(
+            f"could not {action} s3://{self.bucket}/{key} at {endpoint}: {error}; "
+            "check that S3 is up (`pin-pipeline status`) and that the credentials may do this"
+        )

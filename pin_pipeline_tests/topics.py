@@ -1,0 +1,40 @@
+"""Putting records on topics, for the tests."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from kafka import KafkaProducer
+
+from pin_pipeline.environment import Settings
+
+
+def produce(settings: Settings, kind: str, values: Sequence[Any], partition: int = 0) -> None:
+    """Put values on a kind's topic, bytes and None as they are, the rest as JSON."""
+    producer = KafkaProducer(bootstrap_servers=settings.kafka_bootstrap, acks="all")
+    try:
+        for value in values:
+            raw = value if value is None or isinstance(value, bytes) else json.dumps(value).encode()
+            producer.send(settings.topic(kind), raw, key=b"k", partition=partition)
+        producer.flush()
+    finally:
+        producer.close()
+
+
+def produce_in_transaction(settings: Settings, kind: str, values: Sequence[bytes], *, commit: bool) -> None:
+    """Put values on partition 0 in one transaction, which leaves a marker behind them."""
+    producer = KafkaProducer(bootstrap_servers=settings.kafka_bootstrap, transactional_id=f"{settings.prefix}-{kind}")
+    try:
+        producer.init_transactions()
+        producer.begin_transaction()
+        for value in values:
+            producer.send(settings.topic(kind), value, partition=0)
+        producer.flush()
+        if commit:
+            producer.commit_transaction()
+        else:
+            producer.abort_transaction()
+    finally:
+        producer.close()
