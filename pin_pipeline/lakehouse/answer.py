@@ -1,0 +1,73 @@
+"""Answer queries from the cleaned tables: recomputed when these changed, written in one commit, else left alone."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F  # noqa: N812
+
+from pin_pipeline.lakehouse.lake import Lake
+from pin_pipeline.lakehouse.parallel import in_parallel
+from pin_pipeline.lakehouse.queries import Query, functions_sql
+from pin_pipeline.lakehouse.report import Check, Report
+from pin_pipeline.lakehouse.tables import overwrite
+
+
+def answer(session: Callable[[], SparkSession], lake: Lake, queries: Sequence[Query]) -> Iterator[Report]:
+    """Bring the tables of these queries up to date, all from the same versions of the cleaned tables.
+
+    Raises:
+        ValueError: a cleaned table that a query reads was never materialized.
+    """
+    inputs = {name for query in queries for name in query.inputs}
+    versions = {name: _version(lake, name) for name in sorted(inputs)}
+    yield from in_parallel([partial(_answer, session, lake, query, versions) for query in queries])
+
+
+def _version(lake: Lake, name: str) -> int:
+    version = lake.version(f"cleaned/{name}")
+    if version is None:
+        raise ValueError(f"there is no table at {lake.path(f'cleaned/{name}')}; materialize cleaned/{name} first")
+    return version
+
+
+def _answer(session: Callable[[], SparkSession], lake: Lake, query: Query, versions: dict[str, int]) -> Report:
+    started = time.monotonic()
+    basis = {
+        "inputs": {name: versions[name] for name in query.inputs},
+        "sql": hashlib.sha256((functions_sql() + query.sql).encode()).hexdigest(),
+    }
+    last = lake.last_commit(query.key)
+    changed = last is None or last.metadata != basis
+    if changed:
+        overwrite(_rows(session().newSession(), lake, query, versions), lake, query.key, json.dumps(basis))
+    rows = lake.rows(query.key)
+    return Report(
+        query.key,
+        rows,
+        {
+            "recomputed": int(changed),
+            "seconds": round(time.monotonic() - started, 2),
+            "preview": lake.preview(query.key),
+        },
+        (Check("has_rows", rows > 0, {"rows": rows}),),
+    )
+
+
+def _rows(spark: SparkSession, lake: Lake, query: Query, versions: dict[str, int]) -> DataFrame:
+    for name in query.inputs:
+        reader = spark.read.format("delta").option("versionAsOf", versions[name])
+        reader.load(lake.path(f"cleaned/{name}")).createOrReplaceTempView(name)
+    spark.sql(functions_sql())
+    answered = spark.sql(query.sql)
+    return answered.select(
+        *(
+            F.col(column.name).cast(column.type).alias(column.name, metadata={"comment": column.description})
+            for column in query.columns
+        )
+    )

@@ -1,0 +1,99 @@
+"""The lake's tables: where they lie, and what their Delta logs tell without starting Spark."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+from deltalake import DeltaTable, QueryBuilder
+from deltalake.exceptions import TableNotFoundError
+
+from pin_pipeline.environment import Settings
+from pin_pipeline.lakehouse.preview import markdown
+
+# Far more commits than maintenance ever makes between two of ours.
+HISTORY = 100
+
+
+@dataclass(frozen=True)
+class Commit:
+    """A commit of ours: what we wrote into its metadata, and what Delta counted."""
+
+    metadata: Mapping[str, Any]
+    metrics: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Lake:
+    """The Delta tables of one bucket, at `lake/{asset key}`; credentials come from the environment."""
+
+    bucket: str
+    endpoint_url: str
+    region: str
+
+    @classmethod
+    def of(cls, settings: Settings) -> Lake:
+        """The lake of the environment."""
+        return cls(settings.bucket, settings.s3_endpoint_url, settings.region)
+
+    def path(self, key: str) -> str:
+        """Where Spark finds a table."""
+        return f"s3a://{self.bucket}/lake/{key}"
+
+    def table(self, key: str) -> DeltaTable | None:
+        """A table as it is now, None where there is none yet."""
+        options = {
+            "AWS_ENDPOINT_URL": self.endpoint_url,
+            "AWS_REGION": self.region,
+            "AWS_ALLOW_HTTP": str(self.endpoint_url.startswith("http://")).lower(),
+        }
+        names = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
+        options |= {name: os.environ[name] for name in names if name in os.environ}
+        try:
+            return DeltaTable(f"s3://{self.bucket}/lake/{key}", storage_options=options)
+        except TableNotFoundError:
+            return None
+
+    def version(self, key: str) -> int | None:
+        """The number of a table's last commit, None where there is no table."""
+        table = self.table(key)
+        return None if table is None else table.version()
+
+    def rows(self, key: str) -> int:
+        """How many rows a table has, from the counts in its log; 0 where there is no table."""
+        table = self.table(key)
+        if table is None:
+            return 0
+        return sum(pa.table(table.get_add_actions(flatten=True))["num_records"].to_pylist())
+
+    def last_commit(self, key: str) -> Commit | None:
+        """The newest commit that carries metadata of ours.
+
+        Raises:
+            ValueError: the table has commits, but none of them is ours.
+        """
+        table = self.table(key)
+        if table is None:
+            return None
+        for commit in table.history(limit=HISTORY):
+            if "userMetadata" in commit:
+                return Commit(json.loads(commit["userMetadata"]), commit.get("operationMetrics", {}))
+        raise ValueError(
+            f"none of the last {HISTORY} commits of {self.path(key)} was made by this pipeline, so its progress is not "
+            "known; move the table away and materialize it again from the landed objects"
+        )
+
+    def query(self, key: str, sql: str) -> pa.Table:
+        """The answer of a query over one table, named `t` in it; for counts and samples, read in a stream."""
+        table = self.table(key)
+        if table is None:
+            raise ValueError(f"there is no table at {self.path(key)}; materialize {key} first")
+        return pa.table(QueryBuilder().register("t", table).execute(sql))
+
+    def preview(self, key: str) -> str:
+        """The first rows of a table as Markdown."""
+        return markdown(self.query(key, "select * from t limit 5"))

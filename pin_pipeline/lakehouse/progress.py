@@ -1,0 +1,73 @@
+"""How far a cleaned table has come. It lies in the metadata of the commit that brought it there, so both are one.
+
+A separate file could be a commit behind after a crash; this cannot.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, field, replace
+
+from pin_pipeline.lakehouse.lake import Lake
+from pin_pipeline.landing.names import AREAS, ObjectName
+from pin_pipeline.landing.store import ObjectStore
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Totals over all records read so far.
+
+    Attributes:
+        batch: how many batches were committed; each commit must be exactly the next one.
+        last_keys: the last object read, by folder.
+        landed: records read.
+        quarantined: records of these that do not fit.
+        superseded: records that fit, but are not the latest of their key.
+    """
+
+    batch: int = 0
+    last_keys: dict[str, str] = field(default_factory=dict)
+    landed: int = 0
+    quarantined: int = 0
+    superseded: int = 0
+
+    @classmethod
+    def of(cls, lake: Lake, key: str) -> Progress:
+        """The progress of a cleaned table, from its last commit."""
+        commit = lake.last_commit(key)
+        if commit is None:
+            return cls()
+        metadata = dict(commit.metadata)
+        fit = metadata.pop("fit")
+        inserted = int(commit.metrics.get("numTargetRowsInserted", 0))
+        progress = cls(**metadata)
+        return replace(progress, superseded=progress.superseded + fit - inserted)
+
+    def metadata(self, fit: int = 0) -> str:
+        """The commit metadata that says so, for a commit that merges `fit` records.
+
+        How many of these are superseded only the commit itself will know: `of` adds it from the commit's metrics.
+        """
+        return json.dumps({**asdict(self), "fit": fit})
+
+    def after(self, names: Sequence[ObjectName], landed: int, quarantined: int) -> Progress:
+        """The progress once these objects are read."""
+        return replace(
+            self,
+            batch=self.batch + 1,
+            last_keys=self.last_keys | {name.folder: name.key for name in sorted(names)},
+            landed=self.landed + landed,
+            quarantined=self.quarantined + quarantined,
+        )
+
+    def new_objects(self, store: ObjectStore, topic: str) -> Iterator[ObjectName]:
+        """The objects of a topic that came since; lists none that were read."""
+        for area in AREAS:
+            for partition in store.partitions(area, topic):
+                first = ObjectName(area, topic, partition, 0)
+                last_key = self.last_keys.get(first.folder)
+                if last_key is None:
+                    yield from store.names_from(first)
+                else:
+                    yield from store.names_from(ObjectName.parse(last_key), inclusive=False)

@@ -1,0 +1,38 @@
+"""The Spark settings of the local environment."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+
+def spark_conf(jars: Path, s3_endpoint_url: str, region: str) -> dict[str, str]:
+    """Settings of a session on this machine that reads and writes Delta tables on an S3 endpoint.
+
+    Small tables on few cores: what Spark and Delta spread over hundreds of tasks by default goes into two.
+    """
+    return {
+        "spark.app.name": "pin_pipeline",
+        "spark.master": "local[*]",
+        "spark.driver.host": "127.0.0.1",
+        "spark.driver.bindAddress": "127.0.0.1",
+        "spark.driver.memory": "1g",
+        "spark.driver.extraClassPath": f"{jars}/*",
+        # A short-lived driver never earns back what the second compiler and a parallel collector cost.
+        "spark.driver.extraJavaOptions": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC -XX:ReservedCodeCacheSize=256m",
+        "spark.pyspark.python": sys.executable,
+        "spark.ui.enabled": "false",
+        "spark.log.level": "ERROR",
+        "spark.sql.session.timeZone": "UTC",
+        "spark.sql.shuffle.partitions": "2",
+        "spark.sql.sources.parallelPartitionDiscovery.parallelism": "2",
+        "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
+        "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
+        "spark.databricks.delta.snapshotPartitions": "2",
+        "spark.hadoop.fs.s3a.endpoint": s3_endpoint_url,
+        "spark.hadoop.fs.s3a.endpoint.region": region,
+        "spark.hadoop.fs.s3a.path.style.access": "true",
+        "spark.hadoop.fs.s3a.aws.credentials.provider": (
+            "software.amazon.awssdk.auth.credentials.EnvironmentVariableCredentialsProvider"
+        ),
+    }

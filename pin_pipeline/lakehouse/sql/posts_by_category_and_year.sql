@@ -1,0 +1,6 @@
+select year(timestamp) as post_year, category, count(*) as category_count
+from pin
+join geo using (ind)
+where category is not null and year(timestamp) between 2018 and 2022
+group by post_year, category
+order by post_year, category
