@@ -11,7 +11,6 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 
-from delta.exceptions import DeltaConcurrentModificationException
 from delta.tables import DeltaTable
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F  # noqa: N812
@@ -22,7 +21,7 @@ from pin_pipeline.lakehouse.parallel import in_parallel
 from pin_pipeline.lakehouse.progress import Progress
 from pin_pipeline.lakehouse.report import Check, Report
 from pin_pipeline.lakehouse.rules import classify
-from pin_pipeline.lakehouse.tables import commit_metadata, ensure
+from pin_pipeline.lakehouse.tables import CONFLICTS, commit_metadata, ensure
 from pin_pipeline.landing.names import ObjectName
 from pin_pipeline.landing.store import ObjectStore
 from pin_pipeline.records import RecordKind
@@ -40,7 +39,7 @@ def clean(
     """Bring the cleaned table of each topic up to date; starts Spark only when there is something new.
 
     Raises:
-        DeltaConcurrentModificationException: other writers were faster `ATTEMPTS` times in a row.
+        Delta's error of the conflict, where other writers were faster `ATTEMPTS` times in a row.
     """
     yield from in_parallel([partial(_clean, session, lake, store, kind, topic) for topic, kind in topics.items()])
 
@@ -58,7 +57,7 @@ def _clean(session: Callable[[], SparkSession], lake: Lake, store: ObjectStore, 
         try:
             _clean_batch(session().newSession(), lake, kind, batch, progress)
             objects, attempt = objects + len(batch), 1
-        except DeltaConcurrentModificationException:
+        except CONFLICTS:
             log.info("%s: another run committed first, looking again", key)
             if attempt == ATTEMPTS:
                 raise

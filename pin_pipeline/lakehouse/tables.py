@@ -3,8 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
+from delta.exceptions import (
+    ConcurrentAppendException,
+    ConcurrentDeleteDeleteException,
+    ConcurrentDeleteReadException,
+    ConcurrentTransactionException,
+    ConcurrentWriteException,
+    DeltaConcurrentModificationException,
+    MetadataChangedException,
+    ProtocolChangedException,
+)
 from delta.tables import DeltaTable
 from pyspark.sql import DataFrame, SparkSession
 
@@ -15,6 +25,17 @@ from pin_pipeline.records import Column
 PROPERTIES = {"delta.minReaderVersion": "1", "delta.minWriterVersion": "2", "delta.enableDeletionVectors": "false"}
 # A commit bears the number of its batch under this name; Delta lets no two commits bear the same.
 APPLICATION = "pin_pipeline"
+# Another writer committed first. Delta's Python errors have no base of their own.
+CONFLICTS = (
+    ConcurrentAppendException,
+    ConcurrentDeleteDeleteException,
+    ConcurrentDeleteReadException,
+    ConcurrentTransactionException,
+    ConcurrentWriteException,
+    DeltaConcurrentModificationException,
+    MetadataChangedException,
+    ProtocolChangedException,
+)
 
 
 def ensure(spark: SparkSession, lake: Lake, key: str, columns: Sequence[Column], metadata: str = "{}") -> DeltaTable:
@@ -26,7 +47,7 @@ def ensure(spark: SparkSession, lake: Lake, key: str, columns: Sequence[Column],
             builder = builder.property(name, value)
         for column in columns:
             builder = builder.addColumn(column.name, column.type, comment=column.description)
-        with commit_metadata(spark, metadata):
+        with commit_metadata(spark, metadata), suppress(*CONFLICTS):  # it is there now
             builder.execute()
     return DeltaTable.forPath(spark, path)
 

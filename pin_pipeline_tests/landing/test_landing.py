@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
-from kafka import KafkaAdminClient
+from kafka import KafkaAdminClient, TopicPartition
 
 from pin_pipeline.environment import Settings
 from pin_pipeline.landing import chunks, landing
@@ -144,7 +144,9 @@ def test_a_crash_around_any_write_and_a_rerun_give_the_same_objects(
 def test_a_kill_at_every_object_and_a_rerun_give_the_same_objects(settings: Settings) -> None:
     produce(settings, "pin", [*RECORDS, b"no json", *RECORDS])
     program = (
-        "import logging, sys; from pin_pipeline.landing import chunks, landing; from pin_pipeline.landing.store import *\n"
+        "import logging, sys\n"
+        "from pin_pipeline.landing import chunks, landing\n"
+        "from pin_pipeline.landing.store import *\n"
         "logging.basicConfig(stream=sys.stdout, format='%(message)s'); landing.log.setLevel('INFO')\n"
         "landing.chunks = lambda records: chunks.chunks(records, max_records=7)\n"
         f"store = ObjectStore(boto3.client('s3', endpoint_url={settings.s3_endpoint_url!r}), {settings.bucket!r})\n"
@@ -247,8 +249,6 @@ def _create_topic(settings: Settings) -> None:
 
 
 def _delete_before(settings: Settings, offset: int) -> None:
-    from kafka import TopicPartition
-
     admin: Any = KafkaAdminClient(bootstrap_servers=settings.kafka_bootstrap)
     try:
         admin.delete_records({TopicPartition(settings.topic("pin"), 0): offset})

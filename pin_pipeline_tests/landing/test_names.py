@@ -14,7 +14,7 @@ def test_a_key_parses_to_the_name_that_spells_it() -> None:
 
 
 def test_an_offset_that_would_not_sort_is_refused() -> None:
-    with pytest.raises(ValueError, match="offset 10000000000 of .* is beyond 9999999999"):
+    with pytest.raises(ValueError, match=r"offset 10000000000 of .* is beyond 9999999999"):
         _ = ObjectName("topics", "pinterest.pin", 0, MAX_OFFSET + 1).key
 
 

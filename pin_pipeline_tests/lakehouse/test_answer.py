@@ -1,0 +1,127 @@
+"""The ten queries against an independent computation, and when they are recomputed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from random import Random
+from typing import Any
+
+import pytest
+from pyspark.sql import SparkSession
+
+from pin_pipeline.environment import Settings
+from pin_pipeline.lakehouse.answer import answer
+from pin_pipeline.lakehouse.lake import Lake
+from pin_pipeline.lakehouse.queries import QUERIES
+from pin_pipeline.lakehouse.report import Report
+from pin_pipeline_tests import reference
+from pin_pipeline_tests.lakehouse.landed import put, run_clean, table
+from pin_pipeline_tests.rows import geo, pin, user
+
+Session = Callable[[], SparkSession]
+
+
+def run_answer(settings: Settings, session: Session, *names: str) -> dict[str, Report]:
+    queries = [QUERIES[name] for name in names or QUERIES]
+    return {report.key: report for report in answer(session, Lake.of(settings), queries)}
+
+
+def hard_rows() -> dict[str, list[dict[str, Any]]]:
+    """Few values, so that ties, empty groups and boundaries are many."""
+    random = Random(11)
+
+    def moment(first: int, last: int) -> str:
+        start = datetime(first, 1, 1)  # noqa: DTZ001 - written without a zone, as the source has it
+        return str(start + timedelta(seconds=random.randrange(31_556_952 * (last - first))))
+
+    counts = ["0", "5", "1k", "1.5k", "2M", "User Info Error"]
+    edges = ["2017-12-31 23:59:59", "2018-01-01 00:00:00", "2022-12-31T23:59:59", "2023-01-01T00:00:00"]
+    joins = ["2014-12-31 23:59:59", "2015-01-01 00:00:00", "2020-12-31 23:59:59", "2021-01-01 00:00:00"]
+    ages = [17, 18, 24, 25, 35, 36, 50, 51, 60]
+    return {
+        "pin": [
+            pin(
+                key,
+                category=random.choice("abc"),
+                follower_count=(count := random.choice(counts)),
+                poster_name=count if count == "User Info Error" else random.choice(["Ada", "Bob", "Cy"]),
+            )
+            for key in range(160)
+        ],
+        "geo": [
+            geo(
+                key,
+                country=random.choice(["Chad", "Cuba", "Côte d'Ivoire", "Korea (North)"]),
+                timestamp=edges[key % 4] if key % 10 == 0 else moment(2017, 2024),
+            )
+            for key in range(20, 180)
+        ],
+        "user": [
+            user(
+                key,
+                first_name=random.choice(["Ada", "Bob"]),
+                age=random.choice(ages),
+                date_joined=joins[key % 4] if key % 5 == 0 else "2016-05-05 05:05:05",
+            )
+            for key in range(10, 170)
+        ],
+    }
+
+
+def test_every_query_gives_what_an_independent_computation_gives(settings: Settings, session: Session) -> None:
+    rows = hard_rows()
+    for kind, of_kind in rows.items():
+        put(settings, kind, of_kind)
+    run_clean(settings, session)
+    reports = run_answer(settings, session)
+    expected = reference.queries(reference.cleaned(rows))
+    assert set(expected) == set(QUERIES)
+    for name, query in QUERIES.items():
+        found = [tuple(row[column.name] for column in query.columns) for row in table(settings, query.key)]
+        assert sorted(found) == sorted(expected[name]), name
+        assert reports[query.key].rows == len(found) > 0
+
+
+@pytest.fixture
+def small(settings: Settings, session: Session) -> Settings:
+    """A lake with one post."""
+    for kind, row in {"pin": pin(1), "geo": geo(1), "user": user(1)}.items():
+        put(settings, kind, [row])
+    run_clean(settings, session)
+    return settings
+
+
+def test_tables_have_the_columns_and_types_that_the_graph_shows(small: Settings, session: Session) -> None:
+    run_answer(small, session)
+    for query in QUERIES.values():
+        schema = session().read.format("delta").load(Lake.of(small).path(query.key)).schema
+        shown = [(field.name, field.dataType.simpleString(), field.metadata["comment"]) for field in schema]
+        assert shown == [(column.name, column.type, column.description) for column in query.columns]
+
+
+def test_a_query_is_left_alone_until_one_of_its_inputs_changes(small: Settings, session: Session) -> None:
+    run_answer(small, session)
+    again = run_answer(small, session)
+    assert {report.metadata["recomputed"] for report in again.values()} == {0}
+    put(small, "user", [user(1, age=60)], first=1)
+    run_clean(small, session)
+    recomputed = {key for key, report in run_answer(small, session).items() if report.metadata["recomputed"]}
+    assert recomputed == {query.key for query in QUERIES.values() if "user" in query.inputs}
+
+
+def test_one_query_can_be_answered_alone(small: Settings, session: Session) -> None:
+    assert set(run_answer(small, session, "users_joined_by_year")) == {"queries/users_joined_by_year"}
+    assert Lake.of(small).version("queries/posts_by_category_and_year") is None
+
+
+def test_a_query_before_its_tables_says_what_to_materialize(settings: Settings, session: Session) -> None:
+    with pytest.raises(ValueError, match=r"there is no table at .*/lake/cleaned/user; materialize cleaned/user first"):
+        run_answer(settings, session, "users_joined_by_year")
+
+
+def test_readers_that_need_no_spark_can_read_every_table(small: Settings, session: Session) -> None:
+    run_answer(small, session)
+    assert table(small, "queries/median_followers_by_age_group") == [
+        {"age_group": "36-50", "median_follower_count": 12_000.0}
+    ]

@@ -1,0 +1,198 @@
+"""Cleaning on real S3 and Delta: exactly once, in any batching, through crashes and beside other runs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from random import Random
+from typing import Any
+
+import pytest
+from delta.tables import DeltaTable
+from pyspark.sql import SparkSession
+
+from pin_pipeline.environment import Settings
+from pin_pipeline.lakehouse import clean as module
+from pin_pipeline.lakehouse.lake import Lake
+from pin_pipeline.records import KINDS
+from pin_pipeline_tests.lakehouse.landed import put, run_clean, table, totals
+from pin_pipeline_tests.rows import geo, pin, user
+
+Session = Callable[[], SparkSession]
+PUBLISHED = "select ind, title, follower_count, source_partition, source_offset from t order by ind"
+QUARANTINED = "select source_partition, source_offset, reason, field, value, bytes from t order by 1, 2"
+DIRTY = [b"no json", pin(follower_count="many"), json.dumps(pin()), user(5), [pin()]]
+
+
+def test_the_latest_record_of_a_key_is_published_and_all_are_accounted_for(
+    settings: Settings, session: Session
+) -> None:
+    put(settings, "pin", [pin(1), pin(2), *DIRTY, pin(1, title="newer")])
+    report = run_clean(settings, session, "pin")["cleaned/pin"]
+    assert totals(report) == (8, 2, 1, 5, 0)
+    assert all(check.passed for check in report.checks)
+    assert [(row["ind"], row["title"], row["source_offset"]) for row in table(settings, "cleaned/pin", PUBLISHED)] == [
+        (1, "newer", 7),
+        (2, "Pin 2", 1),
+    ]
+
+
+def test_quarantine_keeps_position_reason_and_original_bytes(settings: Settings, session: Session) -> None:
+    put(settings, "pin", [b'{"index": "1\xff', pin(follower_count="many")], first=40, partition=2)
+    run_clean(settings, session, "pin")
+    assert table(settings, "quarantine/pin", QUARANTINED) == [
+        {
+            "source_partition": 2,
+            "source_offset": 40,
+            "reason": "not_json",
+            "field": None,
+            "value": None,
+            "bytes": b'{"index": "1\xff',
+        },
+        {
+            "source_partition": 2,
+            "source_offset": 41,
+            "reason": "invalid_value",
+            "field": "follower_count",
+            "value": '"many"',
+            "bytes": json.dumps(pin(follower_count="many")).encode(),
+        },
+    ]
+
+
+def test_a_run_reads_only_what_came_since_the_last_commit(settings: Settings, session: Session) -> None:
+    put(settings, "geo", [geo(1), geo(2)])
+    run_clean(settings, session, "geo")
+    put(settings, "geo", [geo(2, country="Chad"), geo(3)], first=2)
+    report = run_clean(settings, session, "geo")["cleaned/geo"]
+    assert {name: report.metadata[name] for name in ("new_objects", "new_landed", "new_superseded")} == {
+        "new_objects": 1,
+        "new_landed": 2,
+        "new_superseded": 1,
+    }
+    assert totals(report) == (4, 3, 1, 0, 0)
+
+
+def test_nothing_new_changes_nothing_and_starts_no_spark(settings: Settings, session: Session) -> None:
+    put(settings, "user", [user(1), user(2)])
+    first = run_clean(settings, session, "user")["cleaned/user"]
+    version = Lake.of(settings).version("cleaned/user")
+
+    def no_spark() -> SparkSession:
+        raise AssertionError("Spark was started")
+
+    again = run_clean(settings, no_spark, "user")["cleaned/user"]
+    assert (totals(again), again.metadata["new_landed"]) == (totals(first), 0)
+    assert Lake.of(settings).version("cleaned/user") == version
+
+
+def test_before_the_first_record_there_are_empty_tables(settings: Settings, session: Session) -> None:
+    reports = run_clean(settings, session)
+    assert {key: totals(report) for key, report in reports.items()} == {
+        f"cleaned/{kind}": (0, 0, 0, 0, 0) for kind in KINDS
+    }
+
+
+def test_a_record_of_an_earlier_offset_never_replaces_a_later_one(settings: Settings, session: Session) -> None:
+    put(settings, "pin", [pin(1, title="later")], first=10)
+    run_clean(settings, session, "pin")
+    put(settings, "pin", [pin(1, title="earlier")], first=5, partition=1)
+    report = run_clean(settings, session, "pin")["cleaned/pin"]
+    assert totals(report) == (2, 1, 1, 0, 0)
+    assert table(settings, "cleaned/pin", "select title from t") == [{"title": "later"}]
+
+
+def _mix() -> list[Any]:
+    random = Random(7)
+    keyed = [pin(random.randrange(6), title=f"Pin at {number}") for number in range(40)]
+    for number, dirty in enumerate(DIRTY):
+        keyed.insert(number * 7, dirty)
+    return keyed
+
+
+@pytest.mark.parametrize(("cuts", "size"), [([45], 20), ([1, 44], 1), ([15, 15, 15], 4)], ids=str)
+def test_any_batching_gives_the_same_tables(settings: Settings, session: Session, cuts: list[int], size: int) -> None:
+    first, mix = 0, _mix()
+    for cut in cuts:
+        put(settings, "pin", mix[first : first + cut], first=first, size=size)
+        report = run_clean(settings, session, "pin")["cleaned/pin"]
+        first += cut
+    assert totals(report) == (45, 6, 34, 5, 0)
+    latest = {row["index"]: (offset, row["title"]) for offset, row in enumerate(mix) if _fits(row)}
+    assert {
+        row["ind"]: (row["source_offset"], row["title"]) for row in table(settings, "cleaned/pin", PUBLISHED)
+    } == latest
+    assert [row["source_offset"] for row in table(settings, "quarantine/pin", QUARANTINED)] == [0, 7, 14, 21, 28]
+
+
+def _fits(row: Any) -> bool:
+    return isinstance(row, dict) and row.get("title", "").startswith("Pin at")
+
+
+class Crash(BaseException):
+    """The process is gone: nothing catches this."""
+
+
+@pytest.mark.parametrize(
+    ("step", "done"),
+    [
+        ("read_lines", True),
+        ("_quarantine", False),
+        ("_quarantine", True),
+        ("_publish", False),
+        ("_publish", True),
+    ],
+    ids=lambda value: {True: "after", False: "before"}.get(value, value),
+)
+def test_a_crash_at_any_step_and_a_rerun_give_the_same_tables(
+    settings: Settings, session: Session, monkeypatch: pytest.MonkeyPatch, step: str, done: bool
+) -> None:
+    put(settings, "pin", [pin(1), b"no json"])
+    run_clean(settings, session, "pin")
+    put(settings, "pin", [pin(1, title="newer"), b"none either", pin(2)], first=2)
+    original = getattr(module, step)
+
+    def crash(*args: Any) -> None:
+        if done:
+            original(*args)
+        raise Crash
+
+    with monkeypatch.context() as patch:
+        patch.setattr(module, step, crash)
+        with pytest.raises(Crash):
+            run_clean(settings, session, "pin")
+    report = run_clean(settings, session, "pin")["cleaned/pin"]
+    assert totals(report) == (5, 2, 1, 2, 0)
+    assert [row["title"] for row in table(settings, "cleaned/pin", PUBLISHED)] == ["newer", "Pin 2"]
+
+
+def test_runs_at_once_publish_each_record_once(settings: Settings, session: Session) -> None:
+    put(settings, "pin", [pin(1), pin(2), b"no json", pin(1, title="newer")])
+    with ThreadPoolExecutor(3) as pool:
+        reports = list(pool.map(lambda _: run_clean(settings, session, "pin")["cleaned/pin"], range(3)))
+    assert [totals(report) for report in reports] == [(4, 2, 1, 1, 0)] * 3
+    assert Lake.of(settings).version("cleaned/pin") == 1
+
+
+def test_a_lost_row_fails_the_check_that_counts_them(settings: Settings, session: Session) -> None:
+    put(settings, "pin", [pin(1), pin(2)])
+    run_clean(settings, session, "pin")
+    DeltaTable.forPath(session(), Lake.of(settings).path("cleaned/pin")).delete("ind = 2")
+    report = run_clean(settings, session, "pin")["cleaned/pin"]
+    assert totals(report) == (2, 1, 0, 0, 1)
+    assert {check.name: check.passed for check in report.checks} == {
+        "every_record_accounted_for": False,
+        "keys_unique_and_present": True,
+    }
+
+
+def test_a_doubled_row_fails_both_checks(settings: Settings, session: Session) -> None:
+    put(settings, "pin", [pin(1), pin(2)])
+    run_clean(settings, session, "pin")
+    path = Lake.of(settings).path("cleaned/pin")
+    frame = session().read.format("delta").load(path).where("ind = 1")
+    frame.write.format("delta").mode("append").save(path)
+    report = run_clean(settings, session, "pin")["cleaned/pin"]
+    assert totals(report) == (2, 3, 0, 0, -1)
+    assert not any(check.passed for check in report.checks)
