@@ -1,0 +1,104 @@
+"""Source rows from JSON lines, checked against the types of their kind; its value rules are the cleaning's matter."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from functools import singledispatch
+from pathlib import Path
+
+import orjson
+
+from pin_pipeline.records import RecordKind
+from pin_pipeline.records.fields import MAX_INT, Field, Integer, Number, Text, Timestamp
+
+SHOWN_CHARACTERS = 80
+TIMESTAMP = re.compile(r"\d{4}-\d{2}-\d{2}[ T]\d{2}:\d{2}:\d{2}(\.\d{1,6})?(Z|[+-]\d{2}:\d{2})?", re.ASCII)
+
+Row = dict[str, object]
+
+
+class RowError(ValueError):
+    """A line is no row of its kind; names the file, the line, the field and what was expected."""
+
+
+def read(kind: RecordKind, path: Path) -> Iterator[Row]:
+    """The rows of a JSON-lines file, columns in stored order, timestamps as naive UTC; blank lines are skipped.
+
+    Raises:
+        OSError: the file cannot be read.
+        RowError: a line is no row of this kind.
+    """
+    with path.open("rb") as lines:
+        for number, line in enumerate(lines, start=1):
+            if line.strip():
+                try:
+                    row = _row(kind, line)
+                except ValueError as error:
+                    raise RowError(f"{path}, line {number}: {error}") from None
+                yield row
+
+
+def _row(kind: RecordKind, line: bytes) -> Row:
+    try:
+        record = orjson.loads(line)
+    except orjson.JSONDecodeError as error:
+        raise ValueError(f"expected a {kind.name} row as a JSON object, found no valid JSON ({error})") from None
+    if not isinstance(record, dict):
+        raise ValueError(f"expected a {kind.name} row as a JSON object, found {_shown(record)}")  # noqa: TRY004
+    unknown = sorted(record.keys() - {field.name for field in kind.fields})
+    if unknown:
+        raise ValueError(f"field {unknown[0]!r} is unknown; expected the columns of {kind.source_table}")
+    return {field.name: _field(field, record) for field in kind.fields}
+
+
+def _field(field: Field, record: Row) -> object:
+    if field.required and field.name not in record:
+        raise ValueError(f"field {field.name!r} is missing")
+    value = record.get(field.name)
+    try:
+        return _value(field, value)
+    except ValueError as error:
+        raise ValueError(f"field {field.name!r}: expected {error}, found {_shown(value)}") from None
+
+
+def _shown(value: object) -> str:
+    text = orjson.dumps(value).decode()
+    return text if len(text) <= SHOWN_CHARACTERS else text[:SHOWN_CHARACTERS] + "…"
+
+
+@singledispatch
+def _value(field: Field, value: object) -> object:
+    """The value as its column holds it, or a ValueError that says what was expected."""
+    raise NotImplementedError(type(field), value)
+
+
+@_value.register
+def _(_field: Text, value: object) -> str | None:
+    if value is None or isinstance(value, str):
+        return value
+    raise ValueError("text or null")
+
+
+@_value.register
+def _(_field: Integer, value: object) -> int:
+    if isinstance(value, int) and not isinstance(value, bool) and abs(value) <= MAX_INT:
+        return value
+    raise ValueError(f"a whole number of at most {MAX_INT}")
+
+
+@_value.register
+def _(_field: Number, value: object) -> float:
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        return float(value)
+    raise ValueError("a number")
+
+
+@_value.register
+def _(_field: Timestamp, value: object) -> datetime:
+    try:
+        moment = datetime.fromisoformat(value if isinstance(value, str) and TIMESTAMP.fullmatch(value) else "")
+        return moment.astimezone(UTC).replace(tzinfo=None) if moment.tzinfo else moment
+    except (ValueError, OverflowError):
+        raise ValueError("a time as YYYY-MM-DD HH:MM:SS or ISO 8601") from None

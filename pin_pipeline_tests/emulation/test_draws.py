@@ -1,0 +1,35 @@
+"""The draws everybody's emulator makes."""
+
+from itertools import islice
+from random import Random
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pin_pipeline.emulation.draws import Draw, Draws
+
+FIRST_POSITIONS = [
+    7528, 2863, 5730, 8304, 8731, 1313, 4315, 10794, 5494, 5069,
+    2923, 3089, 6063, 3454, 7554, 6145, 10625, 2959, 9875, 2418,
+]  # fmt: skip
+
+
+def test_seed_100_draws_the_well_known_positions() -> None:
+    assert [draw.position for draw in Draws(20)] == FIRST_POSITIONS
+
+
+def test_every_iteration_starts_over() -> None:
+    draws = Draws(50, seed=7)
+    assert list(draws) == list(draws)
+    assert list(islice(draws, 10)) == list(Draws(10, seed=7))
+
+
+@given(seed=st.integers(), last_row=st.integers(0, 20_000))
+def test_each_turn_first_draws_the_pause_and_then_the_position(seed: int, last_row: int) -> None:
+    random = Random(seed)  # noqa: S311 - the draws are no secret
+    expected = [Draw(random.randrange(0, 2), random.randint(0, last_row)) for _ in range(5)]
+    assert list(Draws(5, seed, last_row)) == expected
+
+
+def test_the_last_row_is_drawn_too() -> None:
+    assert {draw.position for draw in Draws(100, last_row=2)} == {0, 1, 2}
