@@ -1,0 +1,36 @@
+"""The gateway as an ASGI app: `uvicorn pin_pipeline.gateway.app:app --host 127.0.0.1 --port 8082`."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+
+from pin_pipeline import environment
+from pin_pipeline.gateway import health, topics
+from pin_pipeline.gateway.errors import add_error_handlers
+from pin_pipeline.gateway.kafka import Broker
+from pin_pipeline.gateway.limits import InFlight
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    broker = Broker(environment.load().kafka_bootstrap)
+    app.state.broker, app.state.in_flight = broker, InFlight()
+    yield
+    await broker.close()
+
+
+def create_app() -> FastAPI:
+    """The app; it reads the environment when it starts, and connects to the broker when first asked."""
+    app = FastAPI(
+        title="pin_pipeline gateway", summary="The Kafka REST Proxy (v2) of the pipeline.", lifespan=_lifespan
+    )
+    add_error_handlers(app)
+    app.include_router(topics.router)
+    app.include_router(health.router)
+    return app
+
+
+app = create_app()

@@ -1,0 +1,98 @@
+"""The topic routes as /openapi.json describes them: what goes in, what comes out, with examples."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pin_pipeline.gateway.media import JSON_TYPES, REPLY_TYPES
+
+Responses = dict[int | str, dict[str, Any]]
+
+_INTEGER, _TEXT = {"type": "integer"}, {"type": "string"}
+_OPTIONAL_INTEGER, _OPTIONAL_TEXT = {"type": ["integer", "null"]}, {"type": ["string", "null"]}
+
+
+def _object(required: str = "", **properties: Any) -> dict[str, Any]:  # noqa: ANN401
+    return {"type": "object", "properties": properties, "required": required.split() or list(properties)}
+
+
+def _array(items: dict[str, Any]) -> dict[str, Any]:
+    return {"type": "array", "items": items}
+
+
+def _content(media_types: tuple[str, ...], schema: dict[str, Any], example: Any) -> dict[str, Any]:  # noqa: ANN401
+    return {media_type: {"schema": schema, "example": example} for media_type in media_types}
+
+
+def _response(description: str, schema: dict[str, Any], example: Any) -> dict[str, Any]:  # noqa: ANN401
+    return {"description": description, "content": _content(REPLY_TYPES, schema, example)}
+
+
+def _error(error_code: int, message: str) -> dict[str, Any]:
+    schema = _object(error_code=_INTEGER, message=_TEXT)
+    return _response(message, schema, {"error_code": error_code, "message": message})
+
+
+_COMMON: Responses = {
+    406: _error(406, "The reply cannot be written in what Accept asks for."),
+    503: _error(50302, "The broker did not answer; send the request again after Retry-After seconds."),
+}
+_NO_TOPIC: Responses = {404: _error(40401, "The topic (40401) or a partition of it (40402) is not found.")}
+
+LIST_TOPICS: Responses = {200: _response("The topics.", _array(_TEXT), ["pinterest.geo", "pinterest.pin"]), **_COMMON}
+
+_REPLICA = _object(broker=_INTEGER, leader={"type": "boolean"}, in_sync={"type": "boolean"})
+_PARTITION = _object(partition=_INTEGER, leader=_INTEGER, replicas=_array(_REPLICA))
+DESCRIBE_TOPIC: Responses = {
+    200: _response(
+        "The topic.",
+        _object(name=_TEXT, configs={"type": "object"}, partitions=_array(_PARTITION)),
+        {
+            "name": "pinterest.pin",
+            "configs": {},
+            "partitions": [
+                {"partition": 0, "leader": 1, "replicas": [{"broker": 1, "leader": True, "in_sync": True}]},
+            ],
+        },
+    ),
+    **_NO_TOPIC,
+    **_COMMON,
+}
+
+_RECORD = _object("value", value={}, key={}, partition=_OPTIONAL_INTEGER)
+PRODUCE_BODY: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": _content(
+            JSON_TYPES,
+            _object(records={**_array(_RECORD), "minItems": 1}),
+            {
+                "records": [
+                    {"value": {"ind": 7528, "country": "Albania"}},
+                    {"key": 7528, "value": "text", "partition": 0},
+                ]
+            },
+        ),
+    }
+}
+_OFFSET = _object(
+    partition=_OPTIONAL_INTEGER, offset=_OPTIONAL_INTEGER, error_code=_OPTIONAL_INTEGER, error=_OPTIONAL_TEXT
+)
+PRODUCE: Responses = {
+    200: _response(
+        "What became of each record, in order.",
+        _object(offsets=_array(_OFFSET), key_schema_id=_OPTIONAL_INTEGER, value_schema_id=_OPTIONAL_INTEGER),
+        {
+            "offsets": [{"partition": 0, "offset": 17, "error_code": None, "error": None}],
+            "key_schema_id": None,
+            "value_schema_id": None,
+        },
+    ),
+    400: _error(400, "The body is not JSON."),
+    **_NO_TOPIC,
+    413: _error(413, "The body is too large."),
+    415: _error(415, "The records are not embedded as JSON."),
+    422: _error(422, "The body is no produce request."),
+    429: _error(42901, "Too many records wait for the broker; send this again after Retry-After seconds."),
+    **_COMMON,
+}

@@ -1,0 +1,97 @@
+"""The proxy's topic routes: which topics there are, and producing to one."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, cast
+
+import orjson
+from fastapi import APIRouter, Depends, Request, Response
+from kafka.errors import KafkaError
+
+from pin_pipeline.gateway import contract
+from pin_pipeline.gateway.deliveries import Outcome
+from pin_pipeline.gateway.envelope import read_records
+from pin_pipeline.gateway.errors import ApiError, record_error_code, record_error_message
+from pin_pipeline.gateway.kafka import Broker
+from pin_pipeline.gateway.limits import InFlight, read_body
+from pin_pipeline.gateway.media import JSON_TYPES, REPLY_TYPES, is_json, reply_type
+
+router = APIRouter(tags=["topics"])
+
+
+def accepted_reply_type(request: Request) -> str:
+    """The media type to reply in. Raises ApiError 406 where the caller takes none of the proxy's."""
+    accept = request.headers.get("accept")
+    chosen = reply_type(accept)
+    if chosen is None:
+        raise ApiError(406, 406, f"cannot reply in {accept!r}; the gateway replies in {', '.join(REPLY_TYPES)}")
+    return chosen
+
+
+def json_body_type(request: Request) -> None:
+    """Raises ApiError 415 where the records are not embedded as JSON."""
+    content_type = request.headers.get("content-type")
+    if not is_json(content_type):
+        raise ApiError(415, 415, f"cannot read Content-Type {content_type!r}; expected {', '.join(JSON_TYPES)}")
+
+
+ReplyType = Annotated[str, Depends(accepted_reply_type)]
+
+
+@router.get("/topics", responses=contract.LIST_TOPICS)
+async def list_topics(request: Request, media_type: ReplyType) -> Response:
+    """The names of all topics."""
+    return _reply(await _broker(request).topics(), media_type)
+
+
+@router.get("/topics/{topic}", responses=contract.DESCRIBE_TOPIC)
+async def describe_topic(topic: str, request: Request, media_type: ReplyType) -> Response:
+    """A topic's partitions, their leaders and replicas."""
+    found = await _broker(request).topic(topic)
+    partitions = [_partition(partition) for partition in found["partitions"]]
+    partitions.sort(key=lambda partition: partition["partition"])
+    return _reply({"name": topic, "configs": {}, "partitions": partitions}, media_type)
+
+
+@router.post(
+    "/topics/{topic}",
+    dependencies=[Depends(json_body_type)],
+    responses=contract.PRODUCE,
+    openapi_extra=contract.PRODUCE_BODY,
+)
+async def produce(topic: str, request: Request, media_type: ReplyType) -> Response:
+    """Append records to a topic; each key and value arrives in the JSON text it was sent in.
+
+    200 says that all replicas have every record that got an offset. A record with an `error_code` was refused
+    (50002: sending it again will not help, 50003: it may).
+    """
+    body = await read_body(request)
+    records = read_records(body)
+    with cast("InFlight", request.app.state.in_flight).hold(len(body), len(records)):
+        outcomes = await _broker(request).send(topic, records)
+    offsets = [_offset(outcome) for outcome in outcomes]
+    return _reply({"offsets": offsets, "key_schema_id": None, "value_schema_id": None}, media_type)
+
+
+def _broker(request: Request) -> Broker:
+    return cast("Broker", request.app.state.broker)
+
+
+def _offset(outcome: Outcome) -> dict[str, Any]:
+    if isinstance(outcome, KafkaError):
+        error_code, error = record_error_code(outcome), record_error_message(outcome)
+        return {"partition": None, "offset": None, "error_code": error_code, "error": error}
+    return {"partition": outcome.partition, "offset": outcome.offset, "error_code": None, "error": None}
+
+
+def _partition(partition: dict[str, Any]) -> dict[str, Any]:
+    leader, in_sync = partition["leader_id"], partition["isr_nodes"]
+    replicas = [
+        {"broker": broker, "leader": broker == leader, "in_sync": broker in in_sync}
+        for broker in partition["replica_nodes"]
+    ]
+    return {"partition": partition["partition_index"], "leader": leader, "replicas": replicas}
+
+
+def _reply(content: object, media_type: str) -> Response:
+    return Response(orjson.dumps(content), media_type=media_type)

@@ -1,0 +1,86 @@
+"""A gateway served over a real socket, and what it put into Kafka."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import httpx
+import pytest
+import uvicorn
+from fastapi import FastAPI
+from kafka import KafkaConsumer, TopicPartition
+
+from pin_pipeline.environment import Settings
+from pin_pipeline.gateway.app import create_app
+
+JSON_V2 = {"Content-Type": "application/vnd.kafka.json.v2+json"}
+Messages = dict[int, list[tuple[bytes | None, bytes]]]
+"""The messages of a topic: partition to (key, value), in the order of their offsets."""
+
+
+@pytest.fixture
+def app(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> FastAPI:
+    monkeypatch.setenv("PIN_KAFKA_BOOTSTRAP", settings.kafka_bootstrap)
+    return create_app()
+
+
+@pytest.fixture
+def gateway(app: FastAPI) -> Iterator[httpx.Client]:
+    with serving(app) as client:
+        yield client
+
+
+@pytest.fixture
+def messages(settings: Settings) -> Callable[[str], Messages]:
+    """Reads all that a topic holds."""
+
+    def read(topic: str) -> Messages:
+        consumer = KafkaConsumer(bootstrap_servers=settings.kafka_bootstrap, auto_offset_reset="earliest")
+        try:
+            partitions = [TopicPartition(topic, partition) for partition in consumer.partitions_for_topic(topic)]
+            consumer.assign(partitions)
+            ends = consumer.end_offsets(partitions)
+            found: Messages = {partition.partition: [] for partition in partitions}
+            while any(consumer.position(partition) < end for partition, end in ends.items()):
+                for partition, batch in consumer.poll(1000).items():
+                    found[partition.partition] += [(message.key, message.value) for message in batch]
+            return found
+        finally:
+            consumer.close()
+
+    return read
+
+
+def post(gateway: httpx.Client, topic: str, *records: dict[str, Any]) -> httpx.Response:
+    """Produce to a topic, as the clients do."""
+    return gateway.post(f"/topics/{topic}", json={"records": list(records)}, headers=JSON_V2)
+
+
+@contextmanager
+def serving(app: FastAPI) -> Iterator[httpx.Client]:
+    """Serve the app with uvicorn on a free port of this machine."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        server = _Server(uvicorn.Config(app, log_level="warning"))
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+        thread.start()
+        try:
+            assert server.serving.wait(30), "the gateway did not start"
+            with httpx.Client(base_url=f"http://127.0.0.1:{listener.getsockname()[1]}", timeout=30) as client:
+                yield client
+        finally:
+            server.should_exit = True
+            thread.join()
+
+
+class _Server(uvicorn.Server):
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.serving = threading.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.serving.set()

@@ -1,0 +1,94 @@
+from __future__ import annotations
+
+import socket
+import socketserver
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import httpx
+import pytest
+
+from pin_pipeline.environment import Settings
+from pin_pipeline.gateway.app import create_app
+from pin_pipeline_tests.gateway.conftest import JSON_V2, serving
+
+BODY = {"records": [{"value": {"index": 1}}]}
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])
+
+
+def forward(source: socket.socket, target: socket.socket) -> None:
+    while data := source.recv(65536):
+        target.sendall(data)
+    target.shutdown(socket.SHUT_WR)
+
+
+@contextmanager
+def broker_at(port: int, bootstrap: str) -> Iterator[None]:
+    """Make the real broker answer at another port too."""
+    host, _, broker_port = bootstrap.rpartition(":")
+
+    class Forwarder(socketserver.BaseRequestHandler):
+        def handle(self) -> None:
+            with socket.create_connection((host, int(broker_port))) as broker:
+                threading.Thread(target=forward, args=(self.request, broker), daemon=True).start()
+                forward(broker, self.request)
+
+    with socketserver.ThreadingTCPServer(("127.0.0.1", port), Forwarder) as server:
+        server.daemon_threads = True
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield
+        server.shutdown()
+
+
+@pytest.fixture
+def port(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> int:
+    """A port where no broker answers yet, and which the gateway takes for its broker's."""
+    assert settings.kafka_bootstrap
+    port = free_port()
+    monkeypatch.setenv("PIN_KAFKA_BOOTSTRAP", f"127.0.0.1:{port}")
+    return port
+
+
+@pytest.mark.parametrize(("method", "path"), [("POST", "/topics/t.pin"), ("GET", "/topics"), ("GET", "/ready")])
+def test_without_a_broker_callers_soon_hear_which_one_is_missing_and_what_to_do(
+    port: int, method: str, path: str
+) -> None:
+    with serving(create_app()) as gateway:
+        start = time.monotonic()
+        reply = gateway.request(method, path, json=BODY, headers=JSON_V2)
+        assert time.monotonic() - start < 6
+        assert reply.status_code == 503
+        assert reply.json()["error_code"] == 50302
+        assert f"127.0.0.1:{port}" in reply.json()["message"]
+        assert "send the request again" in reply.json()["message"]
+        assert int(reply.headers["retry-after"]) > 0
+        assert gateway.get("/health").json() == {"status": "ok"}
+
+
+def test_the_gateway_answers_others_while_it_looks_for_the_broker(port: int) -> None:
+    with serving(create_app()) as gateway:
+        replies: list[httpx.Response] = []
+        producing = threading.Thread(
+            target=lambda: replies.append(gateway.post(f"/topics/{port}.pin", json=BODY, headers=JSON_V2))
+        )
+        producing.start()
+        start = time.monotonic()
+        assert gateway.get("/health").status_code == 200
+        assert time.monotonic() - start < 1
+        producing.join()
+        assert replies[0].status_code == 503
+
+
+def test_the_gateway_recovers_when_the_broker_comes(port: int, settings: Settings) -> None:
+    with serving(create_app()) as gateway:
+        assert gateway.get("/ready").status_code == 503
+        with broker_at(port, settings.kafka_bootstrap):
+            assert gateway.get("/ready").status_code == 200
+            reply = gateway.post(f"/topics/{settings.topic('pin')}", json=BODY, headers=JSON_V2)
+            assert reply.json()["offsets"][0]["error_code"] is None
