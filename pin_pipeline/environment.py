@@ -1,29 +1,27 @@
-"""Which environment this process talks to: the local servers, or AWS. Everything else reads what is settled here."""
+"""Where the parts of the pipeline are. Everything else reads what is settled here."""
 
 from __future__ import annotations
 
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, cast, get_args
 
-Environment = Literal["local", "aws"]
-
-LOCAL_DEFAULTS = {
+DEFAULTS = {
     "PIN_GATEWAY_URL": "http://127.0.0.1:8082",
     "PIN_KAFKA_BOOTSTRAP": "127.0.0.1:9092",
     "PIN_S3_ENDPOINT_URL": "http://127.0.0.1:4566",
     "AWS_ACCESS_KEY_ID": "local",
     "AWS_SECRET_ACCESS_KEY": "local",
+    "AWS_REGION": "us-east-1",
+    "PIN_PREFIX": "pinterest",
+    "PIN_BUCKET": "pin-pipeline",
 }
-SHARED_DEFAULTS = {"PIN_PREFIX": "pinterest", "PIN_BUCKET": "pin-pipeline", "AWS_REGION": "us-east-1"}
 
 
 @dataclass(frozen=True)
 class Settings:
     """Where the parts of the pipeline are. Credentials are not here: clients take them from the environment."""
 
-    environment: Environment
     home: Path
     prefix: str
     bucket: str
@@ -49,29 +47,21 @@ def state_file() -> Path:
 
 
 def load() -> Settings:
-    """Settle the environment: what is unset in `os.environ` gets the value of the chosen environment.
+    """Settle the environment: a variable that is unset in `os.environ` gets its local default.
 
-    Raises:
-        ValueError: `PIN_ENVIRONMENT` is neither `local` nor `aws`, or a variable that `aws` needs is missing.
+    Servers that `pin-pipeline up` had to start at other addresses are found through the state file.
     """
-    environment = os.environ.get("PIN_ENVIRONMENT", "local")
-    if environment not in get_args(Environment):
-        raise ValueError(f"PIN_ENVIRONMENT is {environment!r}; expected 'local' or 'aws'")
-    defaults = dict(SHARED_DEFAULTS)
-    if environment == "local":
-        defaults |= LOCAL_DEFAULTS | {"PIN_SOURCE_URL": f"sqlite:///{home() / 'source.db'}"} | read_state()
-    for name, value in defaults.items():
+    for name, value in (DEFAULTS | {"PIN_SOURCE_URL": f"sqlite:///{home() / 'source.db'}"} | read_state()).items():
         os.environ.setdefault(name, value)
     return Settings(
-        environment=cast("Environment", environment),
         home=home(),
-        prefix=_variable("PIN_PREFIX"),
-        bucket=_variable("PIN_BUCKET"),
-        region=_variable("AWS_REGION"),
-        source_url=_variable("PIN_SOURCE_URL"),
-        gateway_url=_variable("PIN_GATEWAY_URL"),
-        kafka_bootstrap=_variable("PIN_KAFKA_BOOTSTRAP"),
-        s3_endpoint_url=os.environ.get("PIN_S3_ENDPOINT_URL", f"https://s3.{_variable('AWS_REGION')}.amazonaws.com"),
+        prefix=os.environ["PIN_PREFIX"],
+        bucket=os.environ["PIN_BUCKET"],
+        region=os.environ["AWS_REGION"],
+        source_url=os.environ["PIN_SOURCE_URL"],
+        gateway_url=os.environ["PIN_GATEWAY_URL"],
+        kafka_bootstrap=os.environ["PIN_KAFKA_BOOTSTRAP"],
+        s3_endpoint_url=os.environ["PIN_S3_ENDPOINT_URL"],
     )
 
 
@@ -81,10 +71,3 @@ def read_state() -> dict[str, str]:
         return {}
     lines = state_file().read_text().splitlines()
     return dict(line.split("=", 1) for line in lines if "=" in line)
-
-
-def _variable(name: str) -> str:
-    try:
-        return os.environ[name]
-    except KeyError:
-        raise ValueError(f"environment variable {name} is not set; PIN_ENVIRONMENT=aws needs it") from None

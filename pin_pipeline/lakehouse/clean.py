@@ -21,7 +21,7 @@ from pin_pipeline.lakehouse.parallel import in_parallel
 from pin_pipeline.lakehouse.progress import Progress
 from pin_pipeline.lakehouse.report import Check, Report
 from pin_pipeline.lakehouse.rules import classify
-from pin_pipeline.lakehouse.tables import CONFLICTS, commit_metadata, ensure
+from pin_pipeline.lakehouse.tables import CONFLICTS, PROPERTIES, commit_metadata
 from pin_pipeline.landing.names import ObjectName
 from pin_pipeline.landing.store import ObjectStore
 from pin_pipeline.records import RecordKind
@@ -49,7 +49,7 @@ def _clean(session: Callable[[], SparkSession], lake: Lake, store: ObjectStore, 
     key = f"cleaned/{kind.name}"
     before = progress = Progress.of(lake, key)
     if lake.version(key) is None:
-        ensure(session(), lake, key, (*kind.columns, *SOURCE_POSITION), progress.metadata())
+        lake.create(key, (*kind.columns, *SOURCE_POSITION), PROPERTIES, progress.metadata())
     objects, attempt = 0, 1
     while names := list(progress.new_objects(store, topic)):
         batch = names[:OBJECTS_A_BATCH]
@@ -109,7 +109,9 @@ def _quarantine(spark: SparkSession, lake: Lake, kind: RecordKind, problems: Dat
     first = rows.agg(F.min("source_offset")).collect()[0][0]
     here = ("source_topic", "source_partition", "source_offset")
     same = " and ".join((*(f"t.{name} = s.{name}" for name in here), f"t.source_offset >= {first}"))
-    table = ensure(spark, lake, f"quarantine/{kind.name}", QUARANTINE)
+    key = f"quarantine/{kind.name}"
+    lake.create(key, QUARANTINE, PROPERTIES, metadata="{}")
+    table = DeltaTable.forPath(spark, lake.path(key))
     table.alias("t").merge(rows.alias("s"), same).whenNotMatchedInsertAll().execute()
 
 

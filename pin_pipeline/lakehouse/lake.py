@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
-from deltalake import DeltaTable, QueryBuilder
+from deltalake import CommitProperties, DeltaTable, Field, QueryBuilder, Schema
 from deltalake.exceptions import TableNotFoundError
+from deltalake.schema import ArrayType, PrimitiveType
 
 from pin_pipeline.environment import Settings
 from pin_pipeline.lakehouse.preview import markdown
+from pin_pipeline.records import Column
 
 # Far more commits than maintenance ever makes between two of ours.
 HISTORY = 100
@@ -46,17 +48,23 @@ class Lake:
 
     def table(self, key: str) -> DeltaTable | None:
         """A table as it is now, None where there is none yet."""
-        options = {
-            "AWS_ENDPOINT_URL": self.endpoint_url,
-            "AWS_REGION": self.region,
-            "AWS_ALLOW_HTTP": str(self.endpoint_url.startswith("http://")).lower(),
-        }
-        names = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
-        options |= {name: os.environ[name] for name in names if name in os.environ}
         try:
-            return DeltaTable(f"s3://{self.bucket}/lake/{key}", storage_options=options)
+            return DeltaTable(self._uri(key), storage_options=self._options())
         except TableNotFoundError:
             return None
+
+    def create(self, key: str, columns: Sequence[Column], properties: Mapping[str, str], metadata: str) -> None:
+        """Make a table without rows, by a commit that carries `metadata`; does nothing where there is one."""
+        DeltaTable.create(
+            self._uri(key),
+            Schema(
+                [Field(column.name, _type(column.type), metadata={"comment": column.description}) for column in columns]
+            ),
+            mode="ignore",
+            configuration=properties,
+            commit_properties=CommitProperties(custom_metadata={"userMetadata": metadata}),
+            storage_options=self._options(),
+        )
 
     def version(self, key: str) -> int | None:
         """The number of a table's last commit, None where there is no table."""
@@ -97,3 +105,21 @@ class Lake:
     def preview(self, key: str) -> str:
         """The first rows of a table as Markdown."""
         return markdown(self.query(key, "select * from t limit 5"))
+
+    def _uri(self, key: str) -> str:
+        return f"s3://{self.bucket}/lake/{key}"
+
+    def _options(self) -> dict[str, str]:
+        options = {
+            "AWS_ENDPOINT_URL": self.endpoint_url,
+            "AWS_REGION": self.region,
+            "AWS_ALLOW_HTTP": str(self.endpoint_url.startswith("http://")).lower(),
+        }
+        names = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
+        return options | {name: os.environ[name] for name in names if name in os.environ}
+
+
+def _type(sql: str) -> PrimitiveType | ArrayType:
+    if sql.startswith("array<"):
+        return ArrayType(_type(sql.removeprefix("array<").removesuffix(">")), contains_null=True)
+    return PrimitiveType({"bigint": "long", "int": "integer"}.get(sql, sql))

@@ -6,10 +6,11 @@ import sys
 from pathlib import Path
 
 
-def spark_conf(jars: Path, s3_endpoint_url: str, region: str) -> dict[str, str]:
+def spark_conf(jars: Path, home: Path, s3_endpoint_url: str, region: str) -> dict[str, str]:
     """Settings of a session on this machine that reads and writes Delta tables on an S3 endpoint.
 
     Small tables on few cores: what Spark and Delta spread over hundreds of tasks by default goes into two.
+    What Spark keeps on disk by itself lies in `home`.
     """
     return {
         "spark.app.name": "pin_pipeline",
@@ -24,6 +25,7 @@ def spark_conf(jars: Path, s3_endpoint_url: str, region: str) -> dict[str, str]:
         "spark.ui.enabled": "false",
         "spark.log.level": "ERROR",
         "spark.sql.session.timeZone": "UTC",
+        "spark.sql.warehouse.dir": str(home / "spark-warehouse"),
         "spark.sql.shuffle.partitions": "2",
         "spark.sql.sources.parallelPartitionDiscovery.parallelism": "2",
         "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",

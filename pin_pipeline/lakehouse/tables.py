@@ -1,9 +1,9 @@
-"""Creating, merging into and replacing Delta tables, with our metadata in the commit."""
+"""What every write to a Delta table has in common: its properties, and our metadata in the commit."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from delta.exceptions import (
     ConcurrentAppendException,
@@ -15,11 +15,9 @@ from delta.exceptions import (
     MetadataChangedException,
     ProtocolChangedException,
 )
-from delta.tables import DeltaTable
 from pyspark.sql import DataFrame, SparkSession
 
 from pin_pipeline.lakehouse.lake import Lake
-from pin_pipeline.records import Column
 
 # What every Delta reader can read: no deletion vectors, no column mapping.
 PROPERTIES = {"delta.minReaderVersion": "1", "delta.minWriterVersion": "2", "delta.enableDeletionVectors": "false"}
@@ -36,20 +34,6 @@ CONFLICTS = (
     MetadataChangedException,
     ProtocolChangedException,
 )
-
-
-def ensure(spark: SparkSession, lake: Lake, key: str, columns: Sequence[Column], metadata: str = "{}") -> DeltaTable:
-    """The table; where there is none, it is made first, by a commit that carries `metadata`."""
-    path = lake.path(key)
-    if lake.version(key) is None:
-        builder = DeltaTable.createIfNotExists(spark).location(path)
-        for name, value in PROPERTIES.items():
-            builder = builder.property(name, value)
-        for column in columns:
-            builder = builder.addColumn(column.name, column.type, comment=column.description)
-        with commit_metadata(spark, metadata), suppress(*CONFLICTS):  # it is there now
-            builder.execute()
-    return DeltaTable.forPath(spark, path)
 
 
 def overwrite(frame: DataFrame, lake: Lake, key: str, metadata: str) -> None:

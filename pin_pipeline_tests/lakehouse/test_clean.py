@@ -105,7 +105,7 @@ def test_a_record_of_an_earlier_offset_never_replaces_a_later_one(settings: Sett
 
 def _mix() -> list[Any]:
     random = Random(7)
-    keyed = [pin(random.randrange(6), title=f"Pin at {number}") for number in range(40)]
+    keyed: list[Any] = [pin(random.randrange(6), title=f"Pin at {number}") for number in range(40)]
     for number, dirty in enumerate(DIRTY):
         keyed.insert(number * 7, dirty)
     return keyed

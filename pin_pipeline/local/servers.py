@@ -1,0 +1,109 @@
+"""All servers of a home: up, down, and how they are."""
+
+from __future__ import annotations
+
+import fcntl
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from pin_pipeline import environment
+from pin_pipeline.environment import DEFAULTS, Settings
+from pin_pipeline.local import gateway, jars, kafka, ports, s3
+from pin_pipeline.local.server import ServerProcess
+from pin_pipeline.records import KINDS
+
+# In the order of starting; stopped in the reverse.
+ADDRESSES = {"kafka": "PIN_KAFKA_BOOTSTRAP", "s3": "PIN_S3_ENDPOINT_URL", "gateway": "PIN_GATEWAY_URL"}
+
+
+@dataclass(frozen=True)
+class Status:
+    """How a server is."""
+
+    name: str
+    alive: bool
+    address: str
+    process: ServerProcess
+
+
+def up() -> Settings:
+    """Start what does not run, wait until all of it answers, make topics and bucket.
+
+    Raises:
+        LocalError: something needed is missing, or a server does not start.
+    """
+    jars.ensure("spark")
+    with _one_at_a_time():
+        known = environment.read_state()
+        chosen = {name: _port(name) for name in ADDRESSES}
+        broker = f"{ports.HOST}:{chosen['kafka']}"
+        if broker != known.get(ADDRESSES["kafka"]):
+            _process("gateway").stop()  # it talks to a broker that is no more
+        home = environment.home()
+        servers = [
+            kafka.server(home, chosen["kafka"]),
+            s3.server(home, chosen["s3"]),
+            gateway.server(chosen["gateway"], broker),
+        ]
+        for server in servers:
+            _process(server.name).start(server)
+        for server in servers:
+            _process(server.name).wait_until_ready(server)
+        _write_state(chosen)
+        settings = environment.load()
+        prepare(settings)
+    return settings
+
+
+def prepare(settings: Settings) -> None:
+    """Create the topics and the bucket that the settings name, where they are not there."""
+    kafka.create_topics(settings.kafka_bootstrap, [settings.topic(kind) for kind in KINDS])
+    s3.create_bucket(settings.s3_endpoint_url, settings.bucket)
+
+
+def down(keep: Collection[str] = ()) -> list[str]:
+    """Stop every server that lives, except these; the names of those that were stopped."""
+    with _one_at_a_time():
+        return [name for name in reversed(ADDRESSES) if name not in keep and _process(name).stop()]
+
+
+def status() -> list[Status]:
+    """How every server is."""
+    known = DEFAULTS | environment.read_state()
+    return [
+        Status(name, _process(name).alive(), known[variable], _process(name)) for name, variable in ADDRESSES.items()
+    ]
+
+
+def _process(name: str) -> ServerProcess:
+    return ServerProcess(environment.home(), name)
+
+
+def _port(name: str) -> int:
+    last = _known_port(environment.read_state().get(ADDRESSES[name]))
+    if last is not None and _process(name).alive():
+        return last
+    default = _known_port(DEFAULTS[ADDRESSES[name]])
+    return ports.choose(f"PIN_{name.upper()}_PORT", [port for port in (last, default) if port is not None])
+
+
+def _known_port(address: str | None) -> int | None:
+    return None if address is None else urlsplit(address if "//" in address else f"//{address}").port
+
+
+def _write_state(chosen: dict[str, int]) -> None:
+    urls = {"kafka": "{}:{}", "s3": "http://{}:{}", "gateway": "http://{}:{}"}
+    lines = [f"{ADDRESSES[name]}={urls[name].format(ports.HOST, port)}\n" for name, port in chosen.items()]
+    new = environment.state_file().with_suffix(".new")
+    new.write_text("".join(lines))
+    new.replace(environment.state_file())
+
+
+@contextmanager
+def _one_at_a_time() -> Iterator[None]:
+    environment.home().mkdir(parents=True, exist_ok=True)
+    with (environment.home() / "servers.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield

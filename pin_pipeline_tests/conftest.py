@@ -1,0 +1,43 @@
+"""One local environment for the whole run of the tests; in it a prefix and a bucket of its own for each test."""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+
+from pin_pipeline.environment import Settings
+from pin_pipeline.local import ports, servers
+
+
+@pytest.fixture(scope="session")
+def clean_environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Nothing of the developer's own environment is seen or touched: neither variables nor state."""
+    with pytest.MonkeyPatch.context() as patch:
+        # PIN_JARS is where the jars are cached, which the tests share with everything else.
+        for name in os.environ.keys() - {"PIN_JARS"}:
+            if name.startswith(("PIN_", "AWS_", "DAGSTER_")):
+                patch.delenv(name)
+        patch.setenv("PIN_HOME", str(tmp_path_factory.mktemp("home")))
+        for server in servers.ADDRESSES:
+            patch.setenv(f"PIN_{server.upper()}_PORT", str(ports.free()))
+        yield
+
+
+@pytest.fixture(scope="session")
+def local_environment(clean_environment: None) -> Iterator[Settings]:  # noqa: ARG001 - only its effect is wanted
+    """The real servers: Kafka, S3 and the gateway."""
+    yield servers.up()
+    servers.down()
+
+
+@pytest.fixture
+def settings(local_environment: Settings) -> Settings:
+    """Topics and a bucket that no other test knows."""
+    name = f"t{uuid.uuid4().hex[:12]}"
+    mine = replace(local_environment, prefix=name, bucket=name)
+    servers.prepare(mine)
+    return mine
