@@ -1,0 +1,62 @@
+"""What is run by name: the day, and the emulation of the people who post."""
+
+from dataclasses import asdict
+
+import dagster as dg
+from pydantic import Field
+
+from pin_pipeline.assets.external import GATEWAY, source_key, topic_key
+from pin_pipeline.emulation.draws import Draws
+from pin_pipeline.emulation.emulator import emulate
+from pin_pipeline.records import KINDS
+from pin_pipeline.resources.gateway import GatewayResource
+from pin_pipeline.resources.kafka import KafkaResource
+from pin_pipeline.resources.source import SourceResource
+
+daily_batch = dg.define_asset_job(
+    "daily_batch",
+    selection=dg.AssetSelection.groups("raw", "cleaned", "queries"),
+    description="The day: land what is on the topics, clean what is new, answer the questions that it changes.",
+)
+
+
+class EmulationConfig(dg.Config):
+    """How people post."""
+
+    draws: int = Field(
+        default=1000, ge=0, description="How many posts to draw; each is a pin, a geo and a user record."
+    )
+    seed: int = Field(default=100, description="Seed of the draws; the same seed draws the same posts.")
+    paced: bool = Field(default=False, description="Wait 0 or 1 s before each post, as the original emulator did.")
+
+
+@dg.op
+def post(
+    context: dg.OpExecutionContext,
+    config: EmulationConfig,
+    source: SourceResource,
+    gateway: GatewayResource,
+    kafka: KafkaResource,
+) -> None:
+    """Draw rows of the source tables and post them to the gateway."""
+    database = source.database()
+    for kind in KINDS.values():
+        rows = {"dagster/row_count": database.count(kind.name)}
+        context.log_event(dg.AssetObservation(source_key(kind), metadata=rows))
+    counts = emulate(
+        database,
+        gateway.url,
+        kafka.prefix,
+        Draws(config.draws, config.seed),
+        progress=lambda done: context.log.info("%d of %d draws posted", done, config.draws),
+        paced=config.paced,
+    )
+    context.log_event(dg.AssetMaterialization(GATEWAY, metadata={"posts": config.draws}))
+    for kind in KINDS.values():
+        context.log_event(dg.AssetMaterialization(topic_key(kind), metadata=asdict(counts[kind.name])))
+
+
+@dg.job(description="People post: draws of the source tables go through the gateway to the topics.")
+def emulation() -> None:
+    """Post the draws."""
+    post()

@@ -1,0 +1,1 @@
+"""What the assets are given to work with; the UI lists and explains them."""

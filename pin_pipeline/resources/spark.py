@@ -1,0 +1,65 @@
+"""Spark, and how what a Spark job says becomes what Dagster shows."""
+
+import fcntl
+import threading
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import dagster as dg
+from dagster_pyspark import LazyPySparkResource
+from pydantic import Field, PrivateAttr
+from pyspark.sql import SparkSession
+
+from pin_pipeline.lakehouse.report import Metadata, Report
+from pin_pipeline.lakehouse.session import spark_conf
+from pin_pipeline.local import jars
+
+
+class SparkResource(dg.ConfigurableResource["SparkResource"]):
+    """Spark in the process of the run, started by the first table that has something new."""
+
+    home: str = Field(description="Folder of the local state; holds the lock of the one Spark driver.")
+    s3_endpoint_url: str = Field(description="Where Spark finds S3.")
+    region: str = Field(description="AWS region of the bucket.")
+    _starting: threading.Lock = PrivateAttr(default_factory=threading.Lock)
+
+    def session(self) -> SparkSession:
+        """The session of this process, started at the first call."""
+        with self._starting:
+            conf = spark_conf(jars.ensure("spark"), Path(self.home), self.s3_endpoint_url, self.region)
+            session: SparkSession = LazyPySparkResource(spark_config=conf).spark_session
+            return session
+
+    @contextmanager
+    def only_driver(self, log: dg.DagsterLogManager) -> Iterator[None]:
+        """Wait until no other process of this machine runs Spark jobs on the lake.
+
+        Open-source Delta on S3 keeps commits apart within one driver only; on Databricks the platform does it for all.
+        """
+        path = Path(self.home, "spark.lock")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("w") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                log.info("another run is using Spark, waiting for it to end (%s)", path)
+                fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+
+
+def results(reports: Iterable[Report]) -> Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]:
+    """A materialization and its checks for every report."""
+    for report in reports:
+        key = dg.AssetKey.from_user_string(report.key)
+        yield dg.MaterializeResult(
+            asset_key=key, metadata={"dagster/row_count": report.rows, **_metadata(report.metadata)}
+        )
+        for check in report.checks:
+            yield dg.AssetCheckResult(
+                asset_key=key, check_name=check.name, passed=check.passed, metadata=_metadata(check.metadata)
+            )
+
+
+def _metadata(metadata: Metadata) -> dict[str, dg.MetadataValue | int | float]:
+    return {name: dg.MetadataValue.md(value) if isinstance(value, str) else value for name, value in metadata.items()}
