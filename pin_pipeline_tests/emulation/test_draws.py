@@ -26,7 +26,7 @@ def test_every_iteration_starts_over() -> None:
 
 @given(seed=st.integers(), last_row=st.integers(0, 20_000))
 def test_each_turn_first_draws_the_pause_and_then_the_position(seed: int, last_row: int) -> None:
-    random = Random(seed)  # noqa: S311 - the draws are no secret
+    random = Random(seed)
     expected = [Draw(random.randrange(0, 2), random.randint(0, last_row)) for _ in range(5)]
     assert list(Draws(5, seed, last_row)) == expected
 

@@ -1,0 +1,1 @@
+"""What the pipeline costs, against named peers: `python -m benchmarks.NAME`."""

@@ -1,0 +1,209 @@
+"""What a person does by hand: `pin-pipeline --help`."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from pin_pipeline import demo as whole_pipeline
+from pin_pipeline import environment
+from pin_pipeline.emulation import synthetic
+from pin_pipeline.emulation.draws import Draws
+from pin_pipeline.emulation.emulator import emulate as post_draws
+from pin_pipeline.emulation.jsonl import RowError
+from pin_pipeline.emulation.rest import GatewayError
+from pin_pipeline.emulation.source import SourceDatabase, SourceError
+from pin_pipeline.environment import Settings
+from pin_pipeline.lakehouse.lake import Lake
+from pin_pipeline.landing.landing import LandingError
+from pin_pipeline.landing.landing import land as land_topic
+from pin_pipeline.landing.store import ObjectStore, StoreError
+from pin_pipeline.local import orchestrator, ports, servers
+from pin_pipeline.local.errors import LocalError
+from pin_pipeline.local.server import ServerProcess
+from pin_pipeline.records import KINDS
+
+EXPECTED = (LocalError, SourceError, RowError, GatewayError, LandingError, StoreError, OSError)
+ENVIRONMENT = (*environment.DEFAULTS, "PIN_SOURCE_URL")
+
+app = typer.Typer(
+    help="Pinterest's data system on this machine: local servers, sources, and the steps of the pipeline by hand.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+source = typer.Typer(help="Fill the source database that posts are drawn from.", no_args_is_help=True)
+app.add_typer(source, name="source")
+console = Console(highlight=False)
+
+DrawCount = Annotated[int, typer.Option(min=0, help="How many posts to draw.")]
+RowFile = Annotated[Path | None, typer.Option(help="JSON lines, one row a line.", exists=True, dir_okay=False)]
+
+
+def main() -> None:
+    """Run a command; what was to be expected to go wrong is one sentence and exit code 1."""
+    # A shell that starts us in the background would have us, and what we start, be deaf to Ctrl-C.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
+    try:
+        app()
+    except EXPECTED as error:
+        print(f"pin-pipeline: {error}", file=sys.stderr)
+        sys.exit(1)
+
+
+@app.command()
+def demo(draws: DrawCount = 1000) -> None:
+    """Run the whole pipeline once and print the answers; stops the servers that it started."""
+    timings: whole_pipeline.Timings = []
+    with _servers(timings) as settings:
+        whole_pipeline.run(console, settings, timings, draws)
+    console.print("\n[bold]make dev[/bold] starts the servers and the Dagster UI, where all of this is to be seen.")
+
+
+@app.command()
+def dev(
+    port: Annotated[int, typer.Option(help="Port of the UI; where it is taken, any other.")] = 3000,
+) -> None:
+    """Start the servers and the Dagster UI, until Ctrl-C; stops what it started."""
+    with _servers([]) as settings:
+        process = ServerProcess(settings.home, "dagster")
+        process.stop()
+        server = orchestrator.server(settings.home, ports.choose("PIN_UI_PORT", [port]))
+        try:
+            process.start(server)
+            process.wait_until_ready(server)
+            console.print(f"\nDagster UI: [bold]{server.address}[/bold]  (Ctrl-C stops everything)\n")
+            for line in process.follow():
+                print(line, end="", flush=True)
+            raise LocalError(f"the Dagster UI ended by itself: see {process.log}")
+        except KeyboardInterrupt:
+            console.print("\nstopping ...")
+        finally:
+            process.stop()
+
+
+@app.command()
+def up() -> None:
+    """Start the local servers that do not run, with their topics and bucket."""
+    with whole_pipeline.stage(console, [], "servers"):
+        servers.up()
+    status()
+
+
+@app.command()
+def down() -> None:
+    """Stop the local servers; their data stays."""
+    stopped = servers.down()
+    console.print(f"stopped {', '.join(stopped)}" if stopped else "nothing was running")
+
+
+@app.command()
+def status() -> None:
+    """Show the local servers; exit code 1 unless all of them run."""
+    states = servers.status()
+    table = Table("server", "state", "address", "log")
+    for state in states:
+        table.add_row(state.name, "up" if state.alive else "down", state.address, os.path.relpath(state.process.log))
+    console.print(table)
+    if not all(state.alive for state in states):
+        raise typer.Exit(1)
+
+
+@app.command()
+def env() -> None:
+    """Print the environment variables that lead to the servers, for `eval "$(pin-pipeline env)"`."""
+    environment.load()
+    for name in ENVIRONMENT:
+        print(f"export {name}={os.environ[name]!r}")
+
+
+@source.command()
+def fill() -> None:
+    """Store the synthetic rows, 11,154 a table; rows of the same keys are replaced."""
+    database = SourceDatabase(environment.load().source_url)
+    synthetic.fill(database)
+    _print_counts(database)
+
+
+@source.command()
+def load(pin: RowFile = None, geo: RowFile = None, user: RowFile = None) -> None:
+    """Store rows of JSON-lines files; rows of the same keys are replaced."""
+    database = SourceDatabase(environment.load().source_url)
+    for kind, path in {"pin": pin, "geo": geo, "user": user}.items():
+        if path is not None:
+            database.load_jsonl(kind, path)
+    _print_counts(database)
+
+
+@app.command()
+def emulate(
+    draws: DrawCount = 1000,
+    seed: Annotated[int, typer.Option(help="The same seed draws the same posts.")] = Draws.seed,
+    paced: Annotated[bool, typer.Option(help="Wait 0 or 1 s before each post, as people do.")] = False,
+) -> None:
+    """Draw posts from the source database and send them to the gateway."""
+    settings = environment.load()
+    with console.status("posting ...") as shown:
+        counts = post_draws(
+            SourceDatabase(settings.source_url),
+            settings.gateway_url,
+            settings.prefix,
+            Draws(draws, seed),
+            lambda posted: shown.update(f"{posted} of {draws} draws posted"),
+            paced=paced,
+        )
+    for kind, count in counts.items():
+        console.print(f"{settings.topic(kind)}: {count.acknowledged} of {count.sent} records acknowledged")
+    if any(count.refused for count in counts.values()):
+        raise typer.Exit(1)
+
+
+@app.command()
+def land() -> None:
+    """Land the topics on S3 up to their ends of now."""
+    settings = environment.load()
+    for kind in KINDS:
+        landed = land_topic(settings.kafka_bootstrap, ObjectStore.of(settings), settings.topic(kind))
+        console.print(f"{settings.topic(kind)}: {landed.records} new records in {landed.objects} objects")
+
+
+@app.command()
+def show(
+    table: Annotated[str, typer.Argument(help="Such as cleaned/pin, quarantine/geo or queries/users_joined_by_year.")],
+    rows: Annotated[int, typer.Option(min=1, help="How many rows at most.")] = 20,
+) -> None:
+    """Print rows of a table of the lake."""
+    lake = Lake.of(environment.load())
+    if lake.version(table) is None:
+        raise LocalError(f"there is no table {table} at {lake.path(table)}: materialize it first, or look at its name")
+    head = lake.query(table, f"select * from t limit {rows}")  # noqa: S608 - a number
+    console.print(whole_pipeline.as_text(head.to_pylist()))
+
+
+@contextmanager
+def _servers(timings: whole_pipeline.Timings) -> Iterator[Settings]:
+    """Servers that run; those that did not run before are stopped at the end."""
+    before = {state.name for state in servers.status() if state.alive}
+    try:
+        with whole_pipeline.stage(console, timings, "servers"):
+            settings = servers.up()
+        yield settings
+    finally:
+        servers.down(keep=before)
+        if before:
+            console.print(f"{', '.join(before)} ran before and goes on; `pin-pipeline down` stops it")
+
+
+def _print_counts(database: SourceDatabase) -> None:
+    for kind in KINDS.values():
+        console.print(f"{kind.source_table}: {database.count(kind.name)} rows")
