@@ -8,9 +8,12 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
+from dagster_pyspark import LazyPySparkResource
+from pyspark.sql import SparkSession
 
 from pin_pipeline.environment import Settings
-from pin_pipeline.local import ports, servers
+from pin_pipeline.lakehouse.session import spark_conf
+from pin_pipeline.local import jars, ports, servers
 
 
 @pytest.fixture(scope="session")
@@ -41,3 +44,13 @@ def settings(local_environment: Settings) -> Settings:
     mine = replace(local_environment, prefix=name, bucket=name)
     servers.prepare(mine)
     return mine
+
+
+@pytest.fixture(scope="session")
+def spark(local_environment: Settings) -> Iterator[SparkSession]:
+    """One Spark session for all tests."""
+    where = local_environment
+    conf = spark_conf(jars.ensure("spark"), where.home, where.s3_endpoint_url, where.region)
+    spark: SparkSession = LazyPySparkResource(spark_config=conf).spark_session
+    yield spark
+    spark.stop()

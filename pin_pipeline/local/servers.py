@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import os
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -52,6 +53,7 @@ def up() -> Settings:
         for server in servers:
             _process(server.name).wait_until_ready(server)
         _write_state(chosen)
+        os.environ.update(environment.read_state())
         settings = environment.load()
         prepare(settings)
     return settings
