@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import sys
@@ -54,6 +55,8 @@ def main() -> None:
     # A shell that starts us in the background would have us, and what we start, be deaf to Ctrl-C.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
+    logging.getLogger("pin_pipeline").setLevel(logging.INFO)
+    logging.getLogger("pin_pipeline").addHandler(logging.StreamHandler())
     try:
         app()
     except EXPECTED as error:

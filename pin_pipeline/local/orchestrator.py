@@ -23,7 +23,14 @@ from pin_pipeline.local.server import Server
 WORKSPACE = Path("workspace.yaml")
 DEFINITIONS = "pin_pipeline.definitions"
 RUN_TAG = "pin_pipeline/started_by_hand"
-SETTINGS = "telemetry:\n  enabled: false\n"
+# What our own modules log shows in the log of the run that called them.
+SETTINGS = """\
+telemetry:
+  enabled: false
+python_logs:
+  managed_python_loggers: [pin_pipeline]
+  python_log_level: INFO
+"""
 
 
 @dataclass(frozen=True)
