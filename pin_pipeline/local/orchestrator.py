@@ -14,7 +14,6 @@ from tempfile import NamedTemporaryFile
 from typing import Any
 
 import httpx
-from dagster import DagsterInstance, RunsFilter
 
 from pin_pipeline.local import ports
 from pin_pipeline.local.errors import LocalError
@@ -88,6 +87,8 @@ def run_job(state: Path, name: str, config: Mapping[str, Any]) -> list[Step]:
         )
     if ended.returncode:
         raise LocalError(f"job {name} failed: see the errors in {log}, or its run in the UI")
+    from dagster import DagsterInstance, RunsFilter  # noqa: PLC0415 - takes longer to import than most commands to run
+
     with DagsterInstance.from_config(str(home(state))) as instance:
         [run] = instance.get_runs(RunsFilter(tags={RUN_TAG: tag}))
         steps = instance.get_run_step_stats(run.run_id)

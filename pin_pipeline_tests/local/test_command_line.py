@@ -1,0 +1,127 @@
+"""What commands answer where something is missing or wrong: one sentence that says what to do."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from pin_pipeline.environment import Settings
+from pin_pipeline.local.ports import free
+from pin_pipeline_tests.local.conftest import Machine
+from pin_pipeline_tests.rows import geo
+
+
+@pytest.fixture
+def served(local_environment: Settings, machine: Machine) -> Machine:
+    """A machine that uses the servers of all tests."""
+    machine.variables = {
+        "PIN_KAFKA_BOOTSTRAP": local_environment.kafka_bootstrap,
+        "PIN_S3_ENDPOINT_URL": local_environment.s3_endpoint_url,
+        "PIN_GATEWAY_URL": local_environment.gateway_url,
+    }
+    return machine
+
+
+def away() -> str:
+    return f"127.0.0.1:{free()}"
+
+
+def test_help_names_every_command(machine: Machine) -> None:
+    shown = machine.succeed("--help")
+    for command in ("up", "down", "status", "env", "source", "emulate", "land", "show", "demo", "dev"):
+        assert f" {command} " in shown
+
+
+def test_no_java_says_what_to_install(machine: Machine, tmp_path: Path) -> None:
+    error = machine.fail("up", JAVA_HOME=str(tmp_path))
+    assert f"there is no java in {tmp_path}/bin: install a Java runtime of version 17 or newer" in error
+    error = machine.fail("up", PATH=str(tmp_path))
+    assert "there is no java on PATH: install" in error
+
+
+def test_an_old_java_says_which_is_needed(machine: Machine, tmp_path: Path) -> None:
+    old = tmp_path / "bin" / "java"
+    old.parent.mkdir()
+    old.write_text("#!/bin/sh\necho 'openjdk version \"1.8.0_402\"' >&2\n")
+    old.chmod(0o755)
+    assert f"{old} is Java 8: install a Java runtime of version 17 or newer" in machine.fail(
+        "up", JAVA_HOME=str(tmp_path)
+    )
+
+
+def test_no_network_says_that_the_jars_could_not_be_downloaded(machine: Machine, tmp_path: Path) -> None:
+    host, port = away().split(":")
+    nowhere = " ".join(f"-D{scheme}.proxyHost={host} -D{scheme}.proxyPort={port}" for scheme in ("http", "https"))
+    answer = machine.run("up", PIN_JARS=str(tmp_path / "jars"), JAVA_TOOL_OPTIONS=nowhere)
+    assert answer.returncode == 1
+    assert "could not be downloaded from Maven Central: check the network" in answer.stderr.splitlines()[-1]
+
+
+def test_env_leads_other_programs_to_the_servers(served: Machine) -> None:
+    script = f'eval "$({sys.executable} -c "from pin_pipeline.cli import main; main()" env)"; env'
+    printed = subprocess.run(
+        ["/bin/sh", "-c", script], env=served.environment(), capture_output=True, text=True, check=True
+    ).stdout.splitlines()
+    expected = served.variables | {"PIN_PREFIX": "pinterest", "PIN_SOURCE_URL": f"sqlite:///{served.home}/source.db"}
+    assert {f"{name}={value}" for name, value in expected.items()} <= set(printed)
+
+
+def test_emulate_and_land_by_hand(served: Machine, settings: Settings) -> None:
+    served.variables |= {"PIN_PREFIX": settings.prefix, "PIN_BUCKET": settings.bucket}
+    assert served.succeed("source", "fill").splitlines() == [
+        "pinterest_data: 11154 rows",
+        "geolocation_data: 11154 rows",
+        "user_data: 11154 rows",
+    ]
+    assert f"{settings.topic('pin')}: 30 of 30 records acknowledged" in served.succeed("emulate", "--draws", "30")
+    assert f"{settings.topic('pin')}: 30 new records in" in served.succeed("land")
+    assert f"{settings.topic('pin')}: 0 new records in 0 objects" in served.succeed("land")
+
+
+def test_emulating_without_rows_or_without_a_gateway_says_what_to_do(served: Machine) -> None:
+    assert "table pinterest_data has 0 rows" in served.fail("emulate")
+    served.succeed("source", "fill")
+    where = away()
+    assert where in served.fail("emulate", "--draws", "1", PIN_GATEWAY_URL=f"http://{where}")
+
+
+def test_landing_without_a_broker_or_without_s3_says_what_to_do(served: Machine) -> None:
+    where = away()
+    assert where in served.fail("land", PIN_KAFKA_BOOTSTRAP=where)
+    assert where in served.fail("land", PIN_S3_ENDPOINT_URL=f"http://{where}")
+
+
+def test_a_row_that_is_none_is_named_and_nothing_is_stored(served: Machine, tmp_path: Path) -> None:
+    rows = tmp_path / "geo.jsonl"
+    rows.write_text("\n".join(map(json.dumps, [geo(1), geo(2, latitude="north")])))
+    assert f"{rows}, line 2: field 'latitude'" in served.fail("source", "load", "--geo", str(rows))
+    rows.write_text(json.dumps(geo(1)))
+    assert "geolocation_data: 1 rows" in served.succeed("source", "load", "--geo", str(rows))
+
+
+def test_a_password_in_the_url_is_not_shown(served: Machine) -> None:
+    url = f"mysql+pymysql://ada:very-secret@{away()}/pinterest_data"
+    error = served.fail("emulate", PIN_SOURCE_URL=url)
+    assert "mysql+pymysql://ada:***@" in error
+    assert "very-secret" not in error
+
+
+def test_a_table_that_is_not_there_is_named(served: Machine) -> None:
+    assert "there is no table cleaned/pins at s3a://" in served.fail("show", "cleaned/pins")
+
+
+def test_dev_outside_the_project_says_where_to_run_it(machine: Machine, tmp_path: Path) -> None:
+    here = Path.cwd()
+    os.chdir(tmp_path)
+    try:
+        answer = machine.run("dev")
+    finally:
+        os.chdir(here)
+    assert answer.returncode == 1
+    assert f"there is no workspace.yaml in {tmp_path}: run this in the folder of the project" in answer.stderr
+    assert machine.run("status").returncode == 1
