@@ -78,10 +78,10 @@ def dev(
     port: Annotated[int, typer.Option(help="Port of the UI; where it is taken, any other.")] = 3000,
 ) -> None:
     """Start the servers and the Dagster UI, until Ctrl-C; stops what it started."""
-    with _servers([]) as settings:
-        process = ServerProcess(settings.home, "dagster")
-        process.stop()
-        server = orchestrator.server(settings.home, ports.choose("PIN_UI_PORT", [port]))
+    process = ServerProcess(environment.home(), "dagster")
+    process.stop()
+    server = orchestrator.server(environment.home(), ports.choose("PIN_UI_PORT", [port]))
+    with _servers([]):
         try:
             process.start(server)
             process.wait_until_ready(server)

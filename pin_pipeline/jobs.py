@@ -42,7 +42,7 @@ def post(
     database = source.database()
     for kind in KINDS.values():
         rows = {"dagster/row_count": database.count(kind.name)}
-        context.log_event(dg.AssetObservation(source_key(kind), metadata=rows))
+        context.log_event(dg.AssetMaterialization(source_key(kind), metadata=rows))
     counts = emulate(
         database,
         gateway.url,

@@ -26,6 +26,8 @@ RUN_TAG = "pin_pipeline/started_by_hand"
 SETTINGS = """\
 telemetry:
   enabled: false
+nux:
+  enabled: false
 python_logs:
   managed_python_loggers: [pin_pipeline]
   python_log_level: INFO
