@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
 from deltalake import CommitProperties, DeltaTable, Field, QueryBuilder, Schema
-from deltalake.exceptions import TableNotFoundError
+from deltalake.exceptions import CommitFailedError, TableNotFoundError
 from deltalake.schema import ArrayType, PrimitiveType
 
 from pin_pipeline.environment import Settings
@@ -55,16 +56,18 @@ class Lake:
 
     def create(self, key: str, columns: Sequence[Column], properties: Mapping[str, str], metadata: str) -> None:
         """Make a table without rows, by a commit that carries `metadata`; does nothing where there is one."""
-        DeltaTable.create(
-            self._uri(key),
-            Schema(
-                [Field(column.name, _type(column.type), metadata={"comment": column.description}) for column in columns]
-            ),
-            mode="ignore",
-            configuration=properties,
-            commit_properties=CommitProperties(custom_metadata={"userMetadata": metadata}),
-            storage_options=self._options(),
-        )
+        fields = [Field(column.name, _type(column.type), True, {"comment": column.description}) for column in columns]
+        # A second try would not make the table, but change it behind the back of the run that has just made it.
+        commit = CommitProperties(custom_metadata={"userMetadata": metadata}, max_commit_retries=0)
+        with suppress(CommitFailedError):
+            DeltaTable.create(
+                self._uri(key),
+                Schema(fields),
+                mode="ignore",
+                configuration=properties,
+                commit_properties=commit,
+                storage_options=self._options(),
+            )
 
     def version(self, key: str) -> int | None:
         """The number of a table's last commit, None where there is no table."""

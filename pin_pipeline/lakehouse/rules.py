@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from enum import StrEnum
 from functools import reduce, singledispatch
 
 from pyspark.sql import Column, DataFrame
@@ -21,16 +22,22 @@ TIMESTAMP = r"^\d{4}-\d{2}-\d{2}[ T]\d{2}:\d{2}:\d{2}(\.\d{1,6})?(Z|[+-]\d{2}:\d
 INTEGER_TYPE = r"^(BIGINT|DECIMAL\(\d+,0\))$"
 NUMBER_TYPE = r"^(BIGINT|DOUBLE|DECIMAL.*)$"
 NULL_TYPE = "VOID"
+# The years that every reader of the tables can tell.
+CENTURIES = ("0001-01-01 00:00:00", "9999-12-31 23:59:59.999999")
 POSITION = ("topic", "partition", "offset")
 
 
 @dataclass(frozen=True)
-class Cleaned:
-    """A field's rule as columns: whether type and value fit, and the clean value where they do."""
+class Rule:
+    """What a field's values must be, as columns: the types that fit, and the clean value, null where none fits.
+
+    Attributes:
+        nothing: whether the value says that there is none, which fits without a clean value.
+    """
 
     fits_type: Column
-    fits_value: Column
     value: Column
+    nothing: Column
 
 
 def classify(kind: RecordKind, lines: DataFrame) -> DataFrame:
@@ -44,44 +51,62 @@ def classify(kind: RecordKind, lines: DataFrame) -> DataFrame:
         The position, `bytes`, the kind's published columns, and `problem`: null, or why the record is quarantined as
         a struct of reason, field and value.
     """
-    parsed = lines.withColumn("json", F.try_parse_json("line"))
-    json = F.col("json")
-    rules = [(field, _raw(json, field), _rule(field, _raw(json, field))) for field in kind.fields]
-    clean = {field.name: rule.value for field, _, rule in rules}
-    problem = F.coalesce(_record_problem(kind, json), *(_field_problem(field, raw, rule) for field, raw, rule in rules))
-    checked = parsed.withColumn("problem", problem)
+    rules = {field: _rule(field) for field in kind.fields}
+    # Each step is a projection of its own: in one, Spark works a value out again wherever it is used.
+    records = lines.withColumn("json", F.try_parse_json("line"))
+    records = _with(records, _Step.RAW, {f: F.try_variant_get("json", f"$.{f.name}", "variant") for f in kind.fields})
+    records = _with(records, _Step.TYPE, {field: F.schema_of_variant(_Step.RAW.of(field)) for field in kind.fields})
+    records = _with(records, _Step.TEXT, {field: _said(field) for field in kind.fields if isinstance(field, Text)})
+    records = _with(records, _Step.CLEAN, {field: rule.value for field, rule in rules.items()})
+    problem = F.coalesce(_record_problem(kind), *(_field_problem(field, rule) for field, rule in rules.items()))
+    records = records.withColumn("problem", problem)
     fits = F.col("problem").isNull()
-    published = [F.when(fits, _published(column, clean)).alias(column.name) for column in kind.columns]
-    return checked.select(*POSITION, "bytes", "problem", *published)
+    published = [F.when(fits, _published(kind, column)).alias(column.name) for column in kind.columns]
+    return records.select(*POSITION, "bytes", "problem", *published)
 
 
-def _raw(json: Column, field: Field) -> Column:
-    """The field as it came: null where it is absent, a JSON null where it is null."""
-    return F.try_variant_get(json, f"$.{field.name}", "variant")
+class _Step(StrEnum):
+    """What is worked out for each field: its column's name is the step's and the field's."""
+
+    RAW = "raw"
+    TYPE = "type"
+    TEXT = "text"
+    CLEAN = "clean"
+
+    def of(self, field: Field) -> Column:
+        """The column of a field."""
+        return F.col(self.name_of(field))
+
+    def name_of(self, field: Field) -> str:
+        """The name of that column."""
+        return f"{self}_of_{field.name}"
 
 
-def _type(raw: Column) -> Column:
-    return F.schema_of_variant(raw)
+def _with(records: DataFrame, step: _Step, columns: Mapping[Field, Column]) -> DataFrame:
+    return records.withColumns({step.name_of(field): column for field, column in columns.items()})
 
 
-def _record_problem(kind: RecordKind, json: Column) -> Column:
-    key = _raw(json, kind.field(kind.key))
-    others = [_raw(json, field) for field in kind.fields if field.required and field.name != kind.key]
+def _record_problem(kind: RecordKind) -> Column:
+    """What is wrong with the record as a whole; absent fields are null, a JSON null is a value of its own type."""
+    key = kind.field(kind.key)
+    others = [_Step.RAW.of(field) for field in kind.fields if field.required and field is not key]
     nothing_else = reduce(Column.__and__, (raw.isNull() for raw in others))
+    is_object = F.startswith(F.schema_of_variant("json"), F.lit("OBJECT"))
     return (
-        F.when(json.isNull(), _problem(Reason.NOT_JSON))
-        .when(~F.startswith(_type(json), F.lit("OBJECT")), _problem(Reason.NOT_AN_OBJECT))
-        .when(key.isNull() | (_type(key) == NULL_TYPE), _problem(Reason.NO_KEY, kind.key))
+        F.when(F.col("json").isNull(), _problem(Reason.NOT_JSON))
+        .when(~is_object, _problem(Reason.NOT_AN_OBJECT))
+        .when(_Step.RAW.of(key).isNull() | (_Step.TYPE.of(key) == NULL_TYPE), _problem(Reason.NO_KEY, kind.key))
         .when(nothing_else, _problem(Reason.ANOTHER_KIND))
     )
 
 
-def _field_problem(field: Field, raw: Column, rule: Cleaned) -> Column:
-    missing = F.lit(field.required) & raw.isNull()
+def _field_problem(field: Field, rule: Rule) -> Column:
+    raw = _Step.RAW.of(field)
+    fits_value = rule.nothing | _Step.CLEAN.of(field).isNotNull()
     return (
-        F.when(missing, _problem(Reason.MISSING_FIELD, field.name))
+        F.when(F.lit(field.required) & raw.isNull(), _problem(Reason.MISSING_FIELD, field.name))
         .when(raw.isNotNull() & ~rule.fits_type, _problem(Reason.WRONG_TYPE, field.name, raw))
-        .when(raw.isNotNull() & ~rule.fits_value, _problem(Reason.INVALID_VALUE, field.name, raw))
+        .when(raw.isNotNull() & ~fits_value, _problem(Reason.INVALID_VALUE, field.name, raw))
     )
 
 
@@ -93,8 +118,8 @@ def _problem(reason: Reason, field: str | None = None, raw: Column | None = None
     )
 
 
-def _published(column: PublishedColumn, clean: dict[str, Column]) -> Column:
-    values: Sequence[Column] = [clean[name] for name in column.fields]
+def _published(kind: RecordKind, column: PublishedColumn) -> Column:
+    values = [_Step.CLEAN.of(kind.field(name)) for name in column.fields]
     match column.combine:
         case None:
             value = values[0]
@@ -105,53 +130,59 @@ def _published(column: PublishedColumn, clean: dict[str, Column]) -> Column:
     return value.cast(column.type)
 
 
-@singledispatch
-def _rule(field: Field, raw: Column) -> Cleaned:
-    raise TypeError(f"no cleaning rule for fields of type {type(field).__name__}: {field.name}, {raw}")
-
-
-@_rule.register
-def _text(field: Text, raw: Column) -> Cleaned:
-    text = F.try_variant_get(raw, "$", "string")
+def _said(field: Text) -> Column:
+    """The text, null where it says nothing."""
+    text = F.try_variant_get(_Step.RAW.of(field), "$", "string")
     nothing = text.isin(*field.sentinels) | text.rlike(BLANK) if field.sentinels else text.rlike(BLANK)
-    return Cleaned(_type(raw).isin("STRING", NULL_TYPE), F.lit(True), F.when(~nothing, text))
+    return F.when(~nothing, text)
+
+
+@singledispatch
+def _rule(field: Field) -> Rule:
+    raise TypeError(f"no cleaning rule for fields of type {type(field).__name__}: {field.name}")
 
 
 @_rule.register
-def _magnitude(field: Magnitude, raw: Column) -> Cleaned:
-    text = _text(field, raw)
+def _text(field: Text) -> Rule:
+    text = _Step.TEXT.of(field)
+    return Rule(_Step.TYPE.of(field).isin("STRING", NULL_TYPE), text, text.isNull())
+
+
+@_rule.register
+def _magnitude(field: Magnitude) -> Rule:
+    text = _text(field)
     number = F.regexp_extract(text.value, MAGNITUDE, 1).try_cast("decimal(27,9)")
     suffix = F.upper(F.regexp_extract(text.value, MAGNITUDE, 2))
     factor = F.when(suffix == "K", 10**3).when(suffix == "M", 10**6).when(suffix == "B", 10**9).otherwise(1)
     product = number * factor.cast("decimal(10,0)")
     whole = F.when(product == F.floor(product), product.try_cast("bigint"))
-    return Cleaned(text.fits_type, text.value.isNull() | whole.isNotNull(), whole)
+    return replace(text, value=whole)
 
 
 @_rule.register
-def _prefixed_path(field: PrefixedPath, raw: Column) -> Cleaned:
-    text = _text(field, raw)
+def _prefixed_path(field: PrefixedPath) -> Rule:
+    text = _text(field)
     behind = F.substr(text.value, F.lit(len(field.prefix) + 1))
     path = F.when(F.startswith(text.value, F.lit(field.prefix)), behind).otherwise(text.value)
-    return Cleaned(text.fits_type, text.value.isNull() | F.startswith(path, F.lit("/")), path)
+    return replace(text, value=F.when(F.startswith(path, F.lit("/")), path))
 
 
 @_rule.register
-def _integer(field: Integer, raw: Column) -> Cleaned:
-    value = F.try_variant_get(raw, "$", "bigint")
-    fits = F.coalesce(value.between(field.minimum, field.maximum), F.lit(False))
-    return Cleaned(_type(raw).rlike(INTEGER_TYPE), fits, value.try_cast("int"))
+def _integer(field: Integer) -> Rule:
+    value = F.try_variant_get(_Step.RAW.of(field), "$", "bigint")
+    fitting = F.when(value.between(field.minimum, field.maximum), value.try_cast("int"))
+    return Rule(_Step.TYPE.of(field).rlike(INTEGER_TYPE), fitting, F.lit(False))
 
 
 @_rule.register
-def _number(field: Number, raw: Column) -> Cleaned:
-    value = F.try_variant_get(raw, "$", "double")
-    fits = F.coalesce(value.between(field.minimum, field.maximum), F.lit(False))
-    return Cleaned(_type(raw).rlike(NUMBER_TYPE), fits, value)
+def _number(field: Number) -> Rule:
+    value = F.try_variant_get(_Step.RAW.of(field), "$", "double")
+    fitting = F.when(value.between(field.minimum, field.maximum), value)
+    return Rule(_Step.TYPE.of(field).rlike(NUMBER_TYPE), fitting, F.lit(False))
 
 
 @_rule.register
-def _timestamp(field: Timestamp, raw: Column) -> Cleaned:  # noqa: ARG001 - every rule has the same arguments
-    text = F.try_variant_get(raw, "$", "string")
+def _timestamp(field: Timestamp) -> Rule:
+    text = F.try_variant_get(_Step.RAW.of(field), "$", "string")
     value = F.when(text.rlike(TIMESTAMP), text.try_cast("timestamp"))
-    return Cleaned(_type(raw) == "STRING", value.isNotNull(), value)
+    return Rule(_Step.TYPE.of(field) == "STRING", F.when(value.between(*CENTURIES), value), F.lit(False))
