@@ -56,7 +56,8 @@ class Lake:
 
     def create(self, key: str, columns: Sequence[Column], properties: Mapping[str, str], metadata: str) -> None:
         """Make a table without rows, by a commit that carries `metadata`; does nothing where there is one."""
-        fields = [Field(column.name, _type(column.type), True, {"comment": column.description}) for column in columns]
+        comments = {column: {"comment": column.description} for column in columns}
+        fields = [Field(column.name, _type(column.type), metadata=comment) for column, comment in comments.items()]
         # A second try would not make the table, but change it behind the back of the run that has just made it.
         commit = CommitProperties(custom_metadata={"userMetadata": metadata}, max_commit_retries=0)
         with suppress(CommitFailedError):

@@ -23,6 +23,7 @@ def spark_conf(jars: Path, home: Path, s3_endpoint_url: str, region: str) -> dic
         "spark.driver.extraJavaOptions": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC -XX:ReservedCodeCacheSize=256m",
         "spark.pyspark.python": sys.executable,
         "spark.ui.enabled": "false",
+        "spark.ui.showConsoleProgress": "false",
         "spark.log.level": "ERROR",
         "spark.sql.session.timeZone": "UTC",
         "spark.sql.warehouse.dir": str(home / "spark-warehouse"),
