@@ -17,6 +17,7 @@ from rich.table import Table
 
 from pin_pipeline import demo as whole_pipeline
 from pin_pipeline import environment
+from pin_pipeline.audit.auditor import AuditError, audit_topic
 from pin_pipeline.emulation import synthetic
 from pin_pipeline.emulation.draws import Draws
 from pin_pipeline.emulation.emulator import emulate as post_draws
@@ -33,7 +34,7 @@ from pin_pipeline.local.errors import LocalError
 from pin_pipeline.local.server import ServerProcess
 from pin_pipeline.records import KINDS
 
-EXPECTED = (LocalError, SourceError, RowError, GatewayError, LandingError, StoreError, OSError)
+EXPECTED = (LocalError, AuditError, SourceError, RowError, GatewayError, LandingError, StoreError, OSError)
 ENVIRONMENT = (*environment.DEFAULTS, "PIN_SOURCE_URL")
 
 app = typer.Typer(
@@ -178,6 +179,26 @@ def land() -> None:
     for kind in KINDS:
         landed = land_topic(settings.kafka_bootstrap, ObjectStore.of(settings), settings.topic(kind))
         console.print(f"{settings.topic(kind)}: {landed.records} new records in {landed.objects} objects")
+
+
+@app.command()
+def audit() -> None:
+    """Prove of every landed record that it is published, superseded or quarantined; exit code 1 if one is not."""
+    settings = environment.load()
+    names = ("landed", "published", "superseded", "quarantined", "waiting")
+    table = Table("topic", *names, "defects")
+    defects = []
+    for kind in KINDS.values():
+        topic = settings.topic(kind.name)
+        with console.status(f"auditing {topic} ..."):
+            findings = audit_topic(kind, topic, settings.kafka_bootstrap, Lake.of(settings), ObjectStore.of(settings))
+        table.add_row(topic, *(str(findings.total(name)) for name in names), str(len(findings.defects)))
+        defects += [f"{topic}, {sentence}" for sentence in findings.sentences()]
+    console.print(table)
+    for sentence in defects:
+        console.print(sentence)
+    if defects:
+        raise typer.Exit(1)
 
 
 @app.command()

@@ -4,6 +4,7 @@ import dagster as dg
 from dagster_aws.s3 import S3Resource
 
 from pin_pipeline import environment
+from pin_pipeline.assets.audited import audited
 from pin_pipeline.assets.cleaned import cleaned_assets
 from pin_pipeline.assets.external import external_assets
 from pin_pipeline.assets.queries import query_assets
@@ -25,6 +26,7 @@ defs = dg.Definitions(
         cleaned_assets(settings),
         query_assets(settings),
     ],
+    asset_checks=[audited],
     jobs=[emulation, daily_batch],
     schedules=[daily_batch_schedule],
     resources={

@@ -16,7 +16,7 @@ class Reason(StrEnum):
 
 
 DESCRIPTIONS: dict[Reason, str] = {
-    Reason.NOT_JSON: "The bytes are not one line of JSON.",
+    Reason.NOT_JSON: "The bytes are not JSON.",
     Reason.NOT_AN_OBJECT: "The JSON is not an object: a string that holds JSON, a list, a number, null.",
     Reason.NO_KEY: "The field that identifies the post is absent or null.",
     Reason.ANOTHER_KIND: "Of the fields this kind requires, none but the key is there: a row of another kind.",

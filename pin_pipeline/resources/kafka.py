@@ -1,10 +1,16 @@
 """The Kafka cluster: MSK on AWS, one broker on a laptop."""
 
+from collections.abc import Mapping
+
 import dagster as dg
 from pydantic import Field
 
+from pin_pipeline.audit.auditor import audit_topic
+from pin_pipeline.audit.findings import Findings
+from pin_pipeline.lakehouse.lake import Lake
 from pin_pipeline.landing.landing import Landed, land
 from pin_pipeline.landing.store import ObjectStore
+from pin_pipeline.records import RecordKind
 
 
 class KafkaResource(dg.ConfigurableResource["KafkaResource"]):
@@ -16,6 +22,10 @@ class KafkaResource(dg.ConfigurableResource["KafkaResource"]):
     def topic(self, kind: str) -> str:
         """The topic of a record kind."""
         return f"{self.prefix}.{kind}"
+
+    def audit(self, kind: RecordKind, lake: Lake, store: ObjectStore, since: Mapping[int, int]) -> Findings:
+        """Follow a kind's records from the topic into the tables, from an offset on by partition."""
+        return audit_topic(kind, self.topic(kind.name), self.bootstrap_servers, lake, store, since)
 
     def land(self, kind: str, store: ObjectStore, *, fail_on_data_loss: bool) -> Landed:
         """Land a kind's topic up to its end of now."""

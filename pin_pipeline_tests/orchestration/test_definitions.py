@@ -40,7 +40,7 @@ GRAPH = {
 LAYERS_OF_THE_DAY = ("raw/", "cleaned/", "queries/")
 BLOCKING = {
     "raw": {"landed_to_the_end"},
-    "cleaned": {"every_record_accounted_for", "keys_unique_and_present"},
+    "cleaned": {"every_record_accounted_for", "keys_unique_and_present", "audited"},
     "queries": set(),
 }
 

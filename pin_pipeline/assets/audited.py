@@ -1,0 +1,69 @@
+"""The audit of the cleaned tables, as a check that the day has to pass."""
+
+from collections.abc import Iterator
+from itertools import islice
+from typing import cast
+
+import dagster as dg
+
+from pin_pipeline.assets.cleaned import cleaned_key
+from pin_pipeline.audit.findings import Findings
+from pin_pipeline.records import KINDS
+from pin_pipeline.resources.kafka import KafkaResource
+from pin_pipeline.resources.lake import LakeResource
+
+NEXT_OFFSETS = "next_offsets"
+SHOWN = 20
+HISTORY = 100
+SPECS = [
+    dg.AssetCheckSpec(
+        "audited",
+        asset=cleaned_key(kind),
+        blocking=True,
+        description=(
+            "An auditor that shares no code with landing and cleaning follows the records that came since the last "
+            "audit that passed, from the topic over S3 into the tables, by position and by content, and names each "
+            "that is missing, doubled or altered."
+        ),
+    )
+    for kind in KINDS.values()
+]
+
+
+@dg.multi_asset_check(specs=SPECS, can_subset=True)
+def audited(
+    context: dg.AssetCheckExecutionContext, kafka: KafkaResource, lake: LakeResource
+) -> Iterator[dg.AssetCheckResult]:
+    """Audit the selected tables."""
+    for kind in KINDS.values():
+        check = dg.AssetCheckKey(cleaned_key(kind), "audited")
+        if check in context.selected_asset_check_keys:
+            since = _since(context.instance, check)
+            yield _result(check, kafka.audit(kind, lake.tables(), lake.objects(), since))
+
+
+def _since(instance: dg.DagsterInstance, check: dg.AssetCheckKey) -> dict[int, int]:
+    """Where the last audit that passed has ended."""
+    for record in instance.event_log_storage.get_asset_check_execution_history(check, limit=HISTORY):
+        evaluation = record.event.asset_check_evaluation if record.event else None
+        if evaluation is not None and evaluation.passed:
+            ends = cast("dict[str, int]", evaluation.metadata[NEXT_OFFSETS].value)
+            return {int(partition): offset for partition, offset in ends.items()}
+    return {}
+
+
+def _result(check: dg.AssetCheckKey, findings: Findings) -> dg.AssetCheckResult:
+    counts = ("landed", "published", "superseded", "quarantined", "waiting")
+    return dg.AssetCheckResult(
+        asset_key=check.asset_key,
+        check_name=check.name,
+        passed=not findings.defects,
+        metadata={
+            **{name: findings.total(name) for name in counts},
+            "defects": len(findings.defects),
+            "first_defects": dg.MetadataValue.md(
+                "\n".join(f"* {line}" for line in islice(findings.sentences(), SHOWN))
+            ),
+            NEXT_OFFSETS: {str(number): counts.next_offset for number, counts in findings.partitions.items()},
+        },
+    )

@@ -1,0 +1,81 @@
+"""The auditor over a real broker, real objects and real tables."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from delta.tables import DeltaTable
+from pyspark.sql import SparkSession
+
+from pin_pipeline.audit.auditor import AuditError, audit_topic
+from pin_pipeline.audit.findings import Breach, Findings
+from pin_pipeline.environment import Settings
+from pin_pipeline.lakehouse.clean import clean
+from pin_pipeline.lakehouse.lake import Lake
+from pin_pipeline.landing.landing import land
+from pin_pipeline.landing.names import ObjectName
+from pin_pipeline.landing.store import ObjectStore
+from pin_pipeline.local import ports
+from pin_pipeline.records import PIN
+from pin_pipeline_tests.rows import pin, user
+from pin_pipeline_tests.topics import produce, produce_in_transaction
+
+COUNTS = ("landed", "published", "superseded", "quarantined", "waiting")
+
+
+@pytest.fixture
+def work(settings: Settings, spark: SparkSession) -> Callable[..., None]:
+    """Posts, lands and, where asked for, cleans pins."""
+
+    def work_off(*values: Any, cleaning: bool = True) -> None:
+        topic, store = settings.topic("pin"), ObjectStore.of(settings)
+        produce(settings, "pin", values)
+        land(settings.kafka_bootstrap, store, topic)
+        if cleaning:
+            list(clean(lambda: spark, Lake.of(settings), store, {topic: PIN}))
+
+    return work_off
+
+
+def audited(settings: Settings, since: dict[int, int] | None = None) -> Findings:
+    topic, lake, store = settings.topic("pin"), Lake.of(settings), ObjectStore.of(settings)
+    return audit_topic(PIN, topic, settings.kafka_bootstrap, lake, store, since)
+
+
+def totals(findings: Findings) -> tuple[int, ...]:
+    return tuple(findings.total(name) for name in COUNTS)
+
+
+def test_an_honest_pipeline_passes_and_the_counts_add_up(settings: Settings, work: Callable[..., None]) -> None:
+    assert totals(audited(settings)) == (0, 0, 0, 0, 0)
+    work(pin(1), pin(2), b"no json", user(3), pin(1, title="newer"), None, b'{"a":\n1}')
+    produce_in_transaction(settings, "pin", [b"aborted"], commit=False)
+    first = audited(settings)
+    assert (list(first.sentences()), totals(first)) == ([], (7, 2, 1, 4, 0))
+    work(pin(2, title="later"), pin(9, follower_count="many"), cleaning=False)
+    second = audited(settings, {number: counts.next_offset for number, counts in first.partitions.items()})
+    assert (list(second.sentences()), totals(second)) == ([], (0, 0, 0, 0, 2))
+
+
+def test_defects_in_the_real_parts_are_named(
+    settings: Settings, work: Callable[..., None], spark: SparkSession
+) -> None:
+    work(*(pin(number) for number in range(10)), b"no json")
+    lake, store = Lake.of(settings), ObjectStore.of(settings)
+    name = ObjectName("topics", settings.topic("pin"), 0, 0)
+    flipped = store.read(name).replace(b'"Pin 4"', b'"Pin 5"')
+    store.client.put_object(Bucket=store.bucket, Key=name.key, Body=flipped)
+    DeltaTable.forPath(spark, lake.path("cleaned/pin")).delete("ind = 7")
+    DeltaTable.forPath(spark, lake.path("quarantine/pin")).delete()
+    found = [(defect.position.offset, defect.breach) for defect in sorted(audited(settings).defects)]
+    assert found == [(4, Breach.ALTERED), (4, Breach.ALTERED), (7, Breach.LOST), (10, Breach.LOST)]
+
+
+def test_without_a_broker_it_says_what_it_tried(settings: Settings) -> None:
+    where = f"127.0.0.1:{ports.free()}"
+    with pytest.raises(
+        AuditError, match=f"could not audit topic {settings.topic('pin')} on the Kafka broker at {where}"
+    ):
+        audit_topic(PIN, settings.topic("pin"), where, Lake.of(settings), ObjectStore.of(settings))
