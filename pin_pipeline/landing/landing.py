@@ -105,7 +105,7 @@ def _land_all(consumer: KafkaConsumer, store: ObjectStore, topic: str, fail_on_d
     for partition in partitions:
         consumer.assign([partition])
         begin, end = begins[partition], ends[partition]
-        position = _start(_position(consumer, store, partition), begin, end, partition, fail_on_data_loss)
+        position = _start(_position(consumer, store, partition, end), begin, end, partition, fail_on_data_loss)
         while position < end:
             position = _land_from(consumer, store, partition, position, end, landed)
         landed.next_offsets[partition.partition] = position
@@ -128,11 +128,13 @@ def _start(position: int, begin: int, end: int, partition: TopicPartition, fail_
     return max(position, begin)
 
 
-def _position(consumer: KafkaConsumer, store: ObjectStore, partition: TopicPartition) -> int:
-    """The first offset that is not on S3."""
+def _position(consumer: KafkaConsumer, store: ObjectStore, partition: TopicPartition, end: int) -> int:
+    """The first offset that is not on S3; nothing is listed where nothing came since the last landing."""
     committed = consumer.committed(partition, metadata=True)
     if committed is not None and committed.metadata:
         hint = ObjectName.parse(committed.metadata)
+        if committed.offset == end and store.has(hint):
+            return end
         names = _last_names(store, partition, hint.offset)
         if any(name >= hint for name in names if name.area == hint.area):
             return max(int(committed.offset), *(_end(store, name) for name in names))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 import boto3
@@ -51,6 +52,18 @@ class ObjectStore:
                 raise self._failed("write", name.key, error) from error
             else:
                 return True
+
+    def has(self, name: ObjectName) -> bool:
+        """Whether there is an object of that name."""
+        try:
+            self.client.head_object(Bucket=self.bucket, Key=name.key)
+        except ClientError as error:
+            if error.response.get("ResponseMetadata", {}).get("HTTPStatusCode") == HTTPStatus.NOT_FOUND:
+                return False
+            raise self._failed("look for", name.key, error) from error
+        except BotoCoreError as error:
+            raise self._failed("look for", name.key, error) from error
+        return True
 
     def read(self, name: ObjectName) -> bytes:
         """The bytes of an object."""

@@ -144,17 +144,17 @@ def test_a_crash_around_any_write_and_a_rerun_give_the_same_objects(
 def test_a_kill_at_every_object_and_a_rerun_give_the_same_objects(settings: Settings) -> None:
     produce(settings, "pin", [*RECORDS, b"no json", *RECORDS])
     program = (
-        "import logging, sys\n"
         "from pin_pipeline.landing import chunks, landing\n"
         "from pin_pipeline.landing.store import *\n"
-        "logging.basicConfig(stream=sys.stdout, format='%(message)s'); landing.log.setLevel('INFO')\n"
+        "landing.log.info = lambda text, *values: (print(text % values), input())  # waits here to be killed\n"
         "landing.chunks = lambda records: chunks.chunks(records, max_records=7)\n"
         f"store = ObjectStore(boto3.client('s3', endpoint_url={settings.s3_endpoint_url!r}), {settings.bucket!r})\n"
         f"landing.land({settings.kafka_bootstrap!r}, store, {settings.topic('pin')!r}); print('whole')"
     )
     kills = 0
     while True:
-        with subprocess.Popen([sys.executable, "-uc", program], stdout=subprocess.PIPE, text=True) as process:
+        command = [sys.executable, "-uc", program]
+        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
             assert process.stdout is not None
             line = process.stdout.readline()
             process.kill()
@@ -187,11 +187,12 @@ def test_progress_is_what_is_on_s3_not_what_the_group_committed(settings: Settin
 def test_listing_starts_at_the_last_landed_object(settings: Settings, store: ObjectStore) -> None:
     produce(settings, "pin", RECORDS)
     land_pins(settings)
+    produce(settings, "pin", RECORDS[:1])
     starts: list[str] = []
     store.client.meta.events.register(
         "provide-client-params.s3.ListObjectsV2", lambda params, **_: starts.append(params["StartAfter"])
     )
-    land_pins(settings, store)
+    assert land_pins(settings, store).records == 1
     topic = settings.topic("pin")
     assert f"topics/{topic}/partition=0/{topic}+0+0000000028" in starts
 
