@@ -30,7 +30,7 @@ SPECS = [
 ]
 
 
-@dg.multi_asset_check(specs=SPECS, can_subset=True)
+@dg.multi_asset_check(specs=SPECS, can_subset=True, retry_policy=dg.RetryPolicy(max_retries=2, delay=2))
 def audited(
     context: dg.AssetCheckExecutionContext, kafka: KafkaResource, lake: LakeResource
 ) -> Iterator[dg.AssetCheckResult]:

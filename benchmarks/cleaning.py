@@ -1,0 +1,78 @@
+"""The first cleaning of landed pins, against a plain notebook that reads one object a record."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from statistics import median
+
+import pyarrow as pa
+from dagster_pyspark import LazyPySparkResource
+from pyspark.sql import SparkSession
+
+from benchmarks import environment, notebook
+from benchmarks.records import produce, put_one_by_one, synthetic_values
+from benchmarks.report import Measured, conclude, require_equal, say, seconds
+from pin_pipeline.environment import Settings
+from pin_pipeline.lakehouse.clean import clean
+from pin_pipeline.lakehouse.lake import Lake
+from pin_pipeline.lakehouse.session import spark_conf
+from pin_pipeline.landing.landing import land
+from pin_pipeline.landing.store import ObjectStore
+from pin_pipeline.local import jars
+from pin_pipeline.records import PIN
+
+RECORDS, WARM_UP_RECORDS = 20_000, 200
+ROUNDS = 3
+
+
+def main() -> None:
+    """Measure both in turn in one Spark session that is warm, each time in a bucket that is empty."""
+    with environment.fresh() as settings, _spark(settings) as spark:
+        say("warming up")
+        _compare(spark, environment.apart(settings, "warm-up"), WARM_UP_RECORDS)
+        times = []
+        for number in range(ROUNDS):
+            say(f"round {number + 1} of {ROUNDS}")
+            times.append(_compare(spark, environment.apart(settings, f"round-{number}"), RECORDS))
+    ours, peers = map(median, zip(*times, strict=True))
+    conclude(
+        Measured(f"first cleaning of {RECORDS:,} records", ours, "s"),
+        Measured("peer: notebook, one object a record", peers, "s"),
+        Measured("peer / cleaning", peers / ours, "x", at_least=20),
+    )
+
+
+@contextmanager
+def _spark(settings: Settings) -> Iterator[SparkSession]:
+    conf = spark_conf(jars.ensure("spark"), settings.home, settings.s3_endpoint_url, settings.region)
+    spark: SparkSession = LazyPySparkResource(spark_config=conf).spark_session
+    yield spark
+    spark.stop()
+
+
+def _compare(spark: SparkSession, settings: Settings, count: int) -> tuple[float, float]:
+    """The seconds of both over the same records."""
+    lake, landed, topic = Lake.of(settings), ObjectStore.of(settings), settings.topic(PIN.name)
+    one_by_one = ObjectStore.of(environment.apart(settings, f"{settings.bucket}-peer"))
+    records = produce(settings, PIN.name, synthetic_values(PIN.name, count))
+    land(settings.kafka_bootstrap, landed, topic)
+    put_one_by_one(one_by_one, topic, records)
+    say("cleaning")
+    ours = seconds(lambda: list(clean(lambda: spark, lake, landed, {topic: PIN})))
+    say("the notebook")
+    folder = f"s3a://{one_by_one.bucket}/topics/{topic}/"
+    peers = seconds(notebook.clean_pins, spark, folder, lake.path("notebook/pin"))
+    cells = _cells(lake, "cleaned/pin")
+    require_equal("number of records sent and cleaned", cells.num_rows, count)
+    require_equal("cells of the cleaned table and the notebook's", cells, _cells(lake, "notebook/pin"))
+    return ours, peers
+
+
+def _cells(lake: Lake, key: str) -> pa.Table:
+    columns = ", ".join(column.name for column in PIN.columns)
+    return lake.query(key, f"select {columns} from t order by ind")  # noqa: S608 - our own names
+
+
+if __name__ == "__main__":
+    main()

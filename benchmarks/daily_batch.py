@@ -1,0 +1,125 @@
+"""The job daily_batch as users run it: a fresh process, so a cold JVM, on the real local servers."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from statistics import median
+from typing import TYPE_CHECKING
+
+from benchmarks import environment
+from benchmarks.records import produce, put_one_by_one, synthetic_values
+from benchmarks.report import Measured, conclude, require_equal, say, seconds
+from pin_pipeline import demo
+from pin_pipeline.emulation.draws import Draws
+from pin_pipeline.emulation.emulator import emulate
+from pin_pipeline.emulation.source import SourceDatabase
+from pin_pipeline.environment import Settings
+from pin_pipeline.lakehouse.lake import Lake
+from pin_pipeline.lakehouse.progress import Progress
+from pin_pipeline.lakehouse.queries import QUERIES
+from pin_pipeline.landing.store import ObjectStore
+from pin_pipeline.local import orchestrator
+from pin_pipeline.local.kafka import PARTITIONS
+from pin_pipeline.records import KINDS
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3.type_defs import ListObjectsV2OutputTypeDef
+
+ROUNDS = 3
+DRAWS = 1_000
+SHORT_HISTORY, LONG_HISTORY = 1_000, 100_000
+CLEANED = [f"cleaned/{kind}" for kind in KINDS]
+TABLES = [*CLEANED, *(query.key for query in QUERIES.values())]
+
+
+def main() -> None:
+    """Measure the first run and one with nothing new, then the latter behind a short and a long history."""
+    firsts, seconds_runs = zip(*(_first_and_second_run(number) for number in range(ROUNDS)), strict=True)
+    short, long = _behind_histories()
+    first, second = median(firsts), median(seconds_runs)
+    conclude(
+        Measured(f"first run, {DRAWS:,} draws", first, "s", at_most=45),
+        Measured("second run, nothing new", second, "s"),
+        Measured("second run / first run", second / first, "x", at_most=0.5),
+        Measured(f"nothing new behind {SHORT_HISTORY:,} objects", short, "s"),
+        Measured(f"nothing new behind {LONG_HISTORY:,} objects", long, "s"),
+        Measured("long history / short history", long / short, "x", at_most=1.2),
+    )
+
+
+def _first_and_second_run(number: int) -> tuple[float, float]:
+    with environment.fresh() as settings:
+        say(f"{DRAWS} draws, then two runs: {number + 1} of {ROUNDS}")
+        database = SourceDatabase(settings.source_url)
+        demo.fill_if_empty(database)
+        emulate(database, settings.gateway_url, settings.prefix, Draws(DRAWS), lambda _: None)
+        first = seconds(_run, settings)
+        require_equal("records landed and posted", _landed(settings), DRAWS * len(KINDS))
+        return first, _run_with_nothing_new(settings)
+
+
+def _behind_histories() -> tuple[float, float]:
+    short, long = [], []
+    with environment.fresh() as settings:
+        after_short = _history(environment.apart(settings, "short-history"), SHORT_HISTORY)
+        after_long = _history(environment.apart(settings, "long-history"), LONG_HISTORY)
+        for number in range(ROUNDS):
+            say(f"runs behind both histories: {number + 1} of {ROUNDS}")
+            short.append(_run_with_nothing_new(after_short))
+            long.append(_run_with_nothing_new(after_long))
+    return median(short), median(long)
+
+
+def _history(settings: Settings, objects: int) -> Settings:
+    """Landed and cleaned objects of one record each.
+
+    Spark would read 100,000 objects for an hour. So the records are cleaned as they land, in few objects, and these are
+    replaced by many; a last record a partition, which is cleaned too, keeps all of them behind what was read.
+    """
+    say(f"making a history of {objects} objects")
+    store, lasts = ObjectStore.of(settings), len(KINDS) * PARTITIONS
+    records = {}
+    for number, kind in enumerate(KINDS):
+        count = len(range(number, objects - lasts, len(KINDS)))
+        records[settings.topic(kind)] = produce(settings, kind, synthetic_values(kind, count))
+    _run(settings)
+    landed = [entry["Key"] for page in _pages(store) for entry in page["Contents"]]
+    for kind in KINDS:
+        produce(settings, kind, synthetic_values(kind, PARTITIONS))
+    _run(settings)
+    for key in landed:
+        store.client.delete_object(Bucket=store.bucket, Key=key)
+    for topic, of_topic in records.items():
+        put_one_by_one(store, topic, of_topic)
+    require_equal("objects in the history", sum(page["KeyCount"] for page in _pages(store)), objects)
+    return settings
+
+
+def _pages(store: ObjectStore) -> Iterator[ListObjectsV2OutputTypeDef]:
+    yield from store.client.get_paginator("list_objects_v2").paginate(Bucket=store.bucket, Prefix="topics/")
+
+
+def _run(settings: Settings) -> None:
+    os.environ.update(PIN_PREFIX=settings.prefix, PIN_BUCKET=settings.bucket)
+    orchestrator.run_job(settings.home, "daily_batch", {})
+
+
+def _run_with_nothing_new(settings: Settings) -> float:
+    before = _tables(settings)
+    took = seconds(_run, settings)
+    require_equal("tables before and after a run with nothing new", _tables(settings), before)
+    return took
+
+
+def _tables(settings: Settings) -> dict[str, tuple[int | None, int]]:
+    lake = Lake.of(settings)
+    return {key: (lake.version(key), lake.rows(key)) for key in TABLES}
+
+
+def _landed(settings: Settings) -> int:
+    return sum(Progress.of(Lake.of(settings), key).landed for key in CLEANED)
+
+
+if __name__ == "__main__":
+    main()

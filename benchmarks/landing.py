@@ -1,0 +1,112 @@
+"""Landing a topic, against one object a record and against reading the topic alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import islice
+from statistics import median
+
+from kafka import KafkaConsumer, TopicPartition
+
+from benchmarks import environment
+from benchmarks.records import Record, produce, synthetic_values
+from benchmarks.report import Measured, conclude, require_equal, say, seconds
+from pin_pipeline.environment import Settings
+from pin_pipeline.landing.landing import land
+from pin_pipeline.landing.names import ObjectName
+from pin_pipeline.landing.store import ObjectStore
+from pin_pipeline.local.kafka import PARTITIONS
+
+RECORDS = 50_000
+PEER_RECORDS = 3_000
+ROUNDS = 3
+KIND = "pin"
+
+
+def main() -> None:
+    """Measure each in turn, each time into buckets that are empty."""
+    landing, discarding, one_by_one = [], [], []
+    with environment.fresh() as settings:
+        topic = settings.topic(KIND)
+        say(f"producing {RECORDS} records")
+        sent = set(produce(settings, KIND, synthetic_values(KIND, RECORDS)))
+        require_equal("records sent and consumed", set(_consume(settings)), sent)
+        for number in range(ROUNDS):
+            say(f"round {number + 1} of {ROUNDS}")
+            ours, peers = (_bucket(settings, f"{name}-{number}") for name in ("landing", "peer"))
+            landing.append(seconds(land, settings.kafka_bootstrap, ours, topic))
+            discarding.append(seconds(_discard, settings))
+            one_by_one.append(seconds(_write_one_by_one, settings, peers))
+            require_equal("records sent and landed", _landed(ours, topic), sent)
+            written = _written(peers)
+            require_equal("number of records the peer wrote", len(written), PEER_RECORDS)
+            require_equal("records the peer wrote, and those of them that landed", written & sent, written)
+    rate, peer_rate = RECORDS / median(landing), PEER_RECORDS / median(one_by_one)
+    conclude(
+        Measured("landing", rate, "records/s"),
+        Measured("peer: consume, write one object a record", peer_rate, "records/s"),
+        Measured("landing / peer", rate / peer_rate, "x", at_least=3),
+        Measured(f"landing, {RECORDS:,} records", median(landing), "s"),
+        Measured("peer: consume and discard the same", median(discarding), "s"),
+        Measured("landing / peer", median(landing) / median(discarding), "x", at_most=2),
+    )
+
+
+def _bucket(settings: Settings, name: str) -> ObjectStore:
+    return ObjectStore.of(environment.apart(settings, name))
+
+
+def _consume(settings: Settings) -> Iterator[Record]:
+    """The whole topic, by a consumer with the settings of landing's."""
+    consumer = KafkaConsumer(
+        bootstrap_servers=settings.kafka_bootstrap,
+        enable_auto_commit=False,
+        isolation_level="read_committed",
+        max_poll_records=10_000,
+        max_partition_fetch_bytes=8 * 2**20,
+    )
+    try:
+        partitions = [TopicPartition(settings.topic(KIND), number) for number in range(PARTITIONS)]
+        consumer.assign(partitions)
+        consumer.seek_to_beginning(*partitions)
+        ends = consumer.end_offsets(partitions)
+        while any(consumer.position(partition) < end for partition, end in ends.items()):
+            for messages in consumer.poll(timeout_ms=1000).values():
+                for message in messages:
+                    yield Record(message.partition, message.offset, message.value)
+    finally:
+        consumer.close()
+
+
+def _discard(settings: Settings) -> None:
+    for _ in _consume(settings):
+        pass
+
+
+def _write_one_by_one(settings: Settings, store: ObjectStore) -> None:
+    for record in islice(_consume(settings), PEER_RECORDS):
+        key = f"{record.partition}/{record.offset}"
+        store.client.put_object(Bucket=store.bucket, Key=key, Body=record.value)
+
+
+def _written(store: ObjectStore) -> set[Record]:
+    found = set()
+    for page in store.client.get_paginator("list_objects_v2").paginate(Bucket=store.bucket):
+        for key in (entry["Key"] for entry in page["Contents"]):
+            partition, offset = map(int, key.split("/"))
+            body = store.client.get_object(Bucket=store.bucket, Key=key)["Body"].read()
+            found.add(Record(partition, offset, body))
+    return found
+
+
+def _landed(store: ObjectStore, topic: str) -> set[Record]:
+    found = set()
+    for partition in range(PARTITIONS):
+        for name in store.names_from(ObjectName("topics", topic, partition, 0)):
+            lines = store.read(name).removesuffix(b"\n").split(b"\n")
+            found |= {Record(partition, offset, line) for offset, line in enumerate(lines, name.offset)}
+    return found
+
+
+if __name__ == "__main__":
+    main()

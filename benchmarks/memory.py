@@ -1,0 +1,102 @@
+"""The most memory that the local environment takes while people post and the day is worked off.
+
+Counted by proportional set size, in which pages that processes share count once: the servers, the jobs with the JVM of
+Spark, and this process, which stands for the command line that starts them.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from benchmarks import environment
+from benchmarks.report import Measured, conclude, require_equal, say
+from pin_pipeline import demo
+from pin_pipeline.emulation.source import SourceDatabase
+from pin_pipeline.lakehouse.lake import Lake
+from pin_pipeline.lakehouse.progress import Progress
+from pin_pipeline.local import orchestrator, servers
+from pin_pipeline.records import KINDS
+
+DRAWS = 1_000
+SAMPLE_SECONDS = 0.2
+KIB_A_GIB = 2**20
+PROC = Path("/proc")
+
+
+def main() -> None:
+    """Sample all processes while both jobs run."""
+    if sys.platform != "linux":
+        sys.exit("benchmarks.memory runs on Linux only: it reads the proportional set sizes in /proc")
+    with environment.fresh() as settings:
+        demo.fill_if_empty(SourceDatabase(settings.source_url))
+        with _sampled() as samples:
+            say(f"job emulation, {DRAWS} draws")
+            orchestrator.run_job(settings.home, "emulation", {"ops": {"post": {"config": {"draws": DRAWS}}}})
+            say("job daily_batch")
+            orchestrator.run_job(settings.home, "daily_batch", {})
+        for kind in KINDS:
+            landed = Progress.of(Lake.of(settings), f"cleaned/{kind}").landed
+            require_equal(f"{kind} records landed and posted", landed, DRAWS)
+    peak = max(samples, key=Counter.total)
+    conclude(
+        *(Measured(f"  {name}", kib / KIB_A_GIB, "GiB") for name, kib in peak.most_common()),
+        Measured(f"peak of {len(samples)} samples", peak.total() / KIB_A_GIB, "GiB", at_most=4),
+    )
+
+
+@contextmanager
+def _sampled() -> Iterator[list[Counter[str]]]:
+    """The memory of each part, in KiB, again and again while the block runs."""
+    names = {state.process.pid: state.name for state in servers.status()} | {os.getpid(): "command line"}
+    samples: list[Counter[str]] = []
+    ended = threading.Event()
+
+    def sample() -> None:
+        while not ended.wait(SAMPLE_SECONDS):
+            samples.append(_sample(names))
+
+    thread = threading.Thread(target=sample)
+    thread.start()
+    try:
+        yield samples
+    finally:
+        ended.set()
+        thread.join()
+
+
+def _sample(names: dict[int, str]) -> Counter[str]:
+    sizes: Counter[str] = Counter()
+    for pid in _family(os.getpid()):
+        with suppress(FileNotFoundError, ProcessLookupError):  # it has just ended
+            folder = PROC / str(pid)
+            in_a_job = "Spark" if (folder / "comm").read_text() == "java\n" else "job"
+            sizes[names.get(pid, in_a_job)] += _proportional_set_size(folder)
+    return sizes
+
+
+def _family(ancestor: int) -> Iterator[int]:
+    """A process and all that descend from it; the servers do too, while it lives."""
+    children = defaultdict(list)
+    for stat in PROC.glob("[0-9]*/stat"):
+        with suppress(FileNotFoundError, ProcessLookupError):
+            _, parent, *_ = stat.read_text().rpartition(")")[2].split()
+            children[int(parent)].append(int(stat.parent.name))
+    family = [ancestor]
+    for pid in family:
+        yield pid
+        family += children[pid]
+
+
+def _proportional_set_size(folder: Path) -> int:
+    [line] = [line for line in (folder / "smaps_rollup").read_text().splitlines() if line.startswith("Pss:")]
+    return int(line.split()[1])
+
+
+if __name__ == "__main__":
+    main()
