@@ -30,11 +30,14 @@ def audit_topic(
         AuditError: the broker or S3 cannot be read.
     """
     try:
-        # The tables first: what lands while the audit goes on is not yet expected in them.
-        tables = Tables.read(kind, lake.table(f"cleaned/{kind.name}"), lake.table(f"quarantine/{kind.name}"))
-        broker = Broker(bootstrap, topic)
+        broker, since = Broker(bootstrap, topic), since or {}
         try:
-            return audit(kind, broker, Objects(store.client, store.bucket, topic), tables, since or {})
+            # No record is superseded by one of a lower offset, so rows of lower offsets need not be read.
+            first = min((since.get(number, 0) for number in broker.partitions()), default=0)
+            # The tables before the objects: what lands while the audit goes on is not yet expected in them.
+            published, quarantine = lake.table(f"cleaned/{kind.name}"), lake.table(f"quarantine/{kind.name}")
+            tables = Tables.read(kind, published, quarantine, first)
+            return audit(kind, broker, Objects(store.client, store.bucket, topic), tables, since)
         finally:
             broker.close()
     except (KafkaError, BotoCoreError, ClientError) as error:

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import pyarrow as pa
 from deltalake import DeltaTable
+from pyarrow import dataset
 
 from pin_pipeline.audit.findings import Position
 from pin_pipeline.audit.rules import Row
@@ -49,14 +50,14 @@ class Tables:
     last_keys: dict[str, str] = field(default_factory=dict)
 
     @classmethod
-    def read(cls, kind: RecordKind, cleaned: DeltaTable | None, quarantine: DeltaTable | None) -> Tables:
-        """Read both tables of a kind, None where there is none yet."""
+    def read(cls, kind: RecordKind, cleaned: DeltaTable | None, quarantine: DeltaTable | None, first: int) -> Tables:
+        """Read what both tables of a kind, None where there is none yet, hold of the offsets from `first` on."""
         tables = cls()
         if cleaned is not None:
             tables.last_keys = _last_keys(cleaned)
             names = [column.name for column in kind.columns]
             key = key_column(kind)
-            for *cells, partition, offset in _rows(cleaned, [*names, "source_partition", "source_offset"]):
+            for *cells, partition, offset in _rows(cleaned, [*names, "source_partition", "source_offset"], first):
                 row = Published(Position(partition, offset), tuple(cells))
                 if cells[key] in tables.published:
                     tables.doubled.append((row.position, f"key {cells[key]} is in the table once more"))
@@ -64,7 +65,7 @@ class Tables:
                     tables.published[cells[key]] = row
         if quarantine is not None:
             columns = ["source_partition", "source_offset", "reason", "field", "bytes"]
-            for partition, offset, *record in _rows(quarantine, columns):
+            for partition, offset, *record in _rows(quarantine, columns, first):
                 position = Position(partition, offset)
                 if position in tables.quarantined:
                     tables.doubled.append((position, "it is in quarantine once more"))
@@ -85,7 +86,8 @@ def _last_keys(table: DeltaTable) -> dict[str, str]:
     return {}
 
 
-def _rows(table: DeltaTable, columns: list[str]) -> Iterator[tuple[Any, ...]]:
-    batches: Iterator[pa.RecordBatch] = table.to_pyarrow_dataset().to_batches(columns=columns)
+def _rows(table: DeltaTable, columns: list[str], first: int) -> Iterator[tuple[Any, ...]]:
+    later = dataset.field("source_offset") >= first
+    batches: Iterator[pa.RecordBatch] = table.to_pyarrow_dataset().to_batches(columns=columns, filter=later)
     for batch in batches:
         yield from zip(*(column.to_pylist() for column in batch.columns), strict=True)
