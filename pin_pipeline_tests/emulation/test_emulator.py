@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from pin_pipeline.emulation import emulator
 from pin_pipeline.emulation.draws import Draws
 from pin_pipeline.emulation.emulator import Counts, emulate
 from pin_pipeline.emulation.rest import GatewayError
@@ -46,7 +48,7 @@ def test_a_paced_run_waits_each_pause_and_posts_row_by_row(
     filled: SourceDatabase, gateway: GatewayDouble, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     waits: list[float] = []
-    monkeypatch.setattr("time.sleep", waits.append)
+    monkeypatch.setattr(emulator, "time", SimpleNamespace(sleep=waits.append))
     emulate(filled, gateway.url, "demo", Draws(10), lambda _: None, paced=True)
     assert waits == [draw.pause for draw in Draws(10)]
     assert [len(records) for _, records in gateway.requests] == [1] * 30
