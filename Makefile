@@ -16,7 +16,7 @@ dev: $(READY) ## local servers and the Dagster UI, until Ctrl-C
 	@$(BIN)/pin-pipeline dev
 
 test: $(READY) ## all tests, on real local servers
-	@$(BIN)/pytest
+	@$(BIN)/pytest --numprocesses 2 --dist loadfile
 
 check: $(READY) ## lint, types and definitions
 	$(BIN)/ruff check

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from tempfile import TemporaryDirectory
+from tempfile import mkdtemp
 from unittest.mock import patch
 
 from pin_pipeline.environment import Settings
@@ -21,18 +22,17 @@ SHARED = "PIN_JARS"
 
 @contextmanager
 def fresh() -> Iterator[Settings]:
-    """Kafka, S3 and the gateway on free ports, in a home that is removed at the end."""
+    """Kafka, S3 and the gateway on free ports; their home is removed, but after an error stays for its logs."""
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))  # so that the servers are stopped then too
     kept = {name: value for name, value in os.environ.items() if name == SHARED or not name.startswith(OURS)}
     chosen = {f"PIN_{server.upper()}_PORT": str(ports.free()) for server in servers.ADDRESSES}
-    with (
-        TemporaryDirectory(prefix="pin-pipeline-") as home,
-        patch.dict(os.environ, kept | chosen | {"PIN_HOME": home}, clear=True),
-    ):
+    home = mkdtemp(prefix="pin-pipeline-")
+    with patch.dict(os.environ, kept | chosen | {"PIN_HOME": home}, clear=True):
         try:
             yield servers.up()
         finally:
             servers.down()
+    shutil.rmtree(home)
 
 
 def apart(settings: Settings, name: str) -> Settings:
