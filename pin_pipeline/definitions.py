@@ -7,9 +7,11 @@ from pin_pipeline import environment
 from pin_pipeline.assets.audited import audited
 from pin_pipeline.assets.cleaned import cleaned_assets
 from pin_pipeline.assets.external import external_assets
+from pin_pipeline.assets.quality import quality
+from pin_pipeline.assets.quarantine import quarantine_asset
 from pin_pipeline.assets.queries import query_assets
 from pin_pipeline.assets.raw import raw_assets
-from pin_pipeline.jobs import daily_batch, emulation
+from pin_pipeline.jobs import daily_batch, emulation, rebuild, replay_quarantine
 from pin_pipeline.resources.gateway import GatewayResource
 from pin_pipeline.resources.kafka import KafkaResource
 from pin_pipeline.resources.lake import LakeResource
@@ -24,10 +26,11 @@ defs = dg.Definitions(
         *external_assets(settings),
         *raw_assets(settings),
         cleaned_assets(settings),
+        quarantine_asset(settings),
         query_assets(settings),
     ],
-    asset_checks=[audited],
-    jobs=[emulation, daily_batch],
+    asset_checks=[quality, audited],
+    jobs=[emulation, daily_batch, replay_quarantine, rebuild],
     schedules=[daily_batch_schedule],
     resources={
         "source": SourceResource(url=dg.EnvVar("PIN_SOURCE_URL")),

@@ -13,10 +13,37 @@ from pin_pipeline.resources.gateway import GatewayResource
 from pin_pipeline.resources.kafka import KafkaResource
 from pin_pipeline.resources.source import SourceResource
 
+FROM_THE_BEGINNING = {"audited": {"config": {"from_the_beginning": True}}}
+
 daily_batch = dg.define_asset_job(
     "daily_batch",
-    selection=dg.AssetSelection.groups("raw", "cleaned", "queries"),
+    selection=dg.AssetSelection.groups("raw", "cleaned", "quarantine", "queries"),
     description="The day: land what is on the topics, clean what is new, answer the questions that it changes.",
+)
+replay_quarantine = dg.define_asset_job(
+    "replay_quarantine",
+    selection=dg.AssetSelection.groups("cleaned", "quarantine", "queries"),
+    config={"ops": {"cleaned": {"config": {"replay": True}}, **FROM_THE_BEGINNING}},
+    description=(
+        "After a rule was changed: judge the records in quarantine again, publish those that fit by now, once, and "
+        "answer the questions that it changes. The rest stays, under the reason that applies today."
+    ),
+)
+rebuild = dg.define_asset_job(
+    "rebuild",
+    selection=dg.AssetSelection.groups("raw", "cleaned", "quarantine", "queries"),
+    config={
+        "ops": {
+            **{f"raw__{kind}": {"config": {"fill_gaps": True}} for kind in KINDS},
+            "cleaned": {"config": {"rebuild": True}},
+            **FROM_THE_BEGINNING,
+        }
+    },
+    description=(
+        "Backfill: land again what is missing on S3 as far as the topics still have it, make the cleaned tables and "
+        "the quarantine anew from the objects alone, and answer all questions. Readers see the old table or the new "
+        "one. After a change of what a column is made of, this is what brings the older rows up to date."
+    ),
 )
 
 

@@ -5,6 +5,7 @@ from itertools import islice
 from typing import cast
 
 import dagster as dg
+from pydantic import Field
 
 from pin_pipeline.assets.cleaned import cleaned_key
 from pin_pipeline.audit.findings import Findings
@@ -12,7 +13,7 @@ from pin_pipeline.records import KINDS
 from pin_pipeline.resources.kafka import KafkaResource
 from pin_pipeline.resources.lake import LakeResource
 
-NEXT_OFFSETS = "next_offsets"
+AUDITED, NEXT_OFFSETS = "audited", "next_offsets"
 SHOWN = 20
 HISTORY = 100
 SPECS = [
@@ -30,29 +31,42 @@ SPECS = [
 ]
 
 
+class AuditConfig(dg.Config):
+    """How much to audit."""
+
+    from_the_beginning: bool = Field(
+        default=False, description="Audit all records, not only those that came since the last audit that passed."
+    )
+
+
 @dg.multi_asset_check(specs=SPECS, can_subset=True, retry_policy=dg.RetryPolicy(max_retries=2, delay=2))
 def audited(
-    context: dg.AssetCheckExecutionContext, kafka: KafkaResource, lake: LakeResource
+    context: dg.AssetCheckExecutionContext, config: AuditConfig, kafka: KafkaResource, lake: LakeResource
 ) -> Iterator[dg.AssetCheckResult]:
     """Audit the selected tables."""
     for kind in KINDS.values():
         check = dg.AssetCheckKey(cleaned_key(kind), "audited")
         if check in context.selected_asset_check_keys:
-            since = _since(context.instance, check)
-            yield _result(check, kafka.audit(kind, lake.tables(), lake.objects(), since))
+            of = f"s3://{lake.bucket}/topics/{kafka.topic(kind.name)}/"
+            since = {} if config.from_the_beginning else _since(context.instance, check, of)
+            yield _result(check, of, kafka.audit(kind, lake.tables(), lake.objects(), since))
 
 
-def _since(instance: dg.DagsterInstance, check: dg.AssetCheckKey) -> dict[int, int]:
-    """Where the last audit that passed has ended."""
+def _since(instance: dg.DagsterInstance, check: dg.AssetCheckKey, of: str) -> dict[int, int]:
+    """Where the last audit of the same objects that passed has ended."""
     for record in instance.event_log_storage.get_asset_check_execution_history(check, limit=HISTORY):
         evaluation = record.event.asset_check_evaluation if record.event else None
-        if evaluation is not None and evaluation.passed:
+        if (
+            evaluation is not None
+            and evaluation.passed
+            and evaluation.metadata.get(AUDITED) == dg.MetadataValue.text(of)
+        ):
             ends = cast("dict[str, int]", evaluation.metadata[NEXT_OFFSETS].value)
             return {int(partition): offset for partition, offset in ends.items()}
     return {}
 
 
-def _result(check: dg.AssetCheckKey, findings: Findings) -> dg.AssetCheckResult:
+def _result(check: dg.AssetCheckKey, of: str, findings: Findings) -> dg.AssetCheckResult:
     counts = ("landed", "published", "superseded", "quarantined", "waiting")
     return dg.AssetCheckResult(
         asset_key=check.asset_key,
@@ -64,6 +78,7 @@ def _result(check: dg.AssetCheckKey, findings: Findings) -> dg.AssetCheckResult:
             "first_defects": dg.MetadataValue.md(
                 "\n".join(f"* {line}" for line in islice(findings.sentences(), SHOWN))
             ),
+            AUDITED: dg.MetadataValue.text(of),
             NEXT_OFFSETS: {str(number): counts.next_offset for number, counts in findings.partitions.items()},
         },
     )

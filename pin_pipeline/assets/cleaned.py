@@ -1,23 +1,32 @@
 """The cleaned tables."""
 
 from collections.abc import Iterator
+from functools import partial
 
 import dagster as dg
+from pydantic import Field
 
-from pin_pipeline.assets.common import lineage, schema
+from pin_pipeline.assets.common import lineage, results, schema
 from pin_pipeline.assets.raw import raw_key
 from pin_pipeline.environment import Settings
 from pin_pipeline.lakehouse.clean import clean
+from pin_pipeline.lakehouse.rebuild import rebuild
 from pin_pipeline.records import KINDS, RecordKind
 from pin_pipeline.records.positions import SOURCE_POSITION
 from pin_pipeline.resources.kafka import KafkaResource
 from pin_pipeline.resources.lake import LakeResource
-from pin_pipeline.resources.spark import SparkResource, results
+from pin_pipeline.resources.spark import SparkResource
 
-CHECKS = {
-    "every_record_accounted_for": "Records landed = published + superseded + quarantined.",
-    "keys_unique_and_present": "Every row has a key, and no two rows have the same.",
-}
+
+class CleaningConfig(dg.Config):
+    """What to clean."""
+
+    replay: bool = Field(
+        default=False, description="Judge the records in quarantine again, and publish those that fit by now."
+    )
+    rebuild: bool = Field(
+        default=False, description="Make the tables and the quarantine anew from all landed objects, then take them."
+    )
 
 
 def cleaned_key(kind: RecordKind) -> dg.AssetKey:
@@ -32,21 +41,38 @@ def cleaned_assets(settings: Settings) -> dg.AssetsDefinition:
     @dg.multi_asset(
         can_subset=True,
         specs=[_spec(settings, kind) for kind in KINDS.values()],
-        check_specs=[
-            dg.AssetCheckSpec(name, asset=key, description=description, blocking=True)
-            for key in by_key
-            for name, description in CHECKS.items()
-        ],
+        check_specs=[spec for kind in KINDS.values() for spec in _check_specs(kind)],
         retry_policy=dg.RetryPolicy(max_retries=1, delay=5),
     )
     def cleaned(
-        context: dg.AssetExecutionContext, kafka: KafkaResource, lake: LakeResource, spark: SparkResource
+        context: dg.AssetExecutionContext,
+        config: CleaningConfig,
+        kafka: KafkaResource,
+        lake: LakeResource,
+        spark: SparkResource,
     ) -> Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]:
         topics = {kafka.topic(by_key[key].name): by_key[key] for key in sorted(context.selected_asset_keys)}
+        work = rebuild if config.rebuild else partial(clean, replay=config.replay)
         with spark.only_driver(context.log):
-            yield from results(clean(spark.session, lake.tables(), lake.objects(), topics))
+            yield from results(work(spark.session, lake.tables(), lake.objects(), topics))
 
     return cleaned
+
+
+def _check_specs(kind: RecordKind) -> Iterator[dg.AssetCheckSpec]:
+    """What the cleaning itself says of the records that it has read."""
+    key = cleaned_key(kind)
+    yield dg.AssetCheckSpec(
+        "every_record_accounted_for",
+        asset=key,
+        blocking=True,
+        description="Records landed = published + superseded + quarantined.",
+    )
+    yield dg.AssetCheckSpec(
+        "no_unknown_fields", asset=key, description="The records last read have no field that their kind does not have."
+    )
+    for pair in kind.together:
+        yield dg.AssetCheckSpec(pair.name, asset=key, description=f"In the records last read: {pair.description}")
 
 
 def _spec(settings: Settings, kind: RecordKind) -> dg.AssetSpec:

@@ -1,10 +1,13 @@
 """What the assets of every layer say in the same way."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import dagster as dg
 
+from pin_pipeline.lakehouse.report import Check, Metadata, Report, Severity
 from pin_pipeline.records import Column
+
+SEVERITIES = {Severity.WARN: dg.AssetCheckSeverity.WARN, Severity.ERROR: dg.AssetCheckSeverity.ERROR}
 
 
 def schema(columns: Sequence[Column]) -> dg.TableSchema:
@@ -20,3 +23,29 @@ def lineage(columns: Sequence[Column], upstream: dg.AssetKey) -> dg.TableColumnL
             for column in columns
         }
     )
+
+
+def results(reports: Iterable[Report]) -> Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]:
+    """A materialization and its checks for every report."""
+    for report in reports:
+        key = dg.AssetKey.from_user_string(report.key)
+        yield dg.MaterializeResult(
+            asset_key=key, metadata={"dagster/row_count": report.rows, **_metadata(report.metadata)}
+        )
+        for check in report.checks:
+            yield check_result(key, check)
+
+
+def check_result(key: dg.AssetKey, check: Check) -> dg.AssetCheckResult:
+    """The outcome of a check on an asset."""
+    return dg.AssetCheckResult(
+        asset_key=key,
+        check_name=check.name,
+        passed=check.passed,
+        severity=SEVERITIES[check.severity],
+        metadata=_metadata(check.metadata),
+    )
+
+
+def _metadata(metadata: Metadata) -> dict[str, dg.MetadataValue | int | float]:
+    return {name: dg.MetadataValue.md(value) if isinstance(value, str) else value for name, value in metadata.items()}

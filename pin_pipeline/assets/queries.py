@@ -5,13 +5,13 @@ from collections.abc import Iterator
 import dagster as dg
 
 from pin_pipeline.assets.cleaned import cleaned_key
-from pin_pipeline.assets.common import schema
+from pin_pipeline.assets.common import results, schema
 from pin_pipeline.environment import Settings
 from pin_pipeline.lakehouse.answer import answer
 from pin_pipeline.lakehouse.queries import QUERIES, Query
 from pin_pipeline.records import KINDS
 from pin_pipeline.resources.lake import LakeResource
-from pin_pipeline.resources.spark import SparkResource, results
+from pin_pipeline.resources.spark import SparkResource
 
 
 def query_key(query: Query) -> dg.AssetKey:

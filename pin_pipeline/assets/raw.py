@@ -19,6 +19,9 @@ class LandingConfig(dg.Config):
     fail_on_data_loss: bool = Field(
         default=True, description="Fail when records aged out of the topic before they were landed; else go on."
     )
+    fill_gaps: bool = Field(
+        default=False, description="Read all landed objects, and land again what is missing between them."
+    )
 
 
 def raw_key(kind: RecordKind) -> dg.AssetKey:
@@ -58,7 +61,8 @@ def _raw_asset(settings: Settings, kind: RecordKind) -> dg.AssetsDefinition:
         context: dg.AssetExecutionContext, config: LandingConfig, kafka: KafkaResource, lake: LakeResource
     ) -> Iterator[dg.MaterializeResult[None]]:
         started = time.monotonic()
-        landed = kafka.land(kind.name, lake.objects(), fail_on_data_loss=config.fail_on_data_loss)
+        options = {"fail_on_data_loss": config.fail_on_data_loss, "fill_gaps": config.fill_gaps}
+        landed = kafka.land(kind.name, lake.objects(), **options)
         context.log.info("%d records in %d objects", landed.records, landed.objects)
         yield dg.MaterializeResult(
             metadata={

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 
 from kafka import KafkaConsumer, TopicPartition
 
+BOOTSTRAP_MILLISECONDS = 10_000
+
 Message = tuple[int, bytes | None]
 
 
@@ -21,6 +23,7 @@ class Broker:
             isolation_level="read_committed",
             max_poll_records=10_000,
             max_partition_fetch_bytes=8 * 2**20,
+            bootstrap_timeout_ms=BOOTSTRAP_MILLISECONDS,
         )
 
     def partitions(self) -> list[int]:
@@ -32,11 +35,16 @@ class Broker:
         where = TopicPartition(self._topic, partition)
         return int(self._consumer.beginning_offsets([where])[where])
 
+    def end(self, partition: int) -> int:
+        """The offset after the last record of now."""
+        where = TopicPartition(self._topic, partition)
+        return int(self._consumer.end_offsets([where])[where])
+
     def messages(self, partition: int, first: int) -> Iterator[Message]:
         """Offsets and values from `first` to the end of now, in order."""
         where = TopicPartition(self._topic, partition)
         self._consumer.assign([where])
-        end = self._consumer.end_offsets([where])[where]
+        end = self.end(partition)
         self._consumer.seek(where, first)
         while self._consumer.position(where) < end:
             for message in self._consumer.poll(1000).get(where, ()):

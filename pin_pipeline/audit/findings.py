@@ -25,7 +25,7 @@ DESCRIPTIONS: dict[Breach, str] = {
     Breach.DOUBLED: "More than once on S3, in a table or in quarantine.",
     Breach.ALTERED: "Other bytes or cells than those of the record it comes from.",
     Breach.LOST: "On S3 and read, but neither published nor superseded nor in quarantine.",
-    Breach.MISJUDGED: "In quarantine although it fits, or for another reason than the one that applies.",
+    Breach.MISJUDGED: "In quarantine by the rules of today although it fits, or for another reason than theirs.",
 }
 
 
@@ -49,6 +49,7 @@ class Partition:
     """What became of the records of one topic partition that were landed from some offset on.
 
     Attributes:
+        replayable: of those in quarantine, such as fit by the rules of today, but were judged by earlier ones.
         waiting: landed, but not read by the cleaning yet.
         next_offset: where an audit of later records begins.
     """
@@ -57,6 +58,7 @@ class Partition:
     published: int = 0
     superseded: int = 0
     quarantined: int = 0
+    replayable: int = 0
     waiting: int = 0
     next_offset: int = 0
 

@@ -12,8 +12,8 @@ from deltalake import DeltaTable
 from pyarrow import dataset
 
 from pin_pipeline.audit.findings import Position
-from pin_pipeline.audit.rules import Row
 from pin_pipeline.records import RecordKind
+from pin_pipeline.records.rules import Row
 
 HISTORY = 100
 
@@ -31,6 +31,7 @@ class Quarantined(NamedTuple):
     reason: str
     field: str | None
     value: bytes | None
+    rules_version: str
 
 
 @dataclass
@@ -49,12 +50,19 @@ class Tables:
     doubled: list[tuple[Position, str]] = field(default_factory=list)
     last_keys: dict[str, str] = field(default_factory=dict)
 
+    def version_of(self, position: Position) -> str | None:
+        """The rules by which a record was quarantined, None where it is not in quarantine."""
+        found = self.quarantined.get(position)
+        return None if found is None else found.rules_version
+
     @classmethod
     def read(cls, kind: RecordKind, cleaned: DeltaTable | None, quarantine: DeltaTable | None, first: int) -> Tables:
         """Read what both tables of a kind, None where there is none yet, hold of the offsets from `first` on."""
         tables = cls()
+        replayed = None
         if cleaned is not None:
-            tables.last_keys = _last_keys(cleaned)
+            progress = _progress(cleaned)
+            tables.last_keys, replayed = progress.get("last_keys", {}), progress.get("replayed")
             names = [column.name for column in kind.columns]
             key = key_column(kind)
             for *cells, partition, offset in _rows(cleaned, [*names, "source_partition", "source_offset"], first):
@@ -64,8 +72,10 @@ class Tables:
                 else:
                     tables.published[cells[key]] = row
         if quarantine is not None:
-            columns = ["source_partition", "source_offset", "reason", "field", "bytes"]
-            for partition, offset, *record in _rows(quarantine, columns, first):
+            columns = ["source_partition", "source_offset", "replayed_in", "reason", "field", "bytes", "rules_version"]
+            for partition, offset, replayed_in, *record in _rows(quarantine, columns, first):
+                if replayed_in is not None and replayed_in == replayed:
+                    continue  # it is out, published by the commit of that number
                 position = Position(partition, offset)
                 if position in tables.quarantined:
                     tables.doubled.append((position, "it is in quarantine once more"))
@@ -78,11 +88,11 @@ def key_column(kind: RecordKind) -> int:
     return next(number for number, column in enumerate(kind.columns) if column.fields == (kind.key,))
 
 
-def _last_keys(table: DeltaTable) -> dict[str, str]:
+def _progress(table: DeltaTable) -> dict[str, Any]:
     for commit in table.history(limit=HISTORY):
         if "userMetadata" in commit:
-            keys: dict[str, str] = json.loads(commit["userMetadata"])["last_keys"]
-            return keys
+            progress: dict[str, Any] = json.loads(commit["userMetadata"])
+            return progress
     return {}
 
 

@@ -22,25 +22,11 @@ from pin_pipeline.emulation.vocabulary import (
 )
 from pin_pipeline.records import PIN
 from pin_pipeline.records.fields import Text
+from pin_pipeline.records.pin import CATEGORIES, IMAGE, STORY, VIDEO
 
-FIRST_INDEX = {
-    "art": 0,
-    "beauty": 896,
-    "christmas": 1638,
-    "diy-and-crafts": 2637,
-    "education": 3467,
-    "event-planning": 4330,
-    "finance": 5078,
-    "home-decor": 5865,
-    "mens-fashion": 6725,
-    "quotes": 7577,
-    "tattoos": 8487,
-    "travel": 9458,
-    "vehicles": 10316,
-}
-CATEGORIES, STARTS = list(FIRST_INDEX), list(FIRST_INDEX.values())
-MEDIA, MEDIA_SHARES = ("image", "multi-video(story page format)", "video"), (0.899, 0.071, 0.03)
-STORY = MEDIA[1]
+# The keys that the categories begin at, in their order.
+STARTS = (0, 896, 1638, 2637, 3467, 4330, 5078, 5865, 6725, 7577, 8487, 9458, 10316)
+MEDIA_SHARES = {IMAGE: 0.899, STORY: 0.071, VIDEO: 0.03}
 SENTINELS = {field.name: field.sentinels for field in PIN.fields if isinstance(field, Text)}
 
 # Shares measured on the real table. Only stories lose their picture, and some of them everything.
@@ -81,7 +67,7 @@ def pins(random: Random, count: int) -> Iterator[Row]:
 
 
 def _pin(random: Random, index: int, poster: Poster) -> Row:
-    media = random.choices(MEDIA, MEDIA_SHARES)[0]
+    media = random.choices(list(MEDIA_SHARES), list(MEDIA_SHARES.values()))[0]
     lost = media == STORY and random.random() < STORY_LOST
     pictured = not lost and not (media == STORY and random.random() < STORY_WITHOUT_PICTURE)
     tagged = not lost and random.random() >= WITHOUT_TAGS

@@ -45,17 +45,18 @@ def _answer(session: Callable[[], SparkSession], lake: Lake, query: Query, versi
     last = lake.last_commit(query.key)
     changed = last is None or last.metadata != basis
     if changed:
-        overwrite(_rows(session().newSession(), lake, query, versions), lake, query.key, json.dumps(basis))
-    rows = lake.rows(query.key)
+        rows = _rows(session().newSession(), lake, query, versions)
+        overwrite(rows.coalesce(1), lake, query.key, json.dumps(basis))
+    count = lake.rows(query.key)
     return Report(
         query.key,
-        rows,
+        count,
         {
             "recomputed": int(changed),
             "seconds": round(time.monotonic() - started, 2),
             "preview": lake.preview(query.key),
         },
-        (Check("has_rows", rows > 0, {"rows": rows}),),
+        (Check("has_rows", count > 0, {"rows": count}),),
     )
 
 

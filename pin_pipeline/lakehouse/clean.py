@@ -15,8 +15,10 @@ from delta.tables import DeltaTable
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F  # noqa: N812
 
+from pin_pipeline.lakehouse import quarantine
 from pin_pipeline.lakehouse.lake import Lake
 from pin_pipeline.lakehouse.lines import read_lines
+from pin_pipeline.lakehouse.observed import Observed
 from pin_pipeline.lakehouse.parallel import in_parallel
 from pin_pipeline.lakehouse.progress import Progress
 from pin_pipeline.lakehouse.report import Check, Report
@@ -25,7 +27,7 @@ from pin_pipeline.lakehouse.tables import CONFLICTS, PROPERTIES, commit_metadata
 from pin_pipeline.landing.names import ObjectName
 from pin_pipeline.landing.store import ObjectStore
 from pin_pipeline.records import RecordKind
-from pin_pipeline.records.positions import QUARANTINE, SOURCE_POSITION
+from pin_pipeline.records.positions import SOURCE_POSITION
 
 ATTEMPTS = 5
 OBJECTS_A_BATCH = 10_000
@@ -34,36 +36,70 @@ log = logging.getLogger(__name__)
 
 
 def clean(
-    session: Callable[[], SparkSession], lake: Lake, store: ObjectStore, topics: Mapping[str, RecordKind]
+    session: Callable[[], SparkSession],
+    lake: Lake,
+    store: ObjectStore,
+    topics: Mapping[str, RecordKind],
+    *,
+    replay: bool = False,
 ) -> Iterator[Report]:
     """Bring the cleaned table of each topic up to date; starts Spark only when there is something new.
+
+    With `replay`, records in quarantine are judged again by the rules of today: those that fit now are published.
 
     Raises:
         Delta's error of the conflict, where other writers were faster `ATTEMPTS` times in a row.
     """
-    yield from in_parallel([partial(_clean, session, lake, store, kind, topic) for topic, kind in topics.items()])
+    cleaning = partial(_clean, session, lake, store, replay=replay)
+    yield from in_parallel([partial(cleaning, kind, topic) for topic, kind in topics.items()])
 
 
-def _clean(session: Callable[[], SparkSession], lake: Lake, store: ObjectStore, kind: RecordKind, topic: str) -> Report:
+def _clean(
+    session: Callable[[], SparkSession], lake: Lake, store: ObjectStore, kind: RecordKind, topic: str, *, replay: bool
+) -> Report:
     started = time.monotonic()
     key = f"cleaned/{kind.name}"
-    before = progress = Progress.of(lake, key)
-    if lake.version(key) is None:
-        lake.create(key, (*kind.columns, *SOURCE_POSITION), PROPERTIES, progress.metadata())
-    objects, attempt = 0, 1
-    while names := list(progress.new_objects(store, topic)):
-        batch = names[:OBJECTS_A_BATCH]
-        log.info("%s: %d new objects, reading %d", key, len(names), len(batch))
+    before = Progress.of(lake, key)
+    lake.ensure(key, (*kind.columns, *SOURCE_POSITION), PROPERTIES, before.metadata())
+    objects = sum(_in_turn(lake, key, partial(_next_batch, session, lake, store, kind, topic)))
+    replayed = next(_in_turn(lake, key, partial(_replay, session, lake, kind)), 0) if replay else 0
+    run = {"new_objects": objects, "new_replayed": replayed}
+    return _report(lake, kind, before, run, time.monotonic() - started)
+
+
+def _in_turn(lake: Lake, key: str, step: Callable[[Progress], int]) -> Iterator[int]:
+    """Do a step again and again, each on the progress that the last one made, until it has nothing to do."""
+    attempt = 1
+    while True:
         try:
-            _clean_batch(session().newSession(), lake, kind, batch, progress)
-            objects, attempt = objects + len(batch), 1
+            done = step(Progress.of(lake, key))
         except CONFLICTS:
             log.info("%s: another run committed first, looking again", key)
             if attempt == ATTEMPTS:
                 raise
             attempt += 1
-        progress = Progress.of(lake, key)
-    return _report(lake, kind, before, progress, objects, time.monotonic() - started)
+        else:
+            if not done:
+                return
+            attempt = 1
+            yield done
+
+
+def _next_batch(
+    session: Callable[[], SparkSession],
+    lake: Lake,
+    store: ObjectStore,
+    kind: RecordKind,
+    topic: str,
+    progress: Progress,
+) -> int:
+    """Clean the next objects; returns how many."""
+    names = list(progress.new_objects(store, topic))
+    batch = names[:OBJECTS_A_BATCH]
+    if batch:
+        log.info("cleaned/%s: %d new objects, reading %d", kind.name, len(names), len(batch))
+        _clean_batch(session().newSession(), lake, kind, batch, progress)
+    return len(batch)
 
 
 def _clean_batch(
@@ -71,26 +107,51 @@ def _clean_batch(
 ) -> None:
     records = _positioned(classify(kind, read_lines(spark, lake.bucket, names))).persist()
     try:
-        landed, quarantined = records.agg(F.count("*"), F.count("problem")).collect()[0]
-        if quarantined:
-            _quarantine(spark, lake, kind, records.where("problem is not null"))
-        advanced = progress.after(names, landed, quarantined)
-        with commit_metadata(spark, advanced.metadata(fit=landed - quarantined), advanced.batch):
-            _publish(spark, lake, kind, records.where("problem is null"))
+        observed = Observed.of(records)
+        if observed.quarantined:
+            quarantine.add(spark, lake, kind, records.where("problem is not null"))
+        _publish(spark, lake, kind, records, progress.after(names, observed), observed.records - observed.quarantined)
     finally:
         records.unpersist()
+
+
+def _replay(session: Callable[[], SparkSession], lake: Lake, kind: RecordKind, progress: Progress) -> int:
+    """Publish what fits now of the quarantine; returns how many records these are.
+
+    They are marked with the number of the commit that publishes them, published by that commit, and removed. After a
+    crash the marks tell what is published already: they count only where the table's progress bears the same number.
+    """
+    if not lake.rows(f"quarantine/{kind.name}"):
+        return 0
+    spark = session().newSession()
+    quarantine.remove(spark, lake, kind, progress)
+    records = _positioned(classify(kind, quarantine.lines(spark, lake, kind))).persist()
+    try:
+        fit = records.where("problem is null").count()
+        quarantine.mark(spark, lake, kind, records, progress.batch + 1)
+        if fit:
+            advanced = progress.after_replay(fit)
+            _publish(spark, lake, kind, records, advanced, fit)
+            quarantine.remove(spark, lake, kind, advanced)
+            log.info("cleaned/%s: %d records came out of quarantine", kind.name, fit)
+    finally:
+        records.unpersist()
+    return fit
 
 
 def _positioned(records: DataFrame) -> DataFrame:
     return records.withColumnsRenamed({name: f"source_{name}" for name in ("topic", "partition", "offset")})
 
 
-def _publish(spark: SparkSession, lake: Lake, kind: RecordKind, fitting: DataFrame) -> None:
-    """Merge the latest record of each key; the later source position wins."""
+def _publish(
+    spark: SparkSession, lake: Lake, kind: RecordKind, records: DataFrame, advanced: Progress, fit: int
+) -> None:
+    """Merge the latest record of each key, in one commit with the progress; the later source position wins."""
     columns = [column.name for column in (*kind.columns, *SOURCE_POSITION)]
     position = F.struct("source_offset", "source_partition")
+    fitting = records.where("problem is null")
     latest = fitting.groupBy("ind").agg(F.max_by(F.struct(*columns), position).alias("record"))
-    (
+    merge = (
         DeltaTable.forPath(spark, lake.path(f"cleaned/{kind.name}"))
         .alias("t")
         .merge(latest.select("record.*").alias("s"), "t.ind = s.ind")
@@ -98,28 +159,15 @@ def _publish(spark: SparkSession, lake: Lake, kind: RecordKind, fitting: DataFra
             "struct(s.source_offset, s.source_partition) > struct(t.source_offset, t.source_partition)"
         )
         .whenNotMatchedInsertAll()
-        .execute()
     )
+    with commit_metadata(spark, advanced.metadata(fit), advanced.batch):
+        merge.execute()
 
 
-def _quarantine(spark: SparkSession, lake: Lake, kind: RecordKind, problems: DataFrame) -> None:
-    """Add what is not there yet; looks only at the offsets of this batch."""
-    columns = [column.name for column in QUARANTINE]
-    rows = problems.select("*", "problem.*").withColumn("first_seen", F.current_timestamp()).select(*columns)
-    first = rows.agg(F.min("source_offset")).collect()[0][0]
-    here = ("source_topic", "source_partition", "source_offset")
-    same = " and ".join((*(f"t.{name} = s.{name}" for name in here), f"t.source_offset >= {first}"))
-    key = f"quarantine/{kind.name}"
-    lake.create(key, QUARANTINE, PROPERTIES, metadata="{}")
-    table = DeltaTable.forPath(spark, lake.path(key))
-    table.alias("t").merge(rows.alias("s"), same).whenNotMatchedInsertAll().execute()
-
-
-def _report(lake: Lake, kind: RecordKind, before: Progress, now: Progress, objects: int, seconds: float) -> Report:
+def _report(lake: Lake, kind: RecordKind, before: Progress, run: Mapping[str, int], seconds: float) -> Report:
     key = f"cleaned/{kind.name}"
-    rows, quarantined = lake.rows(key), lake.rows(f"quarantine/{kind.name}")
-    keys = lake.query(key, "select count(*) - count(distinct ind) as doubled, count(*) - count(ind) as missing from t")
-    doubled, missing = keys["doubled"][0].as_py(), keys["missing"][0].as_py()
+    now, rows = Progress.of(lake, key), lake.rows(key)
+    quarantined = quarantine.held(lake, kind, now)
     totals = {
         "landed": now.landed,
         "published": rows,
@@ -128,13 +176,13 @@ def _report(lake: Lake, kind: RecordKind, before: Progress, now: Progress, objec
         "unaccounted": now.landed - rows - now.superseded - quarantined,
     }
     run = {
-        "new_objects": objects,
+        **run,
         "new_landed": now.landed - before.landed,
-        "new_quarantined": now.quarantined - before.quarantined,
+        "new_quarantined": now.quarantined - before.quarantined + run["new_replayed"],
         "new_superseded": now.superseded - before.superseded,
     }
     checks = (
         Check("every_record_accounted_for", totals["unaccounted"] == 0, totals),
-        Check("keys_unique_and_present", doubled == 0 and missing == 0, {"doubled": doubled, "missing": missing}),
+        *now.observed.checks(kind),
     )
     return Report(key, rows, {**run, **totals, "seconds": round(seconds, 2), "preview": lake.preview(key)}, checks)

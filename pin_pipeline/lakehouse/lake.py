@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 import pyarrow as pa
-from deltalake import CommitProperties, DeltaTable, Field, QueryBuilder, Schema
+from deltalake import CommitProperties, DeltaTable, Field, QueryBuilder, Schema, write_deltalake
 from deltalake.exceptions import CommitFailedError, TableNotFoundError
 from deltalake.schema import ArrayType, PrimitiveType
 
@@ -24,19 +25,21 @@ HISTORY = 100
 
 @dataclass(frozen=True)
 class Commit:
-    """A commit of ours: what we wrote into its metadata, and what Delta counted."""
+    """A commit of ours: when it was made, what we wrote into its metadata, and what Delta counted."""
 
+    at: datetime
     metadata: Mapping[str, Any]
     metrics: Mapping[str, Any]
 
 
 @dataclass(frozen=True)
 class Lake:
-    """The Delta tables of one bucket, at `lake/{asset key}`; credentials come from the environment."""
+    """The Delta tables of one bucket, at `{root}/{asset key}`; credentials come from the environment."""
 
     bucket: str
     endpoint_url: str
     region: str
+    root: str = "lake"
 
     @classmethod
     def of(cls, settings: Settings) -> Lake:
@@ -45,7 +48,7 @@ class Lake:
 
     def path(self, key: str) -> str:
         """Where Spark finds a table."""
-        return f"s3a://{self.bucket}/lake/{key}"
+        return f"s3a://{self.bucket}/{self.root}/{key}"
 
     def table(self, key: str) -> DeltaTable | None:
         """A table as it is now, None where there is none yet."""
@@ -54,10 +57,19 @@ class Lake:
         except TableNotFoundError:
             return None
 
-    def create(self, key: str, columns: Sequence[Column], properties: Mapping[str, str], metadata: str) -> None:
-        """Make a table without rows, by a commit that carries `metadata`; does nothing where there is one."""
+    def ensure(self, key: str, columns: Sequence[Column], properties: Mapping[str, str], metadata: str) -> None:
+        """Make a table without rows, by a commit that carries `metadata`; one that is there gets columns it lacks."""
         comments = {column: {"comment": column.description} for column in columns}
         fields = [Field(column.name, _type(column.type), metadata=comment) for column, comment in comments.items()]
+        table = self.table(key)
+        if table is None:
+            self._create(key, fields, properties, metadata)
+        elif missing := [
+            field for field in fields if field.name not in {there.name for there in table.schema().fields}
+        ]:
+            table.alter.add_columns(missing)
+
+    def _create(self, key: str, fields: list[Field], properties: Mapping[str, str], metadata: str) -> None:
         # A second try would not make the table, but change it behind the back of the run that has just made it.
         commit = CommitProperties(custom_metadata={"userMetadata": metadata}, max_commit_retries=0)
         with suppress(CommitFailedError):
@@ -69,6 +81,12 @@ class Lake:
                 commit_properties=commit,
                 storage_options=self._options(),
             )
+
+    def write(self, key: str, rows: pa.Table) -> None:
+        """Replace a small table's rows in one commit; makes the table where there is none."""
+        write_deltalake(
+            self._uri(key), rows, mode="overwrite", schema_mode="overwrite", storage_options=self._options()
+        )
 
     def version(self, key: str) -> int | None:
         """The number of a table's last commit, None where there is no table."""
@@ -88,30 +106,47 @@ class Lake:
         Raises:
             ValueError: the table has commits, but none of them is ours.
         """
-        table = self.table(key)
-        if table is None:
+        if self.version(key) is None:
             return None
-        for commit in table.history(limit=HISTORY):
-            if "userMetadata" in commit:
-                return Commit(json.loads(commit["userMetadata"]), commit.get("operationMetrics", {}))
+        for commit in self.commits(key):
+            return commit
         raise ValueError(
             f"none of the last {HISTORY} commits of {self.path(key)} was made by this pipeline, so its progress is not "
             "known; move the table away and materialize it again from the landed objects"
         )
 
+    def commits(self, key: str) -> Iterator[Commit]:
+        """Those of a table's last commits that carry metadata of ours, the newest first."""
+        table = self.table(key)
+        for commit in [] if table is None else table.history(limit=HISTORY):
+            if "userMetadata" in commit:
+                at = datetime.fromtimestamp(commit["timestamp"] / 1000, UTC)
+                yield Commit(at, json.loads(commit["userMetadata"]), commit.get("operationMetrics", {}))
+
     def query(self, key: str, sql: str) -> pa.Table:
         """The answer of a query over one table, named `t` in it; for counts and samples, read in a stream."""
-        table = self.table(key)
-        if table is None:
-            raise ValueError(f"there is no table at {self.path(key)}; materialize {key} first")
-        return pa.table(QueryBuilder().register("t", table).execute(sql))
+        return self.join({"t": key}, sql)
+
+    def join(self, tables: Mapping[str, str], sql: str) -> pa.Table:
+        """The answer of a query over tables, given by their names in the query.
+
+        Raises:
+            ValueError: there is no such table.
+        """
+        query = QueryBuilder()
+        for name, key in tables.items():
+            table = self.table(key)
+            if table is None:
+                raise ValueError(f"there is no table at {self.path(key)}; materialize {key} first")
+            query.register(name, table)
+        return pa.table(query.execute(sql))
 
     def preview(self, key: str) -> str:
         """The first rows of a table as Markdown."""
         return markdown(self.query(key, "select * from t limit 5"))
 
     def _uri(self, key: str) -> str:
-        return f"s3://{self.bucket}/lake/{key}"
+        return f"s3://{self.bucket}/{self.root}/{key}"
 
     def _options(self) -> dict[str, str]:
         options = {

@@ -15,7 +15,7 @@ NAME = r"([^/]+)\+(\d+)\+(\d{10})\.json$"
 def read_lines(spark: SparkSession, bucket: str, names: Sequence[ObjectName]) -> DataFrame:
     """Topic, partition, offset, `line` and original `bytes` of every record in the objects.
 
-    `line` is null for what landing set aside as no JSON line. An object is read whole by one task: landing bounds it.
+    `line` is null for what landing found to be no JSON. An object is read whole by one task: landing bounds it.
     """
     paths = [f"s3a://{bucket}/{name.key}" for name in names]
     body = F.when(F.endswith("value", F.lit("\n")), F.expr("left(value, length(value) - 1)")).otherwise(F.col("value"))
@@ -27,11 +27,12 @@ def read_lines(spark: SparkSession, bucket: str, names: Sequence[ObjectName]) ->
         F.startswith(path, F.lit(f"s3a://{bucket}/quarantine/")).alias("set_aside"),
         F.posexplode(F.split(body, "\n")).alias("number", "text"),
     )
-    envelope = F.get_json_object("text", "$.base64")
+    original = F.unbase64(F.get_json_object("text", "$.base64"))
+    is_json = F.get_json_object("text", "$.json") == "true"
     return texts.select(
         "topic",
         "partition",
         (F.col("first_offset") + F.col("number")).alias("offset"),
-        F.when(~F.col("set_aside"), F.col("text")).alias("line"),
-        F.when(F.col("set_aside"), F.unbase64(envelope)).otherwise(F.encode("text", "UTF-8")).alias("bytes"),
+        F.when(~F.col("set_aside"), F.col("text")).when(is_json, F.decode(original, "UTF-8")).alias("line"),
+        F.when(F.col("set_aside"), original).otherwise(F.encode("text", "UTF-8")).alias("bytes"),
     )

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
 
 from pin_pipeline.lakehouse.lake import Lake
+from pin_pipeline.lakehouse.observed import Observed
 from pin_pipeline.landing.names import AREAS, ObjectName
 from pin_pipeline.landing.store import ObjectStore
 
@@ -24,6 +25,8 @@ class Progress:
         landed: records read.
         quarantined: records of these that do not fit.
         superseded: records that fit, but are not the latest of their key.
+        replayed: the batch that last published records out of quarantine; those that bear its number there are out.
+        observed: what the last batch that was read was like.
     """
 
     batch: int = 0
@@ -31,6 +34,8 @@ class Progress:
     landed: int = 0
     quarantined: int = 0
     superseded: int = 0
+    replayed: int | None = None
+    observed: Observed = field(default_factory=Observed)
 
     @classmethod
     def of(cls, lake: Lake, key: str) -> Progress:
@@ -41,7 +46,7 @@ class Progress:
         metadata = dict(commit.metadata)
         fit = metadata.pop("fit")
         inserted = int(commit.metrics.get("numTargetRowsInserted", 0))
-        progress = cls(**metadata)
+        progress = cls(**metadata | {"observed": Observed.from_dict(metadata["observed"])})
         return replace(progress, superseded=progress.superseded + fit - inserted)
 
     def metadata(self, fit: int = 0) -> str:
@@ -51,15 +56,26 @@ class Progress:
         """
         return json.dumps({**asdict(self), "fit": fit})
 
-    def after(self, names: Sequence[ObjectName], landed: int, quarantined: int) -> Progress:
+    def after(self, names: Sequence[ObjectName], observed: Observed) -> Progress:
         """The progress once these objects are read."""
         return replace(
             self,
             batch=self.batch + 1,
             last_keys=self.last_keys | {name.folder: name.key for name in sorted(names)},
-            landed=self.landed + landed,
-            quarantined=self.quarantined + quarantined,
+            landed=self.landed + observed.records,
+            quarantined=self.quarantined + observed.quarantined,
+            observed=observed,
         )
+
+    def after_replay(self, fit: int) -> Progress:
+        """The progress once this many records have come out of quarantine."""
+        batch = self.batch + 1
+        return replace(self, batch=batch, quarantined=self.quarantined - fit, replayed=batch)
+
+    @property
+    def in_quarantine(self) -> str:
+        """The SQL condition of rows of the quarantine that are still in it."""
+        return "true" if self.replayed is None else f"replayed_in is distinct from {self.replayed}"
 
     def new_objects(self, store: ObjectStore, topic: str) -> Iterator[ObjectName]:
         """The objects of a topic that came since; lists none that were read."""

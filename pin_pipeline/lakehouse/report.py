@@ -4,8 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 
 Metadata = Mapping[str, int | float | str]
+
+
+class Severity(StrEnum):
+    """What it means when a check fails."""
+
+    WARN = "warn"
+    ERROR = "error"
 
 
 @dataclass(frozen=True)
@@ -15,6 +23,7 @@ class Check:
     name: str
     passed: bool
     metadata: Metadata = field(default_factory=dict)
+    severity: Severity = Severity.ERROR
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import reduce, singledispatch
@@ -11,16 +11,19 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F  # noqa: N812 - the name every Spark programmer reads
 
 from pin_pipeline.records import Column as PublishedColumn
-from pin_pipeline.records import Combine, RecordKind
+from pin_pipeline.records import Combine, RecordKind, Together
 from pin_pipeline.records.fields import Field, Integer, Magnitude, Number, PrefixedPath, Text, Timestamp
 from pin_pipeline.records.reasons import Reason
 
-BLANK = r"^[\s\u00a0]*$"
+# Java's `$` also matches before a last line break, `\z` does not.
+BLANK = r"\A[\s\u00a0]*\z"
 # At most 18 digits and 9 decimals: decimal(27,9) holds them, and its product with 10**9 is exact in decimal(38,9).
-MAGNITUDE = r"^(\d{1,18}(?:\.\d{1,9})?)([kKmMbB]?)$"
-TIMESTAMP = r"^\d{4}-\d{2}-\d{2}[ T]\d{2}:\d{2}:\d{2}(\.\d{1,6})?(Z|[+-]\d{2}:\d{2})?$"
-INTEGER_TYPE = r"^(BIGINT|DECIMAL\(\d+,0\))$"
-NUMBER_TYPE = r"^(BIGINT|DOUBLE|DECIMAL.*)$"
+MAGNITUDE = r"\A(\d{1,18}(?:\.\d{1,9})?)([kKmMbB]?)\z"
+# Offsets from UTC end at 14 hours on Earth, and at 18 in Java.
+TIMESTAMP = r"\A\d{4}-\d{2}-\d{2}[ T]\d{2}:\d{2}:\d{2}(\.\d{1,6})?(Z|[+-](0\d|1[0-4]):[0-5]\d)?\z"
+OBJECT = r"\A[ \t\r\n]*\{"
+INTEGER_TYPE = "BIGINT"
+NUMBER_TYPE = r"\A(BIGINT|DOUBLE|DECIMAL.*)\z"
 NULL_TYPE = "VOID"
 # The years that every reader of the tables can tell.
 CENTURIES = ("0001-01-01 00:00:00", "9999-12-31 23:59:59.999999")
@@ -49,7 +52,8 @@ def classify(kind: RecordKind, lines: DataFrame) -> DataFrame:
 
     Returns:
         The position, `bytes`, the kind's published columns, and `problem`: null, or why the record is quarantined as
-        a struct of reason, field and value.
+        a struct of reason, field and value; of records that fit also `apart`, the names of what does not go together
+        in them, and `unknown`, the names of their fields that the kind does not have.
     """
     rules = {field: _rule(field) for field in kind.fields}
     # Each step is a projection of its own: in one, Spark works a value out again wherever it is used.
@@ -62,7 +66,14 @@ def classify(kind: RecordKind, lines: DataFrame) -> DataFrame:
     records = records.withColumn("problem", problem)
     fits = F.col("problem").isNull()
     published = [F.when(fits, _published(kind, column)).alias(column.name) for column in kind.columns]
-    return records.select(*POSITION, "bytes", "problem", *published)
+    observed = {"apart": _apart(kind), "unknown": _unknown(kind)}
+    return records.select(
+        *POSITION,
+        "bytes",
+        "problem",
+        *published,
+        *(F.when(fits, column).alias(name) for name, column in observed.items()),
+    )
 
 
 class _Step(StrEnum):
@@ -91,10 +102,10 @@ def _record_problem(kind: RecordKind) -> Column:
     key = kind.field(kind.key)
     others = [_Step.RAW.of(field) for field in kind.fields if field.required and field is not key]
     nothing_else = reduce(Column.__and__, (raw.isNull() for raw in others))
-    is_object = F.startswith(F.schema_of_variant("json"), F.lit("OBJECT"))
     return (
-        F.when(F.col("json").isNull(), _problem(Reason.NOT_JSON))
-        .when(~is_object, _problem(Reason.NOT_AN_OBJECT))
+        F.when(F.col("line").isNull(), _problem(Reason.NOT_JSON))
+        .when(F.col("json").isNull(), _problem(Reason.BEYOND_LIMITS))
+        .when(~F.rlike("line", F.lit(OBJECT)), _problem(Reason.NOT_AN_OBJECT))
         .when(_Step.RAW.of(key).isNull() | (_Step.TYPE.of(key) == NULL_TYPE), _problem(Reason.NO_KEY, kind.key))
         .when(nothing_else, _problem(Reason.ANOTHER_KIND))
     )
@@ -128,6 +139,28 @@ def _published(kind: RecordKind, column: PublishedColumn) -> Column:
         case Combine.WORDS:
             value = F.nullif(F.concat_ws(" ", *values), F.lit(""))
     return value.cast(column.type)
+
+
+def _apart(kind: RecordKind) -> Column:
+    names = [F.when(_is(kind, *one) != _is(kind, *other), F.lit(pair.name)) for pair, one, other in _pairs(kind)]
+    return F.array_compact(F.array(*names)).cast("array<string>")
+
+
+def _pairs(kind: RecordKind) -> Iterator[tuple[Together, tuple[str, str | int], tuple[str, str | int]]]:
+    for pair in kind.together:
+        one, other = zip(pair.fields, pair.values, strict=True)
+        yield pair, one, other
+
+
+def _is(kind: RecordKind, name: str, value: str | int) -> Column:
+    """Whether a raw field has this value."""
+    type_ = "bigint" if isinstance(value, int) else "string"
+    return F.try_variant_get(_Step.RAW.of(kind.field(name)), "$", type_).eqNullSafe(value)
+
+
+def _unknown(kind: RecordKind) -> Column:
+    known = F.array(*(F.lit(field.name) for field in kind.fields))
+    return F.array_except(F.json_object_keys("line"), known)
 
 
 def _said(field: Text) -> Column:
@@ -170,8 +203,8 @@ def _prefixed_path(field: PrefixedPath) -> Rule:
 @_rule.register
 def _integer(field: Integer) -> Rule:
     value = F.try_variant_get(_Step.RAW.of(field), "$", "bigint")
-    fitting = F.when(value.between(field.minimum, field.maximum), value.try_cast("int"))
-    return Rule(_Step.TYPE.of(field).rlike(INTEGER_TYPE), fitting, F.lit(False))
+    whole = (_Step.TYPE.of(field) == INTEGER_TYPE) & value.between(field.minimum, field.maximum)
+    return Rule(_Step.TYPE.of(field).rlike(NUMBER_TYPE), F.when(whole, value.try_cast("int")), F.lit(False))
 
 
 @_rule.register

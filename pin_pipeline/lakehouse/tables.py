@@ -38,7 +38,7 @@ CONFLICTS = (
 
 def overwrite(frame: DataFrame, lake: Lake, key: str, metadata: str) -> None:
     """Replace a table's rows in one commit: readers see the old rows or the new ones."""
-    writer = frame.coalesce(1).write.format("delta").mode("overwrite").option("overwriteSchema", "true")
+    writer = frame.write.format("delta").mode("overwrite").option("overwriteSchema", "true")
     for name, value in PROPERTIES.items():
         writer = writer.option(name, value)
     writer.option("userMetadata", metadata).save(lake.path(key))

@@ -65,18 +65,19 @@ def chunks(records: Iterable[Record], max_records: int = MAX_RECORDS, max_bytes:
         yield Chunk(area, first, tuple(lines))
 
 
+def is_json(value: bytes | None) -> bool:
+    """Whether a record is JSON text, as RFC 8259 has it, in UTF-8."""
+    try:
+        orjson.loads(value or b"")
+    except orjson.JSONDecodeError:
+        return False
+    return True
+
+
 def _line(record: Record) -> tuple[bytes, Area]:
-    value = record.value
-    if value is not None:
-        try:
-            orjson.loads(value)
-        except orjson.JSONDecodeError:
-            pass
-        else:
-            return value.replace(b"\n", b" "), "topics"  # in JSON a newline is never more than a space
-    return _envelope(record), "quarantine"
-
-
-def _envelope(record: Record) -> bytes:
-    value = None if record.value is None else base64.b64encode(record.value).decode()
-    return orjson.dumps({"offset": record.offset, "timestamp": record.timestamp, "base64": value})
+    value, json = record.value, is_json(record.value)
+    if json and value is not None and b"\n" not in value:
+        return value, "topics"
+    text = None if value is None else base64.b64encode(value).decode()
+    envelope = {"offset": record.offset, "timestamp": record.timestamp, "json": json, "base64": text}
+    return orjson.dumps(envelope), "quarantine"

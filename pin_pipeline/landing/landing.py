@@ -6,6 +6,7 @@ does not grow with the history; it is believed only when the object that it name
 
 from __future__ import annotations
 
+import heapq
 import logging
 import time
 from collections.abc import Iterator
@@ -55,11 +56,14 @@ class Landed:
         self.set_aside += len(chunk.lines) if chunk.area == "quarantine" else 0
 
 
-def land(bootstrap: str, store: ObjectStore, topic: str, *, fail_on_data_loss: bool = True) -> Landed:
+def land(
+    bootstrap: str, store: ObjectStore, topic: str, *, fail_on_data_loss: bool = True, fill_gaps: bool = False
+) -> Landed:
     """Land every partition of a topic up to its end offset of now.
 
     Records that aged out of the topic unread are an error, unless `fail_on_data_loss` is false: then landing goes on
-    behind them and says so in the log.
+    behind them and says so in the log. With `fill_gaps`, all landed objects are read, and what is missing between
+    them is landed again as far as the topic still has it: the way to restore objects that were lost or removed.
 
     Raises:
         LandingError: the broker is away, the topic is missing or was recreated, or records aged out unread.
@@ -80,7 +84,7 @@ def land(bootstrap: str, store: ObjectStore, topic: str, *, fail_on_data_loss: b
     except KafkaError as error:
         raise _unreachable(bootstrap, topic, error) from error
     try:
-        return _land_all(consumer, store, topic, fail_on_data_loss)
+        return _land_all(consumer, store, topic, fail_on_data_loss, fill_gaps)
     except KafkaError as error:
         raise _unreachable(bootstrap, topic, error) from error
     finally:
@@ -94,7 +98,9 @@ def _unreachable(bootstrap: str, topic: str, error: KafkaError) -> LandingError:
     )
 
 
-def _land_all(consumer: KafkaConsumer, store: ObjectStore, topic: str, fail_on_data_loss: bool) -> Landed:
+def _land_all(
+    consumer: KafkaConsumer, store: ObjectStore, topic: str, fail_on_data_loss: bool, fill_gaps: bool
+) -> Landed:
     numbers = consumer.partitions_for_topic(topic)
     if not numbers:
         raise LandingError(f"topic {topic} does not exist; `pin-pipeline up` creates the topics of PIN_PREFIX")
@@ -106,6 +112,8 @@ def _land_all(consumer: KafkaConsumer, store: ObjectStore, topic: str, fail_on_d
         consumer.assign([partition])
         begin, end = begins[partition], ends[partition]
         position = _start(_position(consumer, store, partition, end), begin, end, partition, fail_on_data_loss)
+        for first, last in _gaps(store, partition, begin) if fill_gaps else ():
+            _fill(consumer, store, partition, first, last, landed)
         while position < end:
             position = _land_from(consumer, store, partition, position, end, landed)
         landed.next_offsets[partition.partition] = position
@@ -151,6 +159,26 @@ def _last_names(store: ObjectStore, partition: TopicPartition, offset: int) -> l
 def _end(store: ObjectStore, name: ObjectName) -> int:
     """The offset after an object's last record."""
     return name.offset + store.read(name).count(b"\n")
+
+
+def _gaps(store: ObjectStore, partition: TopicPartition, begin: int) -> Iterator[tuple[int, int]]:
+    """The ranges of offsets from `begin` on that no object has, though a later one is there."""
+    firsts = (ObjectName(area, partition.topic, partition.partition, 0) for area in AREAS)
+    position = begin
+    for name in heapq.merge(*map(store.names_from, firsts), key=lambda name: name.offset):
+        if name.offset > position:
+            yield position, name.offset
+        position = max(position, _end(store, name))
+
+
+def _fill(
+    consumer: KafkaConsumer, store: ObjectStore, partition: TopicPartition, first: int, end: int, landed: Landed
+) -> None:
+    for chunk in chunks(_records(consumer, partition, first, end)):
+        name = ObjectName(chunk.area, partition.topic, partition.partition, chunk.first_offset)
+        if store.put_once(name, chunk.body):
+            landed.add(chunk)
+            log.info("%s: %d records, landed again", name.key, len(chunk.lines))
 
 
 def _land_from(

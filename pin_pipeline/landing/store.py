@@ -15,6 +15,7 @@ from pin_pipeline.landing.names import Area, ObjectName
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client
+    from mypy_boto3_s3.type_defs import ObjectIdentifierTypeDef
 
 _ALREADY_THERE = {"PreconditionFailed", "412"}
 _BEING_WRITTEN = {"ConditionalRequestConflict", "409"}
@@ -98,6 +99,17 @@ class ObjectStore:
         except (BotoCoreError, ClientError) as error:
             raise self._failed("list", prefix, error) from error
         return sorted(int(folder.removeprefix(prefix).removesuffix("/")) for folder in folders)
+
+    def remove(self, prefix: str) -> None:
+        """Delete all objects whose keys begin with `prefix`."""
+        pages = self.client.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=prefix)
+        try:
+            for page in pages:
+                keys: list[ObjectIdentifierTypeDef] = [{"Key": entry["Key"]} for entry in page.get("Contents", [])]
+                if keys:
+                    self.client.delete_objects(Bucket=self.bucket, Delete={"Objects": keys, "Quiet": True})
+        except (BotoCoreError, ClientError) as error:
+            raise self._failed("delete", prefix, error) from error
 
     def _failed(self, action: str, key: str, error: Exception) -> StoreError:
         endpoint = self.client.meta.endpoint_url

@@ -12,11 +12,13 @@ class Field:
     """One field of a raw record.
 
     A field that is `required` must be present in every record; whether its value may be null is said by its type.
+    What is `personal` is shown in no sample of a check.
     """
 
     name: str
     description: str
     required: bool = True
+    personal: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,7 +42,7 @@ class PrefixedPath(Text):
 
 @dataclass(frozen=True, kw_only=True)
 class Integer(Field):
-    """A whole JSON number within [minimum, maximum], never null."""
+    """A JSON number without fraction or exponent within [minimum, maximum], never null."""
 
     minimum: int = 0
     maximum: int = MAX_INT

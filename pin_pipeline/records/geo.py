@@ -1,13 +1,13 @@
 """A geolocation: where and when a pin was posted."""
 
 from pin_pipeline.records.fields import Integer, Number, Text, Timestamp
-from pin_pipeline.records.kind import Column, Combine, RecordKind, published
+from pin_pipeline.records.kind import Column, Combine, Expectation, RecordKind, published
 
 _FIELDS = (
     Integer(name="ind", description="Key of the post, shared by its pin, geolocation and user record."),
     Timestamp(name="timestamp", description="When the pin was posted."),
-    Number(name="latitude", description="Latitude in degrees.", minimum=-90, maximum=90),
-    Number(name="longitude", description="Longitude in degrees.", minimum=-180, maximum=180),
+    Number(name="latitude", description="Latitude in degrees.", minimum=-90, maximum=90, personal=True),
+    Number(name="longitude", description="Longitude in degrees.", minimum=-180, maximum=180, personal=True),
     Text(name="country", description="Country the pin was posted from."),
 )
 
@@ -26,7 +26,22 @@ GEO = RecordKind(
             description="Latitude and longitude in degrees.",
             fields=("latitude", "longitude"),
             combine=Combine.ARRAY,
+            personal=True,
         ),
         published(_FIELDS, "timestamp", "timestamp"),
+    ),
+    expectations=(
+        Expectation(
+            name="coordinates_in_range",
+            description="Latitude and longitude lie on the globe.",
+            sql="abs(coordinates[1]) <= 90 and abs(coordinates[2]) <= 180",
+            shown=("country",),
+        ),
+        Expectation(
+            name="posted_in_range",
+            description="It was posted since Pinterest opened in March 2010, and not in the future.",
+            sql="timestamp between '2010-03-01T00:00:00Z' and now()",
+            shown=("timestamp",),
+        ),
     ),
 )

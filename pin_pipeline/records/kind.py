@@ -1,4 +1,4 @@
-"""What a record kind is: the raw record as it is posted, and the columns published from it."""
+"""What a record kind is: the raw record as it is posted, the columns published from it, and what to expect of both."""
 
 from __future__ import annotations
 
@@ -17,13 +17,45 @@ class Combine(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Column:
-    """A published column: its Spark SQL type and the raw fields it comes from."""
+    """A published column: its Spark SQL type and the raw fields it comes from.
+
+    Attributes:
+        filled: the least share of rows that have a value, from 0 to 1.
+        personal: says something of a person, so that no sample of a check shows it.
+    """
 
     name: str
     type: str
     description: str
     fields: tuple[str, ...] = ()
     combine: Combine | None = None
+    filled: float = 1.0
+    personal: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Together:
+    """Two raw fields whose values go together: either both are what is said here, or neither is."""
+
+    name: str
+    description: str
+    fields: tuple[str, str]
+    values: tuple[str | int, str | int]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Expectation:
+    """What is true of every published row of good data; rows that differ are published, and reported.
+
+    Attributes:
+        sql: the condition, in the SQL that DataFusion and Spark have in common.
+        shown: the columns that a sample of the other rows shows beside the key.
+    """
+
+    name: str
+    description: str
+    sql: str
+    shown: tuple[str, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,6 +68,8 @@ class RecordKind:
     key: str
     fields: tuple[Field, ...]
     columns: tuple[Column, ...]
+    together: tuple[Together, ...] = ()
+    expectations: tuple[Expectation, ...] = ()
 
     def field(self, name: str) -> Field:
         """The raw field of that name. Raises KeyError where there is none."""
@@ -45,8 +79,26 @@ class RecordKind:
         raise KeyError(f"{self.name} records have no field {name!r}")
 
 
-def published(fields: tuple[Field, ...], name: str, type: str, source: str | None = None) -> Column:  # noqa: A002
+def published(
+    fields: tuple[Field, ...],
+    name: str,
+    type: str,  # noqa: A002
+    source: str | None = None,
+    filled: float = 1.0,
+) -> Column:
     """The column that publishes one field, under the field's own description."""
-    source = source or name
-    description = next(field.description for field in fields if field.name == source)
-    return Column(name=name, type=type, description=description, fields=(source,))
+    [field] = [field for field in fields if field.name == (source or name)]
+    return Column(
+        name=name,
+        type=type,
+        description=field.description,
+        fields=(field.name,),
+        filled=filled,
+        personal=field.personal,
+    )
+
+
+def one_of(column: str, values: tuple[str, ...]) -> str:
+    """The SQL condition that a column has one of these values or none."""
+    listed = ", ".join(f"'{value}'" for value in values)
+    return f"{column} is null or {column} in ({listed})"

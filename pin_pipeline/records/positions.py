@@ -13,5 +13,11 @@ QUARANTINE = (
     Column(name="field", type="string", description="The offending field, where it is one."),
     Column(name="value", type="string", description="The field's value as JSON."),
     Column(name="bytes", type="binary", description="The record as it arrived; null for a tombstone."),
+    Column(name="rules_version", type="string", description="The version of the rules that say so."),
     Column(name="first_seen", type="timestamp", description="When it was quarantined."),
+    Column(
+        name="replayed_in",
+        type="bigint",
+        description="The batch of the cleaned table that is to publish it after all; null but during a replay.",
+    ),
 )

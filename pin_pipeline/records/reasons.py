@@ -7,6 +7,7 @@ class Reason(StrEnum):
     """What keeps a record from being published."""
 
     NOT_JSON = "not_json"
+    BEYOND_LIMITS = "beyond_limits"
     NOT_AN_OBJECT = "not_an_object"
     NO_KEY = "no_key"
     ANOTHER_KIND = "another_kind"
@@ -17,10 +18,14 @@ class Reason(StrEnum):
 
 DESCRIPTIONS: dict[Reason, str] = {
     Reason.NOT_JSON: "The bytes are not JSON.",
+    Reason.BEYOND_LIMITS: (
+        "It is JSON, but nested deeper than 1,000 levels, or with a number of more than 1,000 digits or a name of more "
+        "than 50,000 characters."
+    ),
     Reason.NOT_AN_OBJECT: "The JSON is not an object: a string that holds JSON, a list, a number, null.",
     Reason.NO_KEY: "The field that identifies the post is absent or null.",
     Reason.ANOTHER_KIND: "Of the fields this kind requires, none but the key is there: a row of another kind.",
     Reason.MISSING_FIELD: "A field that this kind requires is absent.",
-    Reason.WRONG_TYPE: "A field has another JSON type than this kind says.",
+    Reason.WRONG_TYPE: "A field has another JSON type (object, list, string, number, boolean, null) than it should.",
     Reason.INVALID_VALUE: "A field has the right type, but a value that no cleaning rule covers.",
 }

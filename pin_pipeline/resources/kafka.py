@@ -27,6 +27,6 @@ class KafkaResource(dg.ConfigurableResource["KafkaResource"]):
         """Follow a kind's records from the topic into the tables, from an offset on by partition."""
         return audit_topic(kind, self.topic(kind.name), self.bootstrap_servers, lake, store, since)
 
-    def land(self, kind: str, store: ObjectStore, *, fail_on_data_loss: bool) -> Landed:
-        """Land a kind's topic up to its end of now."""
-        return land(self.bootstrap_servers, store, self.topic(kind), fail_on_data_loss=fail_on_data_loss)
+    def land(self, kind: str, store: ObjectStore, **options: bool) -> Landed:
+        """Land a kind's topic up to its end of now; options as `landing.land` has them."""
+        return land(self.bootstrap_servers, store, self.topic(kind), **options)

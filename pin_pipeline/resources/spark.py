@@ -1,8 +1,8 @@
-"""Spark, and how what a Spark job says becomes what Dagster shows."""
+"""Spark on this machine."""
 
 import fcntl
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -11,7 +11,6 @@ from dagster_pyspark import LazyPySparkResource
 from pydantic import Field, PrivateAttr
 from pyspark.sql import SparkSession
 
-from pin_pipeline.lakehouse.report import Metadata, Report
 from pin_pipeline.lakehouse.session import spark_conf
 from pin_pipeline.local import jars
 
@@ -46,20 +45,3 @@ class SparkResource(dg.ConfigurableResource["SparkResource"]):
                 log.info("another run is using Spark, waiting for it to end (%s)", path)
                 fcntl.flock(lock, fcntl.LOCK_EX)
             yield
-
-
-def results(reports: Iterable[Report]) -> Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]:
-    """A materialization and its checks for every report."""
-    for report in reports:
-        key = dg.AssetKey.from_user_string(report.key)
-        yield dg.MaterializeResult(
-            asset_key=key, metadata={"dagster/row_count": report.rows, **_metadata(report.metadata)}
-        )
-        for check in report.checks:
-            yield dg.AssetCheckResult(
-                asset_key=key, check_name=check.name, passed=check.passed, metadata=_metadata(check.metadata)
-            )
-
-
-def _metadata(metadata: Metadata) -> dict[str, dg.MetadataValue | int | float]:
-    return {name: dg.MetadataValue.md(value) if isinstance(value, str) else value for name, value in metadata.items()}

@@ -11,9 +11,10 @@ from typing import Any
 from pin_pipeline.audit.auditor import audit
 from pin_pipeline.audit.findings import Findings, Position
 from pin_pipeline.audit.objects import Landed
-from pin_pipeline.audit.rules import Problem, Rules
 from pin_pipeline.audit.tables import Published, Quarantined, Tables
+from pin_pipeline.lakehouse.version import rules_version
 from pin_pipeline.records import GEO
+from pin_pipeline.records.rules import Problem, Rules
 from pin_pipeline_tests.rows import geo, user
 
 FOLDER = "topics/t.geo/partition={}/"
@@ -32,6 +33,9 @@ class World:
 
     def begin(self, partition: int) -> int:
         return self.topic[partition][0][0]
+
+    def end(self, partition: int) -> int:
+        return self.topic[partition][-1][0] + 1
 
     def messages(self, partition: int, first: int) -> Iterator[tuple[int, bytes | None]]:
         return iter([message for message in self.topic[partition] if message[0] >= first])
@@ -64,7 +68,7 @@ def good_world(random: Random, records: int = 40, partitions: int = 2) -> World:
         value, position = world.topic[partition][offset][1], Position(partition, offset)
         expected = rules.expected(value)
         if isinstance(expected, Problem):
-            world.tables.quarantined[position] = Quarantined(expected.reason, expected.field, value)
+            world.tables.quarantined[position] = Quarantined(expected.reason, expected.field, value, rules_version(GEO))
         else:
             world.tables.published[expected[0]] = Published(position, expected)
     return world

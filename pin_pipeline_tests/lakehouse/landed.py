@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from pyspark.sql import SparkSession
@@ -15,7 +16,7 @@ from pin_pipeline.lakehouse.report import Report
 from pin_pipeline.landing.chunks import Record, chunks
 from pin_pipeline.landing.names import ObjectName
 from pin_pipeline.landing.store import ObjectStore
-from pin_pipeline.records import KINDS
+from pin_pipeline.records import KINDS, RecordKind
 
 Row = dict[str, Any]
 
@@ -31,11 +32,24 @@ def put(
         assert store.put_once(name, chunk.body)
 
 
-def run_clean(settings: Settings, session: Callable[[], SparkSession], *kinds: str) -> dict[str, Report]:
-    """Clean kinds, all of them where none is named."""
-    topics = {settings.topic(kind): KINDS[kind] for kind in kinds or KINDS}
-    reports = clean(session, Lake.of(settings), ObjectStore.of(settings), topics)
+def run_clean(
+    settings: Settings, session: Callable[[], SparkSession], *kinds: str | RecordKind, replay: bool = False
+) -> dict[str, Report]:
+    """Clean kinds, given by their names or definitions; all of them where none is given."""
+    reports = clean(session, Lake.of(settings), ObjectStore.of(settings), topics(settings, *kinds), replay=replay)
     return {report.key: report for report in reports}
+
+
+def topics(settings: Settings, *kinds: str | RecordKind) -> dict[str, RecordKind]:
+    """The topic of each kind, as cleaning wants them."""
+    definitions = [KINDS[kind] if isinstance(kind, str) else kind for kind in kinds or KINDS]
+    return {settings.topic(definition.name): definition for definition in definitions}
+
+
+def redefined(kind: RecordKind, field: str, **changes: Any) -> RecordKind:
+    """A kind of which one field was changed."""
+    fields = tuple(replace(each, **changes) if each.name == field else each for each in kind.fields)
+    return replace(kind, fields=fields)
 
 
 def table(settings: Settings, key: str, sql: str = "select * from t") -> list[Row]:

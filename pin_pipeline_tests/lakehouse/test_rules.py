@@ -11,6 +11,7 @@ import pytest
 from pyspark.sql import SparkSession
 
 from pin_pipeline.lakehouse.rules import classify
+from pin_pipeline.landing.chunks import is_json
 from pin_pipeline.records import KINDS
 from pin_pipeline.records.reasons import DESCRIPTIONS, Reason
 from pin_pipeline_tests.rows import geo, pin, user
@@ -22,9 +23,10 @@ LINES = "topic string, partition int, offset bigint, line string, bytes binary"
 
 @pytest.fixture
 def clean(spark: SparkSession) -> Clean:
-    def cleaned(kind: str, *values: Row | str | None) -> list[Row]:
-        lines = [value if value is None or isinstance(value, str) else json.dumps(value) for value in values]
-        rows = [("t", 0, offset, line, (line or "?").encode()) for offset, line in enumerate(lines)]
+    def cleaned(kind: str, *values: Row | str) -> list[Row]:
+        texts = [value if isinstance(value, str) else json.dumps(value) for value in values]
+        lines = [(text.encode(), text if is_json(text.encode()) else None) for text in texts]
+        rows = [("t", 0, offset, line, raw) for offset, (raw, line) in enumerate(lines)]
         frame = classify(KINDS[kind], spark.createDataFrame(rows, LINES))
         return [row.asDict(recursive=True) for row in frame.orderBy("offset").collect()]
 
@@ -34,7 +36,7 @@ def clean(spark: SparkSession) -> Clean:
 def test_a_pin_is_published_with_its_columns_in_order(clean: Clean) -> None:
     (row,) = clean("pin", pin(7))
     assert row.pop("problem") is None
-    assert list(row)[4:] == [column.name for column in KINDS["pin"].columns]
+    assert list(row)[4:-2] == [column.name for column in KINDS["pin"].columns]
     assert {name: row[name] for name in ("ind", "follower_count", "save_location", "title")} == {
         "ind": 7,
         "follower_count": 12_000,
@@ -114,7 +116,8 @@ def test_an_unknown_extra_field_is_no_error(clean: Clean) -> None:
 
 
 REASONS = [
-    ("pin", None, Reason.NOT_JSON, None, None),
+    ("pin", '["\\ud800"]', Reason.NOT_JSON, None, None),
+    ("pin", "[" * 1001 + "]" * 1001, Reason.BEYOND_LIMITS, None, None),
     ("pin", '{"index": 1', Reason.NOT_JSON, None, None),
     ("pin", json.dumps(json.dumps(pin())), Reason.NOT_AN_OBJECT, None, None),
     ("pin", json.dumps([pin()]), Reason.NOT_AN_OBJECT, None, None),
@@ -125,7 +128,7 @@ REASONS = [
     ("user", {"ind": 1}, Reason.ANOTHER_KIND, None, None),
     ("user", {"ind": 1, "age": 30}, Reason.MISSING_FIELD, "first_name", None),
     ("pin", pin(index="1"), Reason.WRONG_TYPE, "index", '"1"'),
-    ("pin", pin(index=1.5), Reason.WRONG_TYPE, "index", "1.5"),
+    ("pin", pin(index=1.5), Reason.INVALID_VALUE, "index", "1.5"),
     ("pin", pin(title=["Pin"]), Reason.WRONG_TYPE, "title", '["Pin"]'),
     ("pin", pin(follower_count=12), Reason.WRONG_TYPE, "follower_count", "12"),
     ("pin", pin(downloaded=True), Reason.WRONG_TYPE, "downloaded", "true"),

@@ -2,6 +2,7 @@ import base64
 import json
 from itertools import accumulate
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -63,15 +64,16 @@ def test_going_on_behind_any_object_gives_the_same_objects(given_records: list[R
     assert [*behind, *rest] == whole
 
 
-def test_json_over_several_lines_becomes_the_same_json_in_one() -> None:
-    (chunk,) = chunks([Record(7, 5, b'{\n  "a": "\\n"\r\n}')])
-    assert (chunk.area, chunk.body) == ("topics", b'{   "a": "\\n"\r }\n')
-
-
-def test_what_is_no_json_is_set_aside_with_its_bytes() -> None:
-    (chunk,) = chunks([Record(7, 5, b"{\n")])
+@pytest.mark.parametrize(("value", "is_json"), [(b'{\n  "a": "\\n"\r\n}', True), (b"{\n", False)])
+def test_what_is_no_line_of_json_is_set_aside_with_its_bytes(value: bytes, is_json: bool) -> None:
+    (chunk,) = chunks([Record(7, 5, value)])
     assert (chunk.area, chunk.first_offset) == ("quarantine", 7)
-    assert json.loads(chunk.body) == {"offset": 7, "timestamp": 5, "base64": base64.b64encode(b"{\n").decode()}
+    assert json.loads(chunk.body) == {
+        "offset": 7,
+        "timestamp": 5,
+        "json": is_json,
+        "base64": base64.b64encode(value).decode(),
+    }
 
 
 def test_a_missing_offset_closes_the_object() -> None:

@@ -41,9 +41,10 @@ def instance(tmp_path: Path) -> Iterator[dg.DagsterInstance]:
 @pytest.fixture
 def run(variables: None, instance: dg.DagsterInstance) -> Run:  # noqa: ARG001 - only its effect is wanted
     """Runs a job in this process; `assets` picks some of all assets instead."""
-    from pin_pipeline.definitions import defs  # noqa: PLC0415 - reads the environment
+    from pin_pipeline import definitions  # noqa: PLC0415 - reads the environment
 
     def execute(job: str | None = None, *assets: str, **config: Any) -> dg.ExecuteInProcessResult:
+        defs = definitions.defs
         definition = defs.resolve_job_def(job) if job else defs.resolve_implicit_global_asset_job_def()
         return definition.execute_in_process(
             run_config=config,

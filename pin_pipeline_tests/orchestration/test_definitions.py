@@ -26,6 +26,7 @@ GRAPH = {
     "cleaned/pin": ["raw/pin"],
     "cleaned/geo": ["raw/geo"],
     "cleaned/user": ["raw/user"],
+    "quarantine/summary": ["cleaned/geo", "cleaned/pin", "cleaned/user"],
     "queries/most_popular_category_by_country": ["cleaned/geo", "cleaned/pin"],
     "queries/posts_by_category_and_year": ["cleaned/geo", "cleaned/pin"],
     "queries/most_popular_category_by_year": ["cleaned/geo", "cleaned/pin"],
@@ -37,10 +38,11 @@ GRAPH = {
     "queries/median_followers_by_join_year": ["cleaned/pin", "cleaned/user"],
     "queries/median_followers_by_join_year_and_age_group": ["cleaned/pin", "cleaned/user"],
 }
-LAYERS_OF_THE_DAY = ("raw/", "cleaned/", "queries/")
+LAYERS_OF_THE_DAY = ("raw/", "cleaned/", "quarantine/", "queries/")
 BLOCKING = {
     "raw": {"landed_to_the_end"},
     "cleaned": {"every_record_accounted_for", "keys_unique_and_present", "audited"},
+    "quarantine": set(),
     "queries": set(),
 }
 
@@ -78,6 +80,27 @@ def test_bad_data_stops_the_day_before_it_is_published_further(defs: dg.Definiti
     for layer, names in BLOCKING.items():
         for asset in (key for key in GRAPH if key.startswith(f"{layer}/")):
             assert {check.name for check in blocking if check.asset_key.to_user_string() == asset} == names
+
+
+@pytest.mark.parametrize(
+    ("job", "layers"), [("replay_quarantine", LAYERS_OF_THE_DAY[1:]), ("rebuild", LAYERS_OF_THE_DAY)]
+)
+def test_what_changes_the_past_is_a_described_job_that_audits_from_the_beginning(
+    defs: dg.Definitions, job: str, layers: tuple[str, ...]
+) -> None:
+    definition = defs.resolve_job_def(job)
+    selected = {key.to_user_string() for key in definition.asset_layer.executable_asset_keys}
+    assert selected == {key for key in GRAPH if key.startswith(layers)}
+    assert definition.description
+    assert definition.run_config
+    assert definition.run_config["ops"]["audited"]["config"] == {"from_the_beginning": True}
+
+
+def test_every_check_says_what_it_checks(defs: dg.Definitions) -> None:
+    graph = defs.resolve_asset_graph()
+    assert all(graph.get_check_spec(key).description for key in graph.asset_check_keys)
+    checked = {key.asset_key.to_user_string() for key in graph.asset_check_keys}
+    assert checked == {key for key in GRAPH if key.startswith(LAYERS_OF_THE_DAY)}
 
 
 def test_the_schedule_runs_the_day_at_midnight_utc(defs: dg.Definitions) -> None:

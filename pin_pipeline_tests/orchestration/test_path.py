@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from importlib import reload
 from typing import Any
 
 import dagster as dg
@@ -9,18 +11,26 @@ import pytest
 from delta.tables import DeltaTable
 from pyspark.sql import SparkSession
 
+from pin_pipeline import definitions
 from pin_pipeline.emulation.draws import Draws
 from pin_pipeline.emulation.source import SourceDatabase
 from pin_pipeline.environment import Settings
 from pin_pipeline.lakehouse.lake import Lake
 from pin_pipeline.lakehouse.queries import QUERIES
+from pin_pipeline.landing.names import ObjectName
+from pin_pipeline.landing.store import ObjectStore
+from pin_pipeline.local import servers
 from pin_pipeline.records import KINDS
 from pin_pipeline_tests import reference
+from pin_pipeline_tests.lakehouse.landed import redefined
 from pin_pipeline_tests.orchestration.conftest import Run
-from pin_pipeline_tests.rows import geo
+from pin_pipeline_tests.rows import geo, pin, user
 from pin_pipeline_tests.topics import produce
 
 DRAWS = 400
+# All but the queries, which take the most time.
+CLEANED = (*(f"cleaned/{kind}" for kind in KINDS), "quarantine/summary")
+LANDED_AND_CLEANED = (*(f"raw/{kind}" for kind in KINDS), *CLEANED)
 EMULATION = {"post": {"config": {"draws": DRAWS, "seed": 7}}}
 
 
@@ -120,3 +130,71 @@ def test_a_topic_that_is_away_fails_its_raw_asset_and_nothing_downstream_runs(
         "raw__user",
     }
     assert not any(versions(settings).values())
+
+
+def test_a_rule_that_was_fixed_brings_records_out_of_quarantine_by_a_job(
+    settings: Settings, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    produce(settings, "pin", [pin(1, follower_count="many"), pin(2, follower_count="many"), b"no json"])
+    produce(settings, "geo", [geo(1)])
+    produce(settings, "user", [user(1)])
+    day = run("daily_batch", *LANDED_AND_CLEANED)
+    assert day.success, "a quarantine rate that fails does not stop the day"
+    [rate] = [event for event in day.get_asset_check_evaluations() if event.check_name == "quarantine_rate"]
+    assert (rate.passed, rate.severity) == (False, dg.AssetCheckSeverity.ERROR)
+    assert (rate.metadata["share_of_pin"].value, rate.metadata["share_of_geo"].value) == (1.0, 0.0)
+    assert counted_by_reason(settings) == {"invalid_value": 2, "not_json": 1}
+    with monkeypatch.context() as patch:
+        fixed = redefined(KINDS["pin"], "follower_count", sentinels=("User Info Error", "many"))
+        patch.setitem(KINDS, "pin", fixed)
+        reload(definitions)
+        replayed = run("replay_quarantine", *CLEANED)
+    reload(definitions)
+    assert replayed.success
+    assert totals(replayed, "cleaned/pin") == {
+        "landed": 3,
+        "published": 2,
+        "superseded": 0,
+        "quarantined": 1,
+        "unaccounted": 0,
+    }
+    assert counted_by_reason(settings) == {"not_json": 1}
+
+
+def counted_by_reason(settings: Settings) -> dict[str, int]:
+    return {row["reason"]: row["records"] for row in rows_of(settings, "quarantine/summary")}
+
+
+def test_objects_that_were_lost_are_landed_again_and_the_tables_rebuilt_by_a_job(settings: Settings, run: Run) -> None:
+    produce(settings, "pin", [pin(number) for number in range(10)])
+    produce(settings, "user", [user(number) for number in range(10)])
+    for first in (0, 5):
+        produce(settings, "geo", [geo(number) for number in range(first, first + 5)])
+        assert run(None, "raw/geo").success
+    assert run("daily_batch", *LANDED_AND_CLEANED).success
+    before = {kind: rows_of(settings, f"cleaned/{kind}") for kind in KINDS}
+    store = ObjectStore.of(settings)
+    store.client.delete_object(Bucket=store.bucket, Key=ObjectName("topics", settings.topic("geo"), 0, 0).key)
+    rebuilt = run("rebuild", *LANDED_AND_CLEANED)
+    assert rebuilt.success
+    assert totals(rebuilt, "cleaned/geo")["landed"] == 10
+    for kind in KINDS:
+        assert sorted(rows_of(settings, f"cleaned/{kind}"), key=str) == sorted(before[kind], key=str)
+
+
+def test_another_prefix_is_audited_from_its_beginning(
+    settings: Settings, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    produce(settings, "geo", [geo(number) for number in range(5)])
+    assert run(None, "raw/geo").success
+    assert run(None, "cleaned/geo").success
+    other = replace(settings, prefix=f"{settings.prefix}-other", bucket=f"{settings.bucket}-other")
+    servers.prepare(other)
+    monkeypatch.setenv("PIN_PREFIX", other.prefix)
+    monkeypatch.setenv("PIN_BUCKET", other.bucket)
+    produce(other, "geo", [geo(number) for number in range(7)])
+    assert run(None, "raw/geo").success
+    again = run(None, "cleaned/geo")
+    assert again.success
+    [audited] = [event for event in again.get_asset_check_evaluations() if event.check_name == "audited"]
+    assert audited.metadata["landed"].value == 7

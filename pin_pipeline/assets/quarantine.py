@@ -1,0 +1,49 @@
+"""What is in quarantine."""
+
+from collections.abc import Iterator
+
+import dagster as dg
+
+from pin_pipeline.assets.cleaned import cleaned_key
+from pin_pipeline.assets.common import results, schema
+from pin_pipeline.environment import Settings
+from pin_pipeline.quality.quarantine import COLUMNS, FAIL_ABOVE, KEY, RATE, WARN_ABOVE, summarize
+from pin_pipeline.records import KINDS
+from pin_pipeline.records.reasons import DESCRIPTIONS
+from pin_pipeline.resources.lake import LakeResource
+
+
+def quarantine_asset(settings: Settings) -> dg.AssetsDefinition:
+    """The records in quarantine, counted by reason and day."""
+    reasons = "\n".join(f"* `{reason}`: {description}" for reason, description in DESCRIPTIONS.items())
+
+    @dg.asset(
+        key=dg.AssetKey.from_user_string(KEY),
+        deps=[cleaned_key(kind) for kind in KINDS.values()],
+        group_name="quarantine",
+        kinds={"python", "deltalake"},
+        description=(
+            "Records that do not fit, by kind, reason and day. The records themselves, with their source positions and "
+            "bytes, are in `lake/quarantine/{pin,geo,user}`; `pin-pipeline quarantine` lists and shows them, the job "
+            f"`replay_quarantine` judges them again.\n\n{reasons}"
+        ),
+        metadata={
+            "dagster/uri": f"s3://{settings.bucket}/lake/{KEY}",
+            "dagster/table_name": KEY.replace("/", "."),
+            "dagster/column_schema": schema(COLUMNS),
+        },
+        check_specs=[
+            dg.AssetCheckSpec(
+                RATE,
+                asset=dg.AssetKey.from_user_string(KEY),
+                description=(
+                    "Of the records that came on the last day on which any came, the share in quarantine: warns above "
+                    f"{WARN_ABOVE:.0%}, fails above {FAIL_ABOVE:.0%}."
+                ),
+            )
+        ],
+    )
+    def summary(lake: LakeResource) -> Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]:
+        yield from results([summarize(lake.tables())])
+
+    return summary

@@ -1,0 +1,16 @@
+"""Which rules a record was judged by."""
+
+from __future__ import annotations
+
+import hashlib
+from importlib.resources import files
+
+from pin_pipeline.records import RecordKind
+
+DIGITS = 12
+
+
+def rules_version(kind: RecordKind) -> str:
+    """A digest of the kind's definition and of the code that applies it: any change of either is a new version."""
+    code = files(__package__).joinpath("rules.py").read_text()
+    return hashlib.sha256(f"{kind!r}\n{code}".encode()).hexdigest()[:DIGITS]

@@ -1,0 +1,101 @@
+"""The quality of a published table: every rule of its kind in one scan."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+
+from pin_pipeline.lakehouse.lake import Lake
+from pin_pipeline.lakehouse.preview import markdown
+from pin_pipeline.lakehouse.report import Check, Metadata, Severity
+from pin_pipeline.quality.arrivals import arrivals, fresh, usual_volume
+from pin_pipeline.records import KINDS, Expectation, RecordKind
+
+SAMPLE = 5
+# Posts that arrive while the three topics are landed may be in one table and not yet in another.
+COMPLETE = 0.99
+DESCRIPTIONS = {
+    "keys_unique_and_present": "Every row has a key, and no two rows have the same.",
+    "columns_filled": "Each column has a value in at least the share of rows that its definition says.",
+    "posts_complete": f"At least {COMPLETE:.0%} of the posts in this table are in the other two as well.",
+    "fresh": "New records came within the last 36 hours.",
+    "usual_volume": "The last day brought between a third and three times the median of up to seven days before.",
+}
+
+
+def inspect(lake: Lake, kind: RecordKind, now: datetime) -> Iterator[Check]:
+    """The checks of a kind's cleaned table.
+
+    Raises:
+        ValueError: there is no table yet.
+    """
+    counts = lake.query(f"cleaned/{kind.name}", _scan(kind)).to_pylist()[0]
+    yield _keys(counts)
+    yield _filled(kind, counts)
+    for expectation in kind.expectations:
+        yield _met(lake, kind, expectation, counts)
+    yield _complete(lake, kind, counts["rows"])
+    came = arrivals(lake.commits(f"cleaned/{kind.name}"))
+    yield fresh(came, now)
+    yield usual_volume(came)
+
+
+def _scan(kind: RecordKind) -> str:
+    counts = {
+        "rows": "count(*)",
+        "keys": "count(distinct ind)",
+        **{_filled_name(column.name): f'count("{column.name}")' for column in kind.columns},
+        **{expectation.name: f"count(*) filter (where {_unmet(expectation)})" for expectation in kind.expectations},
+    }
+    return f"select {', '.join(f'{sql} as {name}' for name, sql in counts.items())} from t"  # noqa: S608 - our own
+
+
+def _filled_name(column: str) -> str:
+    return f"filled_{column}"
+
+
+def _unmet(expectation: Expectation) -> str:
+    return f"({expectation.sql}) is not true"
+
+
+def _keys(counts: dict[str, int]) -> Check:
+    missing = counts["rows"] - counts[_filled_name("ind")]
+    doubled = counts[_filled_name("ind")] - counts["keys"]
+    return Check("keys_unique_and_present", not missing and not doubled, {"doubled": doubled, "missing": missing})
+
+
+def _filled(kind: RecordKind, counts: dict[str, int]) -> Check:
+    rows = counts["rows"]
+    shares = {column: counts[_filled_name(column.name)] / rows if rows else 1.0 for column in kind.columns}
+    short = [column.name for column, share in shares.items() if share < column.filled]
+    lines = [f"| {column.name} | {share:.1%} | {column.filled:.0%} |" for column, share in shares.items()]
+    table = "\n".join(("| column | filled | at least |", "|---|---|---|", *lines))
+    return Check("columns_filled", not short, {"rows": rows, "failed": len(short), "shares": table}, Severity.WARN)
+
+
+def _met(lake: Lake, kind: RecordKind, expectation: Expectation, counts: dict[str, int]) -> Check:
+    failed = counts[expectation.name]
+    metadata: Metadata = {"rows": counts["rows"], "failed": failed}
+    if failed:
+        metadata = {**metadata, "sample": _sample(lake, kind, expectation)}
+    return Check(expectation.name, not failed, metadata, Severity.WARN)
+
+
+def _sample(lake: Lake, kind: RecordKind, expectation: Expectation) -> str:
+    """A few rows that differ, by their key, their source position and what the expectation shows."""
+    columns = ", ".join(("ind", *expectation.shown, "source_partition", "source_offset"))
+    sql = f"select {columns} from t where {_unmet(expectation)} order by ind limit {SAMPLE}"  # noqa: S608
+    return markdown(lake.query(f"cleaned/{kind.name}", sql))
+
+
+def _complete(lake: Lake, kind: RecordKind, rows: int) -> Check:
+    one, other = (name for name in KINDS if name != kind.name)
+    complete = 0
+    if all(lake.version(f"cleaned/{name}") is not None for name in (one, other)):
+        tables = {"t": f"cleaned/{kind.name}", "one": f"cleaned/{one}", "other": f"cleaned/{other}"}
+        in_both = "ind in (select ind from one) and ind in (select ind from other)"
+        counted = lake.join(tables, f"select count(*) as posts from t where {in_both}")  # noqa: S608 - our own
+        complete = counted["posts"][0].as_py()
+    share = complete / rows if rows else 1.0
+    metadata: Metadata = {"posts": rows, "in_all_three": complete, "share": round(share, 4), "at_least": COMPLETE}
+    return Check("posts_complete", share >= COMPLETE, metadata, Severity.WARN)
