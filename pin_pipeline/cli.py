@@ -32,9 +32,21 @@ from pin_pipeline.landing.store import ObjectStore, StoreError
 from pin_pipeline.local import orchestrator, ports, servers
 from pin_pipeline.local.errors import LocalError
 from pin_pipeline.local.server import ServerProcess
+from pin_pipeline.quality import quarantine as misfits
 from pin_pipeline.records import KINDS
+from pin_pipeline.records.reasons import Reason
 
-EXPECTED = (LocalError, AuditError, SourceError, RowError, GatewayError, LandingError, StoreError, OSError)
+EXPECTED = (
+    LocalError,
+    misfits.QuarantineError,
+    AuditError,
+    SourceError,
+    RowError,
+    GatewayError,
+    LandingError,
+    StoreError,
+    OSError,
+)
 ENVIRONMENT = (*environment.DEFAULTS, "PIN_SOURCE_URL")
 
 app = typer.Typer(
@@ -45,6 +57,8 @@ app = typer.Typer(
 )
 source = typer.Typer(help="Fill the source database that posts are drawn from.", no_args_is_help=True)
 app.add_typer(source, name="source")
+quarantine = typer.Typer(help="Look at the records that do not fit, and have them judged again.", no_args_is_help=True)
+app.add_typer(quarantine, name="quarantine")
 console = Console(highlight=False)
 
 DrawCount = Annotated[int, typer.Option(min=0, help="How many posts to draw.")]
@@ -173,11 +187,14 @@ def emulate(
 
 
 @app.command()
-def land() -> None:
+def land(
+    fill_gaps: Annotated[bool, typer.Option(help="Also land again what is missing between landed objects.")] = False,
+) -> None:
     """Land the topics on S3 up to their ends of now."""
     settings = environment.load()
     for kind in KINDS:
-        landed = land_topic(settings.kafka_bootstrap, ObjectStore.of(settings), settings.topic(kind))
+        store, topic = ObjectStore.of(settings), settings.topic(kind)
+        landed = land_topic(settings.kafka_bootstrap, store, topic, fill_gaps=fill_gaps)
         console.print(f"{settings.topic(kind)}: {landed.records} new records in {landed.objects} objects")
 
 
@@ -212,6 +229,47 @@ def show(
         raise LocalError(f"there is no table {table} at {lake.path(table)}: materialize it first, or look at its name")
     head = lake.query(table, f"select * from t limit {rows}")  # noqa: S608 - a number
     console.print(whole_pipeline.as_text(head.to_pylist()))
+
+
+@quarantine.command("list")
+def list_quarantine(
+    kind: Annotated[str | None, typer.Option(help="Only this kind: pin, geo or user.")] = None,
+    reason: Annotated[Reason | None, typer.Option(help="Only this reason.")] = None,
+    limit: Annotated[int, typer.Option(min=1, help="How many of a kind at most, the latest first.")] = 20,
+) -> None:
+    """List records in quarantine."""
+    if kind is not None and kind not in KINDS:
+        raise LocalError(f"there are no {kind!r} records; expected {', '.join(KINDS)}")
+    lake = Lake.of(environment.load())
+    for name in [kind] if kind else KINDS:
+        for row in misfits.records(lake, name, [reason] if reason else list(Reason), limit):
+            record = misfits.RecordId(name, row["source_partition"], row["source_offset"])
+            what = " ".join(filter(None, (row["reason"], row["field"], row["value"])))
+            console.print(f"{record}  {row['first_seen']:%Y-%m-%d %H:%M}  {what}", soft_wrap=True, markup=False)
+
+
+@quarantine.command("show")
+def show_quarantined(
+    record: Annotated[str, typer.Argument(help="Kind, partition and offset, such as pin/0/17.")],
+) -> None:
+    """Show one record in quarantine, with its bytes."""
+    row = misfits.find(Lake.of(environment.load()), misfits.RecordId.parse(record))
+    for name, value in row.items():
+        text = value.decode(errors="backslashreplace") if isinstance(value, bytes) else value
+        console.print(f"{name}: {text}", soft_wrap=True, markup=False)
+
+
+@quarantine.command("replay")
+def replay_quarantine() -> None:
+    """Judge the records in quarantine by the rules of today, and publish those that fit by now."""
+    settings = environment.load()
+    lake = Lake.of(settings)
+    before = {kind: misfits.count(lake, kind) for kind in KINDS}
+    with console.status("job replay_quarantine ..."):
+        orchestrator.run_job(settings.home, "replay_quarantine", {})
+    for kind, records in before.items():
+        after = misfits.count(lake, kind)
+        console.print(f"{kind}: {records - after} of {records} records came out of quarantine, {after} stay")
 
 
 @contextmanager

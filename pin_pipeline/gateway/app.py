@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 
 from pin_pipeline import environment
-from pin_pipeline.gateway import health, topics
+from pin_pipeline.gateway import health, posts, topics
 from pin_pipeline.gateway.errors import add_error_handlers
 from pin_pipeline.gateway.kafka import Broker
 from pin_pipeline.gateway.limits import InFlight
@@ -16,7 +16,8 @@ from pin_pipeline.gateway.limits import InFlight
 
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
-    broker = Broker(environment.load().kafka_bootstrap)
+    app.state.settings = environment.load()
+    broker = Broker(app.state.settings.kafka_bootstrap)
     app.state.broker, app.state.in_flight = broker, InFlight()
     yield
     await broker.close()
@@ -25,10 +26,13 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
 def create_app() -> FastAPI:
     """The app; it reads the environment when it starts, and connects to the broker when first asked."""
     app = FastAPI(
-        title="pin_pipeline gateway", summary="The Kafka REST Proxy (v2) of the pipeline.", lifespan=_lifespan
+        title="pin_pipeline gateway",
+        summary="The Kafka REST Proxy (v2) of the pipeline, and plain records.",
+        lifespan=_lifespan,
     )
     add_error_handlers(app)
     app.include_router(topics.router)
+    app.include_router(posts.router())
     app.include_router(health.router)
     return app
 

@@ -75,6 +75,24 @@ PRODUCE_BODY: dict[str, Any] = {
         ),
     }
 }
+
+
+def json_body(schema: dict[str, Any]) -> dict[str, Any]:
+    """The description of a body that is one JSON value."""
+    return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}
+
+
+_POSTED = _object(topic=_TEXT, partition=_INTEGER, offset=_INTEGER)
+POST: Responses = {
+    200: {
+        "description": "Where the record is.",
+        "content": _content(("application/json",), _POSTED, {"topic": "pinterest.pin", "partition": 0, "offset": 17}),
+    },
+    413: _error(413, "The body is too large."),
+    422: _error(422, "The record does not fit its kind."),
+    429: _error(42901, "Too many records wait for the broker; send this again after Retry-After seconds."),
+    503: _COMMON[503],
+}
 _OFFSET = _object(
     partition=_OPTIONAL_INTEGER, offset=_OPTIONAL_INTEGER, error_code=_OPTIONAL_INTEGER, error=_OPTIONAL_TEXT
 )

@@ -68,10 +68,11 @@ def _record(text: _Text, where: str) -> Record:
     if partition is not None and (type(partition) is not int or partition < 0):
         raise unprocessable(f"{where} has partition {partition_text:.40}; expected a whole number from 0")
     decoded, value = found["value"]
-    return Record(_one_line(value), None if key is None else _one_line(key_text), partition, decoded)
+    return Record(one_line(value), None if key is None else one_line(key_text), partition, decoded)
 
 
-def _one_line(text: str) -> bytes:
+def one_line(text: str) -> bytes:
+    """JSON text without line breaks."""
     # A record is one line downstream; JSON has line breaks only between tokens, where they mean nothing.
     return text.translate(_LINE_BREAKS).encode() if "\n" in text or "\r" in text else text.encode()
 

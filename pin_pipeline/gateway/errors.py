@@ -8,6 +8,9 @@ from kafka.errors import BrokerResponseError, KafkaError, TopicAuthorizationFail
 from starlette.exceptions import HTTPException
 
 from pin_pipeline.gateway.media import KAFKA_V2
+from pin_pipeline.records import RecordKind
+from pin_pipeline.records.reasons import DESCRIPTIONS
+from pin_pipeline.records.rules import Problem
 
 NON_RETRIABLE, RETRIABLE, FORBIDDEN = 50002, 50003, 40301
 RETRY_AFTER = {"Retry-After": "1"}
@@ -41,6 +44,12 @@ def malformed(message: str) -> ApiError:
 def unprocessable(message: str) -> ApiError:
     """The body is JSON, but not a produce request."""
     return ApiError(422, 422, message)
+
+
+def misfit(kind: RecordKind, problem: Problem) -> ApiError:
+    """A record does not fit its kind, and would only go to quarantine."""
+    named = "" if problem.field is None else f" (field {problem.field!r})"
+    return unprocessable(f"no {kind.name} record: {problem.reason}{named}; {DESCRIPTIONS[problem.reason]}")
 
 
 def too_large(message: str) -> ApiError:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import base64
+import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -17,7 +18,9 @@ from pin_pipeline.lakehouse.progress import Progress
 from pin_pipeline.lakehouse.report import Check, Report, Severity
 from pin_pipeline.quality.arrivals import arrivals, by_day
 from pin_pipeline.records import KINDS, Column
+from pin_pipeline.records.reasons import Reason
 
+RECORD_ID = re.compile(r"(?P<kind>\w+)/(?P<partition>\d+)/(?P<offset>\d+)", re.ASCII)
 KEY = "quarantine/summary"
 RATE = "quarantine_rate"
 WARN_ABOVE, FAIL_ABOVE = 0.01, 0.1
@@ -31,6 +34,10 @@ SCHEMA = pa.schema([("day", pa.date32()), ("kind", pa.string()), ("reason", pa.s
 LISTED_ROWS, PLOTTED_DAYS, HEIGHT = 50, 14, 60
 
 
+class QuarantineError(Exception):
+    """A record is not in quarantine, or its name is none."""
+
+
 @dataclass(frozen=True)
 class RecordId:
     """A quarantined record by kind, partition and offset; written `pin/0/17`."""
@@ -41,23 +48,50 @@ class RecordId:
 
     @classmethod
     def parse(cls, text: str) -> RecordId:
-        """The record that `text` names. Raises ValueError where it names none."""
-        kind, *numbers = text.split("/")
-        if kind not in KINDS or len(numbers) != 2 or not all(number.isdecimal() for number in numbers):  # noqa: PLR2004
-            raise ValueError(f"{text!r} names no record; expected kind/partition/offset, such as pin/0/17")
-        return cls(kind, int(numbers[0]), int(numbers[1]))
+        """The record that `text` names.
+
+        Raises:
+            QuarantineError: it names none.
+        """
+        match = RECORD_ID.fullmatch(text)
+        if match is None or match["kind"] not in KINDS:
+            raise QuarantineError(f"{text!r} names no record; expected kind/partition/offset, such as pin/0/17")
+        return cls(match["kind"], int(match["partition"]), int(match["offset"]))
 
     def __str__(self) -> str:
         return f"{self.kind}/{self.partition}/{self.offset}"
 
 
-def records(lake: Lake, kind: str, condition: str = "true", limit: int = 100) -> list[dict[str, Any]]:
-    """Rows of a kind's quarantine for which an SQL condition holds, the latest first."""
+def records(lake: Lake, kind: str, reasons: Sequence[Reason], limit: int) -> list[dict[str, Any]]:
+    """Rows of a kind's quarantine with one of these reasons, the latest first."""
+    listed = ", ".join(f"'{reason}'" for reason in reasons)
+    return _rows(lake, kind, f"reason in ({listed}) order by source_offset desc, source_partition limit {limit}")
+
+
+def find(lake: Lake, record: RecordId) -> dict[str, Any]:
+    """The row of a record.
+
+    Raises:
+        QuarantineError: it is not in quarantine.
+    """
+    rows = _rows(lake, record.kind, f"source_partition = {record.partition} and source_offset = {record.offset}")
+    if not rows:
+        raise QuarantineError(
+            f"{record} is not in quarantine; `pin-pipeline quarantine list` lists the records that are"
+        )
+    return rows[0]
+
+
+def count(lake: Lake, kind: str) -> int:
+    """How many records of a kind are in quarantine."""
+    return sum(row["records"] for row in _counts(lake, kind))
+
+
+def _rows(lake: Lake, kind: str, which: str) -> list[dict[str, Any]]:
     if lake.version(f"quarantine/{kind}") is None:
         return []
     held = Progress.of(lake, f"cleaned/{kind}").in_quarantine
-    order = "order by first_seen desc, source_partition, source_offset"
-    sql = f"select * from t where {held} and ({condition}) {order} limit {limit}"  # noqa: S608 - no text of others
+    sql = f"select * from t where {held} and {which}"  # noqa: S608 - numbers and names of our own
     rows: list[dict[str, Any]] = lake.query(f"quarantine/{kind}", sql).to_pylist()
     return rows
 
