@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help demo dev test check format lock clean
+.PHONY: help demo dev test check format docs lock clean
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -28,6 +28,9 @@ check: $(READY) ## lint, types and definitions
 format: $(READY) ## format the code
 	$(BIN)/ruff format
 	$(BIN)/ruff check --fix
+
+docs: $(READY) ## write the page of rules anew from the record definitions
+	$(BIN)/python -m pin_pipeline.records.page > docs/records.md
 
 lock: $(READY) ## resolve requirements.lock anew from pyproject.toml
 	$(BIN)/uv pip compile --quiet --universal --group dev --no-strip-extras --generate-hashes \

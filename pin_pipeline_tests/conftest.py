@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 import pytest
@@ -54,3 +54,9 @@ def spark(local_environment: Settings) -> Iterator[SparkSession]:
     spark: SparkSession = LazyPySparkResource(spark_config=conf).spark_session
     yield spark
     spark.stop()
+
+
+@pytest.fixture
+def session(spark: SparkSession) -> Callable[[], SparkSession]:
+    """Spark as the code under test asks for it."""
+    return lambda: spark

@@ -100,7 +100,7 @@ def summarize(lake: Lake) -> Report:
     """Count what is in quarantine into the summary's table, which changes only where a count has changed."""
     rows = [row for kind in KINDS for row in _counts(lake, kind)]
     table = pa.Table.from_pylist(sorted(rows, key=lambda row: tuple(row.values())), SCHEMA)
-    if lake.version(KEY) is None or lake.query(KEY, "select * from t order by day, kind, reason") != table:
+    if lake.version(KEY) is None or table.to_pylist() != _as_it_is(lake):
         lake.write(KEY, table)
     days: Counter[date] = Counter()
     for row in rows:
@@ -115,6 +115,11 @@ def summarize(lake: Lake) -> Report:
         },
         (_rate(lake),),
     )
+
+
+def _as_it_is(lake: Lake) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = lake.query(KEY, "select * from t order by day, kind, reason").to_pylist()
+    return rows
 
 
 def _counts(lake: Lake, kind: str) -> list[dict[str, Any]]:

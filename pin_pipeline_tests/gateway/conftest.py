@@ -25,6 +25,7 @@ Messages = dict[int, list[tuple[bytes | None, bytes]]]
 @pytest.fixture
 def app(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> FastAPI:
     monkeypatch.setenv("PIN_KAFKA_BOOTSTRAP", settings.kafka_bootstrap)
+    monkeypatch.setenv("PIN_PREFIX", settings.prefix)
     return create_app()
 
 

@@ -1,0 +1,68 @@
+"""The quarantine counted, and its records looked up."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+import pytest
+from pyspark.sql import SparkSession
+
+from pin_pipeline.environment import Settings
+from pin_pipeline.lakehouse.lake import Lake
+from pin_pipeline.lakehouse.report import Severity
+from pin_pipeline.quality.quarantine import QuarantineError, RecordId, count, find, records, summarize
+from pin_pipeline.records.reasons import Reason
+from pin_pipeline_tests.lakehouse.landed import put, run_clean, table
+from pin_pipeline_tests.rows import geo, pin
+
+Session = Callable[[], SparkSession]
+
+
+def test_records_are_counted_by_kind_reason_and_day_and_found_by_name(settings: Settings, session: Session) -> None:
+    put(settings, "pin", [b"no json", b"[1", pin(follower_count="many"), *(pin(number) for number in range(197))])
+    put(settings, "geo", [geo(number) for number in range(10)])
+    run_clean(settings, session)
+    lake, today = Lake.of(settings), datetime.now(UTC).date()
+    report = summarize(lake)
+    assert table(settings, "quarantine/summary") == [
+        {"day": today, "kind": "pin", "reason": "invalid_value", "records": 1},
+        {"day": today, "kind": "pin", "reason": "not_json", "records": 2},
+    ]
+    assert (report.rows, report.metadata["records"]) == (2, 3)
+    plot = str(report.metadata["by_day"])
+    assert plot.startswith("![records in quarantine by day](data:image/svg+xml;base64,")
+    assert len(plot) < 1000, "the UI shows longer Markdown behind a click only"
+    [rate] = report.checks
+    assert (rate.passed, rate.severity) == (False, Severity.WARN)
+    assert (rate.metadata["share_of_pin"], rate.metadata["share_of_geo"]) == (0.015, 0.0)
+    assert [row["source_offset"] for row in records(lake, "pin", [Reason.NOT_JSON], 10)] == [1, 0]
+    assert find(lake, RecordId("pin", 0, 1))["bytes"] == b"[1"
+    assert [count(lake, kind) for kind in ("pin", "geo", "user")] == [3, 0, 0]
+    with pytest.raises(QuarantineError, match="pin/0/7 is not in quarantine"):
+        find(lake, RecordId.parse("pin/0/7"))
+
+
+def test_counting_again_changes_the_table_only_where_a_count_has_changed(settings: Settings, session: Session) -> None:
+    put(settings, "pin", [b"no json"])
+    run_clean(settings, session, "pin")
+    lake = Lake.of(settings)
+    versions = []
+    for _ in range(2):
+        assert summarize(lake).checks[0].severity is Severity.ERROR, "all of the day's records are in quarantine"
+        versions.append(lake.version("quarantine/summary"))
+    put(settings, "pin", [b"none"], first=1)
+    run_clean(settings, session, "pin")
+    summarize(lake)
+    assert [*versions, lake.version("quarantine/summary")] == [0, 0, 1]
+
+
+def test_an_empty_quarantine_is_an_empty_table_that_passes(settings: Settings) -> None:
+    report = summarize(Lake.of(settings))
+    assert (report.rows, [check.passed for check in report.checks]) == (0, [True])
+
+
+@pytest.mark.parametrize("name", ["pin", "pin/0", "pan/0/1", "pin/0/-1", "pin/0/1/2", "pin/a/b", ""])
+def test_what_names_no_record_is_refused_with_an_example(name: str) -> None:
+    with pytest.raises(QuarantineError, match="expected kind/partition/offset, such as pin/0/17"):
+        RecordId.parse(name)
