@@ -104,8 +104,8 @@ def _record_problem(kind: RecordKind) -> Column:
     nothing_else = reduce(Column.__and__, (raw.isNull() for raw in others))
     return (
         F.when(F.col("line").isNull(), _problem(Reason.NOT_JSON))
-        .when(F.col("json").isNull(), _problem(Reason.BEYOND_LIMITS))
         .when(~F.rlike("line", F.lit(OBJECT)), _problem(Reason.NOT_AN_OBJECT))
+        .when(F.col("json").isNull(), _problem(Reason.BEYOND_LIMITS))
         .when(_Step.RAW.of(key).isNull() | (_Step.TYPE.of(key) == NULL_TYPE), _problem(Reason.NO_KEY, kind.key))
         .when(nothing_else, _problem(Reason.ANOTHER_KIND))
     )

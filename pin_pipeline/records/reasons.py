@@ -7,8 +7,8 @@ class Reason(StrEnum):
     """What keeps a record from being published."""
 
     NOT_JSON = "not_json"
-    BEYOND_LIMITS = "beyond_limits"
     NOT_AN_OBJECT = "not_an_object"
+    BEYOND_LIMITS = "beyond_limits"
     NO_KEY = "no_key"
     ANOTHER_KIND = "another_kind"
     MISSING_FIELD = "missing_field"
@@ -18,11 +18,11 @@ class Reason(StrEnum):
 
 DESCRIPTIONS: dict[Reason, str] = {
     Reason.NOT_JSON: "The bytes are not JSON.",
+    Reason.NOT_AN_OBJECT: "The JSON is not an object: a string that holds JSON, a list, a number, null.",
     Reason.BEYOND_LIMITS: (
-        "It is JSON, but nested deeper than 1,000 levels, or with a number of more than 1,000 digits or a name of more "
+        "The object is nested deeper than 1,000 levels, or has a number of more than 1,000 digits or a name of more "
         "than 50,000 characters."
     ),
-    Reason.NOT_AN_OBJECT: "The JSON is not an object: a string that holds JSON, a list, a number, null.",
     Reason.NO_KEY: "The field that identifies the post is absent or null.",
     Reason.ANOTHER_KIND: "Of the fields this kind requires, none but the key is there: a row of another kind.",
     Reason.MISSING_FIELD: "A field that this kind requires is absent.",

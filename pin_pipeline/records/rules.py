@@ -94,9 +94,9 @@ def _read(value: bytes) -> dict[str, object] | Problem:
         record = orjson.loads(value)
     except orjson.JSONDecodeError:
         return Problem(Reason.NOT_JSON)
-    if len(value) > MAX_NESTING and _beyond_limits(value):
-        return Problem(Reason.BEYOND_LIMITS)
-    return record if isinstance(record, dict) else Problem(Reason.NOT_AN_OBJECT)
+    if not isinstance(record, dict):
+        return Problem(Reason.NOT_AN_OBJECT)
+    return Problem(Reason.BEYOND_LIMITS) if len(value) > MAX_NESTING and _beyond_limits(value) else record
 
 
 def _beyond_limits(value: bytes) -> bool:
@@ -109,10 +109,16 @@ def _beyond_limits(value: bytes) -> bool:
         if deepest > MAX_NESTING:
             return True
     if LONG_NUMBER.search(value[::100]) and any(
-        len(number.translate(None, b".eE+-")) > MAX_NUMBER for number in NUMBER.findall(STRING.sub(b" ", value))
+        _digits(number) > MAX_NUMBER for number in NUMBER.findall(STRING.sub(b" ", value))
     ):
         return True
     return len(value) > MAX_NAME and any(len(orjson.loads(name)) > MAX_NAME for name in NAME.findall(value))
+
+
+def _digits(number: bytes) -> int:
+    """How many digits Jackson counts: all but the zero before the point."""
+    digits = number.translate(None, b".eE+-")
+    return len(digits) - digits.startswith(b"0")
 
 
 def _column(column: Column, places: list[int]) -> Callable[[Values], object]:

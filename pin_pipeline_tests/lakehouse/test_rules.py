@@ -117,7 +117,7 @@ def test_an_unknown_extra_field_is_no_error(clean: Clean) -> None:
 
 REASONS = [
     ("pin", '["\\ud800"]', Reason.NOT_JSON, None, None),
-    ("pin", "[" * 1001 + "]" * 1001, Reason.BEYOND_LIMITS, None, None),
+    ("pin", '{"a":' * 1001 + "1" + "}" * 1001, Reason.BEYOND_LIMITS, None, None),
     ("pin", '{"index": 1', Reason.NOT_JSON, None, None),
     ("pin", json.dumps(json.dumps(pin())), Reason.NOT_AN_OBJECT, None, None),
     ("pin", json.dumps([pin()]), Reason.NOT_AN_OBJECT, None, None),
