@@ -29,6 +29,8 @@ def spark_conf(jars: Path, home: Path, s3_endpoint_url: str, region: str) -> dic
         "spark.sql.warehouse.dir": str(home / "spark-warehouse"),
         "spark.sql.shuffle.partitions": "2",
         "spark.sql.sources.parallelPartitionDiscovery.parallelism": "2",
+        # The default, INT96, is nanoseconds to most other readers, and ends in the year 2262 there.
+        "spark.sql.parquet.outputTimestampType": "TIMESTAMP_MICROS",
         # Of a name that is twice in a JSON object the last value counts, as with every other reader of these records.
         "spark.sql.variant.allowDuplicateKeys": "true",
         "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
