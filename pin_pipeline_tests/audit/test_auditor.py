@@ -162,3 +162,25 @@ def test_records_that_aged_out_of_the_topic_are_followed_from_s3_on() -> None:
     position = next(row.position for row in world.tables.published.values())
     world.tables.published = {key: row for key, row in world.tables.published.items() if row.position != position}
     assert position in {defect.position for defect in world.audit().defects}
+
+
+def test_what_earlier_rules_have_quarantined_is_replayable_and_no_breach() -> None:
+    world = good_world(Random(4))
+    row = next(iter(world.tables.published.values()))
+    some = next(iter(world.tables.quarantined.values()))
+    del world.tables.published[row.row[0]]
+    world.tables.quarantined[row.position] = some._replace(rules_version="earlier")
+    findings = world.audit()
+    assert findings.total("replayable") == 1
+    assert Breach.MISJUDGED not in {defect.breach for defect in findings.defects}
+    assert row.position not in {defect.position for defect in findings.defects}
+
+
+def test_a_partition_that_nothing_came_on_is_not_read_again() -> None:
+    world = good_world(Random(5))
+    ends = {number: partition.next_offset for number, partition in world.audit().partitions.items()}
+    world.landed.clear()
+    world.landed.update({0: [], 1: []})
+    again = world.audit(ends)
+    assert again.defects == []
+    assert {number: partition.next_offset for number, partition in again.partitions.items()} == ends

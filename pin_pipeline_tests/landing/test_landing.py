@@ -255,3 +255,41 @@ def _delete_before(settings: Settings, offset: int) -> None:
         admin.delete_records({TopicPartition(settings.topic("pin"), 0): offset})
     finally:
         admin.close()
+
+
+def fill_gaps(settings: Settings) -> Landed:
+    return land(settings.kafka_bootstrap, ObjectStore.of(settings), settings.topic("pin"), fill_gaps=True)
+
+
+def test_objects_that_were_lost_or_cut_are_landed_again_where_gaps_are_to_be_filled(
+    settings: Settings, store: ObjectStore
+) -> None:
+    produce(settings, "pin", [*RECORDS[:10], b"no json", *RECORDS[10:]])
+    land_pins(settings)
+    before = objects(settings)
+    assert (fill_gaps(settings).records, objects(settings)) == (0, before)
+    topic = settings.topic("pin")
+    lost = [ObjectName("topics", topic, 0, 0), ObjectName("quarantine", topic, 0, 10)]
+    cut = ObjectName("topics", topic, 0, 11)
+    for name in lost:
+        store.client.delete_object(Bucket=store.bucket, Key=name.key)
+    first_line, _ = before[cut.key].split(b"\n", 1)
+    store.client.put_object(Bucket=store.bucket, Key=cut.key, Body=first_line + b"\n")
+    landed = fill_gaps(settings)
+    assert (landed.records, landed.set_aside, landed.missing) == (7 + 1 + 6, 1, 0)
+    after = objects(settings)
+    assert {name.key: after[name.key] for name in lost} == {name.key: before[name.key] for name in lost}
+    assert b"".join(after.values()) == b"".join(before.values())
+    assert (fill_gaps(settings).records, land_pins(settings).records) == (0, 0)
+
+
+def test_what_the_topic_no_longer_has_or_never_had_is_no_gap_to_fill(settings: Settings, store: ObjectStore) -> None:
+    produce(settings, "pin", RECORDS[:3])
+    produce_in_transaction(settings, "pin", [b"aborted"], commit=False)
+    produce(settings, "pin", RECORDS[3:6])
+    land_pins(settings)
+    before = objects(settings)
+    assert (fill_gaps(settings).records, objects(settings)) == (0, before)
+    store.client.delete_object(Bucket=store.bucket, Key=min(before))
+    _delete_before(settings, 3)
+    assert fill_gaps(settings).records == 0

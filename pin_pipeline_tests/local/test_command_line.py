@@ -6,14 +6,18 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from pyspark.sql import SparkSession
 
 from pin_pipeline.environment import Settings
 from pin_pipeline.local.ports import free
+from pin_pipeline_tests.lakehouse.landed import run_clean
 from pin_pipeline_tests.local.conftest import Machine
 from pin_pipeline_tests.rows import geo
+from pin_pipeline_tests.topics import produce
 
 
 @pytest.fixture
@@ -33,7 +37,20 @@ def away() -> str:
 
 def test_help_names_every_command(machine: Machine) -> None:
     shown = machine.succeed("--help")
-    for command in ("up", "down", "status", "env", "source", "emulate", "land", "show", "demo", "dev"):
+    for command in (
+        "up",
+        "down",
+        "status",
+        "env",
+        "source",
+        "emulate",
+        "land",
+        "audit",
+        "quarantine",
+        "show",
+        "demo",
+        "dev",
+    ):
         assert f" {command} " in shown
 
 
@@ -125,3 +142,24 @@ def test_dev_outside_the_project_says_where_to_run_it(machine: Machine, tmp_path
     assert answer.returncode == 1
     assert f"there is no workspace.yaml in {tmp_path}: run this in the folder of the project" in answer.stderr
     assert machine.run("status").returncode == 1
+
+
+def test_quarantined_records_are_listed_and_shown(
+    served: Machine, settings: Settings, session: Callable[[], SparkSession]
+) -> None:
+    served.variables |= {"PIN_PREFIX": settings.prefix, "PIN_BUCKET": settings.bucket}
+    produce(settings, "geo", [geo(1), geo(2, latitude="[red]north"), b"no json\xff"])
+    served.succeed("land")
+    run_clean(settings, session)
+    latest, earlier = served.succeed("quarantine", "list").splitlines()
+    assert latest.startswith("geo/0/2  ")
+    assert latest.endswith("  not_json")
+    assert earlier.endswith('  wrong_type latitude "[red]north"')
+    assert served.succeed("quarantine", "list", "--reason", "not_json", "--kind", "geo").splitlines() == [latest]
+    assert served.succeed("quarantine", "list", "--kind", "pin") == ""
+    shown = served.succeed("quarantine", "show", "geo/0/2")
+    assert "bytes: no json\\xff\n" in shown
+    assert "reason: not_json\n" in shown
+    assert "geo/0/0 is not in quarantine" in served.fail("quarantine", "show", "geo/0/0")
+    assert "expected kind/partition/offset" in served.fail("quarantine", "show", "2")
+    assert "expected pin, geo, user" in served.fail("quarantine", "list", "--kind", "pan")
