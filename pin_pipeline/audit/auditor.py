@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from botocore.exceptions import BotoCoreError, ClientError
-from kafka.errors import KafkaError
+from confluent_kafka import KafkaException
 
 from pin_pipeline.audit.broker import Broker
 from pin_pipeline.audit.findings import Breach, Findings, Partition, Position
@@ -41,7 +41,7 @@ def audit_topic(
             return audit(kind, broker, Objects(store.client, store.bucket, topic), tables, since)
         finally:
             broker.close()
-    except (KafkaError, BotoCoreError, ClientError) as error:
+    except (KafkaException, BotoCoreError, ClientError) as error:
         raise AuditError(
             f"could not audit topic {topic} on the Kafka broker at {bootstrap} and in {lake.path('')}: {error!r}; "
             "check that both are up (`pin-pipeline status`)"

@@ -1,57 +1,87 @@
-"""What is on the topic, read from the broker."""
+"""What is on the topic, read from the broker by another client than the one that landed it."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 
-from kafka import KafkaConsumer, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
-BOOTSTRAP_MILLISECONDS = 10_000
+# The library wants a group's name even of those who join none.
+GROUP = "pin-pipeline-audit"
+ANSWER_SECONDS = 10
+STALL_SECONDS = 60
+POLL_SECONDS = 0.05
+BATCH = 2_000
 
-Message = tuple[int, bytes | None]
+# Not private, but how librdkafka names the codes that are its own.
+STALLED, END = KafkaError._TIMED_OUT, KafkaError._PARTITION_EOF  # noqa: SLF001
+
+Value = tuple[int, bytes | None]
 
 
 class Broker:
-    """A consumer that leaves no trace: it belongs to no group and commits nothing."""
+    """A consumer that leaves no trace: it joins no group and commits nothing.
+
+    Every method raises KafkaException where the broker does not answer in time.
+    """
 
     def __init__(self, bootstrap: str, topic: str) -> None:
         self._topic = topic
-        self._consumer = KafkaConsumer(
-            bootstrap_servers=bootstrap,
-            enable_auto_commit=False,
-            allow_auto_create_topics=False,
-            isolation_level="read_committed",
-            max_poll_records=10_000,
-            max_partition_fetch_bytes=8 * 2**20,
-            bootstrap_timeout_ms=BOOTSTRAP_MILLISECONDS,
+        self._consumer = Consumer(
+            {
+                "bootstrap.servers": bootstrap,
+                "group.id": GROUP,
+                "enable.auto.commit": False,
+                "enable.partition.eof": True,
+                "isolation.level": "read_committed",
+                "auto.offset.reset": "error",
+                "fetch.wait.max.ms": 50,
+                "log_level": 0,
+            }
         )
 
     def partitions(self) -> list[int]:
         """The partitions of the topic."""
-        return sorted(self._consumer.partitions_for_topic(self._topic) or ())
+        return sorted(self._consumer.list_topics(self._topic, ANSWER_SECONDS).topics[self._topic].partitions)
 
     def begin(self, partition: int) -> int:
         """The first offset that the broker still holds."""
-        where = TopicPartition(self._topic, partition)
-        return int(self._consumer.beginning_offsets([where])[where])
+        return self._watermarks(partition)[0]
 
     def end(self, partition: int) -> int:
         """The offset after the last record of now."""
-        where = TopicPartition(self._topic, partition)
-        return int(self._consumer.end_offsets([where])[where])
+        return self._watermarks(partition)[1]
 
-    def messages(self, partition: int, first: int) -> Iterator[Message]:
+    def messages(self, partition: int, first: int) -> Iterator[Value]:
         """Offsets and values from `first` to the end of now, in order."""
-        where = TopicPartition(self._topic, partition)
-        self._consumer.assign([where])
         end = self.end(partition)
-        self._consumer.seek(where, first)
-        while self._consumer.position(where) < end:
-            for message in self._consumer.poll(1000).get(where, ()):
-                if message.offset >= end:
+        if first >= end:
+            return
+        self._consumer.assign([TopicPartition(self._topic, partition, first)])
+        patience = time.monotonic() + STALL_SECONDS
+        while time.monotonic() < patience:
+            for message in self._consumer.consume(BATCH, POLL_SECONDS):
+                offset = message.offset()
+                if _is_end(message) or offset is None or offset >= end:
                     return
-                yield message.offset, message.value
+                yield offset, message.value()
+                patience = time.monotonic() + STALL_SECONDS
+        raise KafkaException(KafkaError(STALLED, f"{self._topic}/{partition} gave nothing for {STALL_SECONDS} s"))
 
     def close(self) -> None:
         """Leave the broker."""
         self._consumer.close()
+
+    def _watermarks(self, partition: int) -> tuple[int, int]:
+        where = TopicPartition(self._topic, partition)
+        low, high = self._consumer.get_watermark_offsets(where, ANSWER_SECONDS)
+        return int(low), int(high)
+
+
+def _is_end(message: Message) -> bool:
+    """Whether the message only says that there are no more. Raises KafkaException for any other error."""
+    error = message.error()
+    if error is not None and error.code() != END:
+        raise KafkaException(error)
+    return error is not None
