@@ -16,7 +16,7 @@ dev: $(READY) ## local servers and the Dagster UI, until Ctrl-C
 	@$(BIN)/pin-pipeline dev
 
 test: $(READY) ## all tests, on real local servers
-	@$(BIN)/pytest --numprocesses 2 --dist loadfile
+	@$(BIN)/pytest --numprocesses 2 --dist worksteal
 
 check: $(READY) ## lint, types and definitions
 	$(BIN)/ruff check

@@ -28,7 +28,7 @@ ROUNDS = 3
 
 def main() -> None:
     """Measure both in turn in one Spark session that is warm, each time in a bucket that is empty."""
-    with environment.fresh() as settings, _spark(settings) as spark:
+    with environment.fresh() as settings, warm_spark(settings) as spark:
         say("warming up")
         _compare(spark, environment.apart(settings, "warm-up"), WARM_UP_RECORDS)
         times = []
@@ -44,7 +44,8 @@ def main() -> None:
 
 
 @contextmanager
-def _spark(settings: Settings) -> Iterator[SparkSession]:
+def warm_spark(settings: Settings) -> Iterator[SparkSession]:
+    """A session that measures one thing after the other."""
     conf = spark_conf(jars.ensure("spark"), settings.home, settings.s3_endpoint_url, settings.region)
     spark: SparkSession = LazyPySparkResource(spark_config=conf).spark_session
     yield spark
@@ -63,10 +64,15 @@ def _compare(spark: SparkSession, settings: Settings, count: int) -> tuple[float
     say("the notebook")
     folder = f"s3a://{one_by_one.bucket}/topics/{topic}/"
     peers = seconds(notebook.clean_pins, spark, folder, lake.path("notebook/pin"))
+    require_same_cells(lake, count)
+    return ours, peers
+
+
+def require_same_cells(lake: Lake, count: int) -> None:
+    """Raise MismatchError unless the cleaned table and the notebook's hold the same rows, `count` of them."""
     cells = _cells(lake, "cleaned/pin")
     require_equal("number of records sent and cleaned", cells.num_rows, count)
     require_equal("cells of the cleaned table and the notebook's", cells, _cells(lake, "notebook/pin"))
-    return ours, peers
 
 
 def _cells(lake: Lake, key: str) -> pa.Table:

@@ -1,4 +1,4 @@
-"""The peer of cleaning: pins as a plain Spark notebook cleans them, one object a record."""
+"""The peer of cleaning: pins as a plain Spark notebook cleans them."""
 
 from __future__ import annotations
 
@@ -16,9 +16,10 @@ NOTHING = [
 ]
 
 
-def clean_pins(spark: SparkSession, folder: str, table: str) -> None:
-    """Read all objects in a folder, and overwrite a Delta table with their clean rows."""
-    pins = spark.read.json(folder)
+def clean_pins(spark: SparkSession, folder: str, table: str, schema: str | None = None) -> None:
+    """Read all objects in a folder, and overwrite a Delta table with their clean rows; infers a schema not given."""
+    reader = spark.read if schema is None else spark.read.schema(schema)
+    pins = reader.json(folder)
     pins = pins.dropDuplicates().replace(dict.fromkeys(NOTHING))
     pins = pins.withColumn("follower_count", F.regexp_replace("follower_count", "k", "000"))
     pins = pins.withColumn("follower_count", F.regexp_replace("follower_count", "M", "000000").cast("bigint"))

@@ -10,7 +10,7 @@ from confluent_kafka import KafkaException
 from pin_pipeline.audit.broker import Broker
 from pin_pipeline.audit.findings import Breach, Findings, Partition, Position
 from pin_pipeline.audit.objects import Landed, Objects
-from pin_pipeline.audit.tables import Tables, key_column
+from pin_pipeline.audit.tables import Quarantined, Tables, key_column
 from pin_pipeline.lakehouse.lake import Lake
 from pin_pipeline.lakehouse.version import rules_version
 from pin_pipeline.landing.store import ObjectStore
@@ -113,29 +113,35 @@ class _Auditor:
             while offset is not None and offset < record.offset:
                 self.findings.add(Position(number, offset), Breach.DROPPED, "it is not on S3")
                 offset, value = next(messages, (None, None))
-            where = Position(number, record.offset)
             if offset == record.offset:
                 if value != record.value:
-                    self.findings.add(where, Breach.ALTERED, f"its bytes in {record.key} are not those on the topic")
+                    detail = f"its bytes in {record.key} are not those on the topic"
+                    self.findings.add(Position(number, record.offset), Breach.ALTERED, detail)
                 offset, value = next(messages, (None, None))
             elif record.offset >= begin:
-                self.findings.add(where, Breach.INVENTED, f"it is in {record.key}, but not on the topic")
+                detail = f"it is in {record.key}, but not on the topic"
+                self.findings.add(Position(number, record.offset), Breach.INVENTED, detail)
             yield record
 
     def _judge(self, position: Position, value: bytes | None, counts: Partition) -> None:
-        expected = self._rules.expected(value)
+        expected, quarantined = self._rules.expected(value), self._tables.quarantined.get(position)
         if isinstance(expected, Problem):
             counts.quarantined += 1
-            self._judge_misfit(position, value, expected)
-        elif self._tables.version_of(position) not in (None, self._version):
-            counts.quarantined += 1
-            counts.replayable += 1
-            self._proven_misfits.add(position)
-        else:
+            self._judge_misfit(position, value, expected, quarantined)
+        elif quarantined is None:
             self._judge_fitting(position, expected, counts)
+        else:
+            self._proven_misfits.add(position)
+            if quarantined.rules_version == self._version:
+                self.findings.add(position, Breach.MISJUDGED, "it fits, but is in quarantine")
+                self._judge_fitting(position, expected, counts)
+            else:
+                counts.quarantined += 1
+                counts.replayable += 1
 
-    def _judge_misfit(self, position: Position, value: bytes | None, problem: Problem) -> None:
-        found = self._tables.quarantined.get(position)
+    def _judge_misfit(
+        self, position: Position, value: bytes | None, problem: Problem, found: Quarantined | None
+    ) -> None:
         if found is None:
             self.findings.add(position, Breach.LOST, f"it does not fit ({problem}), but is not in quarantine")
         elif found.value != value:
@@ -147,9 +153,6 @@ class _Auditor:
     def _judge_fitting(self, position: Position, row: Row, counts: Partition) -> None:
         key = row[self._key]
         found = self._tables.published.get(key)
-        if position in self._tables.quarantined:
-            self.findings.add(position, Breach.MISJUDGED, "it fits, but is in quarantine")
-            self._proven_misfits.add(position)
         if found is None or _order(found.position) < _order(position):
             self.findings.add(position, Breach.LOST, f"neither it nor a later record of key {key} is published")
         elif found.position == position:

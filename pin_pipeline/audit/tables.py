@@ -50,11 +50,6 @@ class Tables:
     doubled: list[tuple[Position, str]] = field(default_factory=list)
     last_keys: dict[str, str] = field(default_factory=dict)
 
-    def version_of(self, position: Position) -> str | None:
-        """The rules by which a record was quarantined, None where it is not in quarantine."""
-        found = self.quarantined.get(position)
-        return None if found is None else found.rules_version
-
     @classmethod
     def read(cls, kind: RecordKind, cleaned: DeltaTable | None, quarantine: DeltaTable | None, first: int) -> Tables:
         """Read what both tables of a kind, None where there is none yet, hold of the offsets from `first` on."""

@@ -19,8 +19,8 @@ from pin_pipeline.environment import Settings
 from pin_pipeline.lakehouse.preview import markdown
 from pin_pipeline.records import Column
 
-# Far more commits than maintenance ever makes between two of ours.
-HISTORY = 100
+# Usually the last commit is ours; a hundred are far more than maintenance ever makes between two of ours.
+FEW, HISTORY = 3, 100
 
 
 @dataclass(frozen=True)
@@ -106,10 +106,12 @@ class Lake:
         Raises:
             ValueError: the table has commits, but none of them is ours.
         """
-        if self.version(key) is None:
+        table = self.table(key)
+        if table is None:
             return None
-        for commit in self.commits(key):
-            return commit
+        for limit in (FEW, HISTORY):
+            for commit in _commits(table, limit):
+                return commit
         raise ValueError(
             f"none of the last {HISTORY} commits of {self.path(key)} was made by this pipeline, so its progress is not "
             "known; move the table away and materialize it again from the landed objects"
@@ -118,10 +120,7 @@ class Lake:
     def commits(self, key: str) -> Iterator[Commit]:
         """Those of a table's last commits that carry metadata of ours, the newest first."""
         table = self.table(key)
-        for commit in [] if table is None else table.history(limit=HISTORY):
-            if "userMetadata" in commit:
-                at = datetime.fromtimestamp(commit["timestamp"] / 1000, UTC)
-                yield Commit(at, json.loads(commit["userMetadata"]), commit.get("operationMetrics", {}))
+        return iter(()) if table is None else _commits(table, HISTORY)
 
     def query(self, key: str, sql: str) -> pa.Table:
         """The answer of a query over one table, named `t` in it; for counts and samples, read in a stream."""
@@ -156,6 +155,13 @@ class Lake:
         }
         names = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
         return options | {name: os.environ[name] for name in names if name in os.environ}
+
+
+def _commits(table: DeltaTable, limit: int) -> Iterator[Commit]:
+    for commit in table.history(limit=limit):
+        if "userMetadata" in commit:
+            at = datetime.fromtimestamp(commit["timestamp"] / 1000, UTC)
+            yield Commit(at, json.loads(commit["userMetadata"]), commit.get("operationMetrics", {}))
 
 
 def _type(sql: str) -> PrimitiveType | ArrayType:

@@ -44,7 +44,7 @@ def add(spark: SparkSession, lake: Lake, kind: RecordKind, problems: DataFrame) 
 def lines(spark: SparkSession, lake: Lake, kind: RecordKind) -> DataFrame:
     """The records in quarantine as `classify` takes them."""
     # What JSON is, landing says: Spark's own parser takes some of what is none.
-    json = F.udf(is_json, "boolean")("bytes")
+    json = F.udf(is_json, "boolean", useArrow=False)("bytes")
     position = (F.col(name).alias(name.removeprefix("source_")) for name in POSITION)
     line = F.when(json, F.decode("bytes", "UTF-8")).alias("line")
     return _table(spark, lake, kind).toDF().select(*position, line, "bytes")

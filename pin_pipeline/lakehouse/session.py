@@ -26,6 +26,8 @@ def spark_conf(jars: Path, home: Path, s3_endpoint_url: str, region: str) -> dic
         "spark.ui.showConsoleProgress": "false",
         "spark.log.level": "ERROR",
         "spark.sql.session.timeZone": "UTC",
+        # The code of a day's queries is more than the usual hundred classes.
+        "spark.sql.codegen.cache.maxEntries": "1000",
         "spark.sql.warehouse.dir": str(home / "spark-warehouse"),
         "spark.sql.shuffle.partitions": "2",
         "spark.sql.sources.parallelPartitionDiscovery.parallelism": "2",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+import time
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from pin_pipeline.local.errors import LocalError
 from pin_pipeline.local.java import find_java
 from pin_pipeline.local.server import Server
 
+KNOWN_SECONDS, POLL_SECONDS = 30, 0.05
 PARTITIONS = 3
 PROBE_MILLISECONDS = 2000
 CLUSTER_ID = "cGluX3BpcGVsaW5lX2xvYw"
@@ -58,14 +60,27 @@ def server(home: Path, port: int) -> Server:
 
 
 def create_topics(bootstrap: str, topics: Iterable[str]) -> None:
-    """Create the topics that do not exist yet."""
+    """Create the topics that do not exist yet; returns when the broker knows them all.
+
+    Raises:
+        LocalError: it does not within `KNOWN_SECONDS`.
+    """
+    wanted = set(topics)
     admin = KafkaAdminClient(bootstrap_servers=bootstrap)
     try:
-        for topic in set(topics) - set(admin.list_topics()):
+        for topic in wanted - set(admin.list_topics()):
             try:
                 admin.create_topics({topic: {"num_partitions": PARTITIONS, "replication_factor": 1}})
             except TopicAlreadyExistsError:
                 continue
+        # The controller answers before the broker has heard of it.
+        patience = time.monotonic() + KNOWN_SECONDS
+        while unknown := wanted - set(admin.list_topics()):
+            if time.monotonic() > patience:
+                raise LocalError(
+                    f"the Kafka broker at {bootstrap} created {', '.join(unknown)}, but does not list them"
+                )
+            time.sleep(POLL_SECONDS)
     finally:
         admin.close()
 

@@ -220,7 +220,7 @@ def test_the_gateway_is_healthy_and_ready(gateway: httpx.Client) -> None:
 
 def test_the_openapi_page_describes_the_routes_with_examples(gateway: httpx.Client) -> None:
     paths = gateway.get("/openapi.json").json()["paths"]
-    assert set(paths) == {"/topics", "/topics/{topic}", "/health", "/ready"}
+    assert set(paths) == {"/topics", "/topics/{topic}", "/pin/", "/geo/", "/user/", "/health", "/ready"}
     produce = paths["/topics/{topic}"]["post"]
     example = produce["requestBody"]["content"]["application/vnd.kafka.json.v2+json"]["example"]
     assert example["records"]

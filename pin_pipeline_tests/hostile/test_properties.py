@@ -152,7 +152,7 @@ def apart(settings: Settings) -> Settings:
 
 
 @how(
-    max_examples=4,
+    max_examples=3,
     deadline=None,
     derandomize=True,
     phases=[Phase.generate],

@@ -67,7 +67,7 @@ def test_what_was_lost_or_altered_in_the_tables_is_restored(history: Settings, s
 
 @pytest.mark.parametrize(
     ("where", "step"),
-    [(cleaning, "_publish"), (module, "_take_place")],
+    [(cleaning, "_publish"), (module, "overwrite")],
     ids=["while it cleans", "before it takes place"],
 )
 def test_readers_see_the_old_tables_until_it_is_done_and_a_killed_one_can_be_run_again(

@@ -1,0 +1,81 @@
+"""The auditor's rate over a broker, objects and tables, and what checks cost of the day."""
+
+from __future__ import annotations
+
+import os
+import time
+from statistics import median
+
+from benchmarks import environment
+from benchmarks.cleaning import warm_spark
+from benchmarks.records import produce, synthetic_values
+from benchmarks.report import Measured, conclude, require_equal, say
+from pin_pipeline import demo
+from pin_pipeline.audit.auditor import audit_topic
+from pin_pipeline.emulation.draws import Draws
+from pin_pipeline.emulation.emulator import emulate
+from pin_pipeline.emulation.source import SourceDatabase
+from pin_pipeline.environment import Settings
+from pin_pipeline.lakehouse.clean import clean
+from pin_pipeline.lakehouse.lake import Lake
+from pin_pipeline.landing.landing import land
+from pin_pipeline.landing.store import ObjectStore
+from pin_pipeline.local import orchestrator
+from pin_pipeline.records import KINDS
+
+RECORDS = 100_000
+DRAWS, ROUNDS = 1_000, 3
+CHECKS = {"audited", "quality", "quarantine__summary"}
+
+
+def main() -> None:
+    """Audit as many records of each kind; then run days, and add up the steps that only check and count."""
+    with environment.fresh() as settings:
+        rates = _rates(settings)
+    shares = [_share_of_the_day(number) for number in range(ROUNDS)]
+    records = len(KINDS) * RECORDS
+    conclude(
+        *(
+            Measured(f"audit of {RECORDS:,} {kind} records", RECORDS / taken, "records/s")
+            for kind, taken in rates.items()
+        ),
+        Measured("audit of all of them, by CPU time", records / sum(rates.values()), "records/s", at_least=100_000),
+        Measured("checks and counters / the day", median(shares), "x", at_most=0.1),
+    )
+
+
+def _rates(settings: Settings) -> dict[str, float]:
+    """The CPU seconds that each audit takes."""
+    store, lake = ObjectStore.of(settings), Lake.of(settings)
+    topics = {kind: settings.topic(kind) for kind in KINDS}
+    for kind, topic in topics.items():
+        say(f"{RECORDS:,} {kind} records onto {topic} and S3")
+        produce(settings, kind, synthetic_values(kind, RECORDS))
+        land(settings.kafka_bootstrap, store, topic)
+    with warm_spark(settings) as spark:
+        say("cleaning")
+        list(clean(lambda: spark, lake, store, {topic: KINDS[kind] for kind, topic in topics.items()}))
+    taken = {}
+    for kind, topic in topics.items():
+        say(f"auditing {topic}")
+        started = time.process_time()
+        findings = audit_topic(KINDS[kind], topic, settings.kafka_bootstrap, lake, store)
+        taken[kind] = time.process_time() - started
+        require_equal("records audited", (findings.total("published"), findings.defects), (RECORDS, []))
+    return taken
+
+
+def _share_of_the_day(number: int) -> float:
+    say(f"a day of {DRAWS:,} draws: {number + 1} of {ROUNDS}")
+    with environment.fresh() as settings:
+        database = SourceDatabase(settings.source_url)
+        demo.fill_if_empty(database)
+        emulate(database, settings.gateway_url, settings.prefix, Draws(DRAWS), lambda _: None)
+        os.environ.update(PIN_PREFIX=settings.prefix, PIN_BUCKET=settings.bucket)
+        steps = orchestrator.run_job(settings.home, "daily_batch", {})
+    day = sum(step.seconds for step in steps)
+    return sum(step.seconds for step in steps if step.name in CHECKS) / day
+
+
+if __name__ == "__main__":
+    main()

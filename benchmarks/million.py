@@ -1,0 +1,51 @@
+"""Cleaning a million landed pins, against a hand-written Spark job that only cleans.
+
+The peer reads the same objects with the schema given, and knows no quarantine, no counts, no positions and no progress.
+"""
+
+from __future__ import annotations
+
+from benchmarks import environment, notebook
+from benchmarks.cleaning import require_same_cells, warm_spark
+from benchmarks.records import synthetic_values
+from benchmarks.report import Measured, conclude, say, seconds
+from pin_pipeline.lakehouse.clean import clean
+from pin_pipeline.lakehouse.lake import Lake
+from pin_pipeline.landing.chunks import Record, chunks
+from pin_pipeline.landing.names import ObjectName
+from pin_pipeline.landing.store import ObjectStore
+from pin_pipeline.records import PIN
+from pin_pipeline.records.fields import Integer
+
+PINS, WARM_UP_PINS = 1_000_000, 20_000
+SCHEMA = ", ".join(f"`{field.name}` {'bigint' if isinstance(field, Integer) else 'string'}" for field in PIN.fields)
+
+
+def main() -> None:
+    """Measure both once, the peer first, in a session that a smaller lot has warmed."""
+    with environment.fresh() as settings, warm_spark(settings) as spark:
+        for name, pins in (("warm-up", WARM_UP_PINS), ("million", PINS)):
+            say(f"landing {pins:,} pins")
+            there = environment.apart(settings, name)
+            store, lake, topic = ObjectStore.of(there), Lake.of(there), there.topic(PIN.name)
+            _land(store, topic, pins)
+            say("the hand-written job")
+            folder = f"s3a://{there.bucket}/topics/{topic}/"
+            peers = seconds(notebook.clean_pins, spark, folder, lake.path("notebook/pin"), SCHEMA)
+            say("cleaning")
+            ours = seconds(lambda: list(clean(lambda: spark, lake, store, {topic: PIN})))  # noqa: B023 - called here
+            require_same_cells(lake, pins)
+    conclude(
+        Measured(f"cleaning of {PINS:,} pins", ours, "s"),
+        Measured("peer: hand-written Spark job", peers, "s"),
+        Measured("speed of cleaning / speed of the peer", peers / ours, "x", at_least=0.6),
+    )
+
+
+def _land(store: ObjectStore, topic: str, pins: int) -> None:
+    for chunk in chunks(Record(offset, 0, value) for offset, value in enumerate(synthetic_values(PIN.name, pins))):
+        store.put_once(ObjectName(chunk.area, topic, 0, chunk.first_offset), chunk.body)
+
+
+if __name__ == "__main__":
+    main()
