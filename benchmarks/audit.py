@@ -2,29 +2,23 @@
 
 from __future__ import annotations
 
-import os
 import time
 from statistics import median
 
 from benchmarks import environment
 from benchmarks.cleaning import warm_spark
+from benchmarks.daily_batch import DRAWS, ROUNDS, post_draws, run_day
 from benchmarks.records import produce, synthetic_values
 from benchmarks.report import Measured, conclude, require_equal, say
-from pin_pipeline import demo
 from pin_pipeline.audit.auditor import audit_topic
-from pin_pipeline.emulation.draws import Draws
-from pin_pipeline.emulation.emulator import emulate
-from pin_pipeline.emulation.source import SourceDatabase
 from pin_pipeline.environment import Settings
 from pin_pipeline.lakehouse.clean import clean
 from pin_pipeline.lakehouse.lake import Lake
 from pin_pipeline.landing.landing import land
 from pin_pipeline.landing.store import ObjectStore
-from pin_pipeline.local import orchestrator
 from pin_pipeline.records import KINDS
 
 RECORDS = 100_000
-DRAWS, ROUNDS = 1_000, 3
 CHECKS = {"audited", "quality", "quarantine__summary"}
 
 
@@ -68,11 +62,8 @@ def _rates(settings: Settings) -> dict[str, float]:
 def _share_of_the_day(number: int) -> float:
     say(f"a day of {DRAWS:,} draws: {number + 1} of {ROUNDS}")
     with environment.fresh() as settings:
-        database = SourceDatabase(settings.source_url)
-        demo.fill_if_empty(database)
-        emulate(database, settings.gateway_url, settings.prefix, Draws(DRAWS), lambda _: None)
-        os.environ.update(PIN_PREFIX=settings.prefix, PIN_BUCKET=settings.bucket)
-        steps = orchestrator.run_job(settings.home, "daily_batch", {})
+        post_draws(settings)
+        steps = run_day(settings)
     day = sum(step.seconds for step in steps)
     return sum(step.seconds for step in steps if step.name in CHECKS) / day
 

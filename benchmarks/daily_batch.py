@@ -48,13 +48,24 @@ def main() -> None:
     )
 
 
+def post_draws(settings: Settings) -> None:
+    """Post the draws of a usual day."""
+    database = SourceDatabase(settings.source_url)
+    demo.fill_if_empty(database)
+    emulate(database, settings.gateway_url, settings.prefix, Draws(DRAWS), lambda _: None)
+
+
+def run_day(settings: Settings) -> list[orchestrator.Step]:
+    """Run the job in a process of its own."""
+    os.environ.update(PIN_PREFIX=settings.prefix, PIN_BUCKET=settings.bucket)
+    return orchestrator.run_job(settings.home, "daily_batch", {})
+
+
 def _first_and_second_run(number: int) -> tuple[float, float]:
     with environment.fresh() as settings:
         say(f"{DRAWS} draws, then two runs: {number + 1} of {ROUNDS}")
-        database = SourceDatabase(settings.source_url)
-        demo.fill_if_empty(database)
-        emulate(database, settings.gateway_url, settings.prefix, Draws(DRAWS), lambda _: None)
-        first = seconds(_run, settings)
+        post_draws(settings)
+        first = seconds(run_day, settings)
         require_equal("records landed and posted", _landed(settings), DRAWS * len(KINDS))
         return first, _run_with_nothing_new(settings)
 
@@ -83,11 +94,11 @@ def _history(settings: Settings, objects: int) -> Settings:
     for number, kind in enumerate(KINDS):
         count = len(range(number, objects - lasts, len(KINDS)))
         records[settings.topic(kind)] = produce(settings, kind, synthetic_values(kind, count))
-    _run(settings)
+    run_day(settings)
     landed = [entry["Key"] for page in _pages(store) for entry in page["Contents"]]
     for kind in KINDS:
         produce(settings, kind, synthetic_values(kind, PARTITIONS))
-    _run(settings)
+    run_day(settings)
     for key in landed:
         store.client.delete_object(Bucket=store.bucket, Key=key)
     for topic, of_topic in records.items():
@@ -100,14 +111,9 @@ def _pages(store: ObjectStore) -> Iterator[ListObjectsV2OutputTypeDef]:
     yield from store.client.get_paginator("list_objects_v2").paginate(Bucket=store.bucket, Prefix="topics/")
 
 
-def _run(settings: Settings) -> None:
-    os.environ.update(PIN_PREFIX=settings.prefix, PIN_BUCKET=settings.bucket)
-    orchestrator.run_job(settings.home, "daily_batch", {})
-
-
 def _run_with_nothing_new(settings: Settings) -> float:
     before = _tables(settings)
-    took = seconds(_run, settings)
+    took = seconds(run_day, settings)
     require_equal("tables before and after a run with nothing new", _tables(settings), before)
     return took
 

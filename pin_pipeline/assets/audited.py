@@ -44,12 +44,13 @@ def audited(
     context: dg.AssetCheckExecutionContext, config: AuditConfig, kafka: KafkaResource, lake: LakeResource
 ) -> Iterator[dg.AssetCheckResult]:
     """Audit the selected tables."""
+    tables, objects = lake.tables(), lake.objects()
     for kind in KINDS.values():
         check = dg.AssetCheckKey(cleaned_key(kind), "audited")
         if check in context.selected_asset_check_keys:
             of = f"s3://{lake.bucket}/topics/{kafka.topic(kind.name)}/"
             since = {} if config.from_the_beginning else _since(context.instance, check, of)
-            yield _result(check, of, kafka.audit(kind, lake.tables(), lake.objects(), since))
+            yield _result(check, of, kafka.audit(kind, tables, objects, since))
 
 
 def _since(instance: dg.DagsterInstance, check: dg.AssetCheckKey, of: str) -> dict[int, int]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import reduce, singledispatch
@@ -11,7 +11,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F  # noqa: N812 - the name every Spark programmer reads
 
 from pin_pipeline.records import Column as PublishedColumn
-from pin_pipeline.records import Combine, RecordKind, Together
+from pin_pipeline.records import Combine, RecordKind
 from pin_pipeline.records.fields import Field, Integer, Magnitude, Number, PrefixedPath, Text, Timestamp
 from pin_pipeline.records.reasons import Reason
 
@@ -142,14 +142,11 @@ def _published(kind: RecordKind, column: PublishedColumn) -> Column:
 
 
 def _apart(kind: RecordKind) -> Column:
-    names = [F.when(_is(kind, *one) != _is(kind, *other), F.lit(pair.name)) for pair, one, other in _pairs(kind)]
-    return F.array_compact(F.array(*names)).cast("array<string>")
-
-
-def _pairs(kind: RecordKind) -> Iterator[tuple[Together, tuple[str, str | int], tuple[str, str | int]]]:
+    names = []
     for pair in kind.together:
-        one, other = zip(pair.fields, pair.values, strict=True)
-        yield pair, one, other
+        one, other = (_is(kind, name, value) for name, value in zip(pair.fields, pair.values, strict=True))
+        names.append(F.when(one != other, F.lit(pair.name)))
+    return F.array_compact(F.array(*names)).cast("array<string>")
 
 
 def _is(kind: RecordKind, name: str, value: str | int) -> Column:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime
 
+import pyarrow as pa
+
 from pin_pipeline.lakehouse.lake import Lake
 from pin_pipeline.lakehouse.preview import markdown
 from pin_pipeline.lakehouse.report import Check, Metadata, Severity
@@ -68,8 +70,11 @@ def _filled(kind: RecordKind, counts: dict[str, int]) -> Check:
     rows = counts["rows"]
     shares = {column: counts[_filled_name(column.name)] / rows if rows else 1.0 for column in kind.columns}
     short = [column.name for column, share in shares.items() if share < column.filled]
-    lines = [f"| {column.name} | {share:.1%} | {column.filled:.0%} |" for column, share in shares.items()]
-    table = "\n".join(("| column | filled | at least |", "|---|---|---|", *lines))
+    lines = [
+        {"column": column.name, "filled": f"{share:.1%}", "at least": f"{column.filled:.0%}"}
+        for column, share in shares.items()
+    ]
+    table = markdown(pa.Table.from_pylist(lines))
     return Check("columns_filled", not short, {"rows": rows, "failed": len(short), "shares": table}, Severity.WARN)
 
 

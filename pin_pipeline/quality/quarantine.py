@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -88,17 +88,28 @@ def count(lake: Lake, kind: str) -> int:
 
 
 def _rows(lake: Lake, kind: str, which: str) -> list[dict[str, Any]]:
+    return _select(lake, kind, "*", f"and {which}")
+
+
+def _counts(lake: Lake, kind: str) -> list[dict[str, Any]]:
+    counts = f"cast(first_seen as date) as day, '{kind}' as kind, reason, count(*) as records"
+    return _select(lake, kind, counts, "group by 1, 2, 3")
+
+
+def _select(lake: Lake, kind: str, what: str, which: str) -> list[dict[str, Any]]:
+    """Of the records that are in a kind's quarantine; what a replay has published, but not removed yet, is not."""
     if lake.version(f"quarantine/{kind}") is None:
         return []
     held = Progress.of(lake, f"cleaned/{kind}").in_quarantine
-    sql = f"select * from t where {held} and {which}"  # noqa: S608 - numbers and names of our own
+    sql = f"select {what} from t where {held} {which}"  # noqa: S608 - numbers and names of our own
     rows: list[dict[str, Any]] = lake.query(f"quarantine/{kind}", sql).to_pylist()
     return rows
 
 
 def summarize(lake: Lake) -> Report:
     """Count what is in quarantine into the summary's table, which changes only where a count has changed."""
-    rows = [row for kind in KINDS for row in _counts(lake, kind)]
+    counts = {kind: _counts(lake, kind) for kind in KINDS}
+    rows = [row for of_kind in counts.values() for row in of_kind]
     table = pa.Table.from_pylist(sorted(rows, key=lambda row: tuple(row.values())), SCHEMA)
     if lake.version(KEY) is None or table.to_pylist() != _as_it_is(lake):
         lake.write(KEY, table)
@@ -113,7 +124,7 @@ def summarize(lake: Lake) -> Report:
             "by_reason_and_day": markdown(table.slice(max(0, table.num_rows - LISTED_ROWS))),
             "by_day": _bars(sorted(days.items())[-PLOTTED_DAYS:]),
         },
-        (_rate(lake),),
+        (_rate(lake, counts),),
     )
 
 
@@ -122,31 +133,20 @@ def _as_it_is(lake: Lake) -> list[dict[str, Any]]:
     return rows
 
 
-def _counts(lake: Lake, kind: str) -> list[dict[str, Any]]:
-    if lake.version(f"quarantine/{kind}") is None:
-        return []
-    held = Progress.of(lake, f"cleaned/{kind}").in_quarantine
-    counts = f"select cast(first_seen as date) as day, '{kind}' as kind, reason, count(*) as records"
-    rows: list[dict[str, Any]] = lake.query(
-        f"quarantine/{kind}", f"{counts} from t where {held} group by 1, 2, 3"
-    ).to_pylist()
-    return rows
-
-
-def _rate(lake: Lake) -> Check:
+def _rate(lake: Lake, counts: Mapping[str, list[dict[str, Any]]]) -> Check:
     """The highest share of quarantined records among the kinds, each on the last day that brought it records."""
-    rates = {kind: rate for kind in KINDS for rate in _last_rate(lake, kind)}
+    rates = {kind: rate for kind, rows in counts.items() for rate in _last_rate(lake, kind, rows)}
     highest = max(rates.values(), default=0.0)
     severity = Severity.ERROR if highest > FAIL_ABOVE else Severity.WARN
     shares = {f"share_of_{kind}": round(rate, 4) for kind, rate in rates.items()}
     return Check(RATE, highest <= WARN_ABOVE, {**shares, "warn_above": WARN_ABOVE, "fail_above": FAIL_ABOVE}, severity)
 
 
-def _last_rate(lake: Lake, kind: str) -> Iterator[float]:
+def _last_rate(lake: Lake, kind: str, rows: list[dict[str, Any]]) -> Iterator[float]:
     days = by_day(arrivals(lake.commits(f"cleaned/{kind}")))
     if days:
         day = max(days)
-        caught = sum(row["records"] for row in _counts(lake, kind) if row["day"] == day)
+        caught = sum(row["records"] for row in rows if row["day"] == day)
         yield min(1.0, caught / days[day])
 
 

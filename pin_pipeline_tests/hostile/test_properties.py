@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import uuid
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from types import ModuleType
 from typing import Any
@@ -24,12 +24,11 @@ from pin_pipeline.environment import Settings
 from pin_pipeline.lakehouse import clean, quarantine
 from pin_pipeline.lakehouse.lake import Lake
 from pin_pipeline.landing import chunks
-from pin_pipeline.landing.names import ObjectName
 from pin_pipeline.landing.store import ObjectStore
 from pin_pipeline.local import servers
 from pin_pipeline.records import GEO
-from pin_pipeline_tests.lakehouse.crash import Crash
-from pin_pipeline_tests.lakehouse.landed import Row, run_clean, table, totals
+from pin_pipeline_tests.lakehouse.crash import crash_at
+from pin_pipeline_tests.lakehouse.landed import Row, put, run_clean, table, totals
 from pin_pipeline_tests.rows import geo
 
 Session = Callable[[], SparkSession]
@@ -88,33 +87,6 @@ class Topic:
         return iter(list(enumerate(self.values[partition]))[first:])
 
 
-def put(settings: Settings, partition: int, values: Sequence[bytes | None], first: int, size: int) -> None:
-    store = ObjectStore.of(settings)
-    records = [chunks.Record(offset, 0, value) for offset, value in enumerate(values, first)]
-    for chunk in chunks.chunks(records, size):
-        assert store.put_once(ObjectName(chunk.area, settings.topic("geo"), partition, chunk.first_offset), chunk.body)
-
-
-@contextmanager
-def killed_at(crash: tuple[int, bool] | None) -> Iterator[None]:
-    """Kill the cleaning at a step, before it or when it is done; it may never come there."""
-    with pytest.MonkeyPatch.context() as patch:
-        if crash is not None:
-            module, step = STEPS[crash[0]]
-            original = getattr(module, step)
-
-            def kill(*args: Any) -> None:
-                if crash[1]:
-                    original(*args)
-                raise Crash
-
-            patch.setattr(module, step, kill)
-        try:
-            yield
-        except Crash:
-            return
-
-
 def live_through(settings: Settings, session: Session, topic: Topic, course: Sequence[Day]) -> None:
     """Land and clean the records day by day, and what is left of them on a last day on which nothing is killed."""
     landed = [0, 0]
@@ -122,10 +94,18 @@ def live_through(settings: Settings, session: Session, topic: Topic, course: Seq
         for partition in (0, 1):
             first = landed[partition]
             values = topic.values[partition][first : first + day.records[partition]]
-            put(settings, partition, values, first, day.size)
+            put(settings, "geo", values, first=first, partition=partition, size=day.size)
             landed[partition] += len(values)
-        with killed_at(day.crash):
+        with killed(day):
             run_clean(settings, session, "geo")
+
+
+def killed(day: Day) -> AbstractContextManager[None]:
+    """Kill the day's cleaning where it says; it may never come there."""
+    if day.crash is None:
+        return nullcontext()
+    step, done = day.crash
+    return crash_at(*STEPS[step], done=done, certain=False)
 
 
 def audited(settings: Settings, topic: Topic) -> Findings:
@@ -206,6 +186,6 @@ def switch_off(monkeypatch: pytest.MonkeyPatch, protection: str) -> None:
         case "quarantine":
             monkeypatch.setattr(quarantine, "add", lambda *_: None)
         case "gaps":
-            monkeypatch.setattr(chunks, "chunks", without_gaps)
+            monkeypatch.setattr("pin_pipeline_tests.lakehouse.landed.chunks", without_gaps)
         case "latest":
             monkeypatch.setattr(functions, "max_by", functions.min_by)

@@ -24,9 +24,9 @@ Row = dict[str, Any]
 def put(
     settings: Settings, kind: str, values: Sequence[Any], *, first: int = 0, partition: int = 0, size: int = 20_000
 ) -> None:
-    """Put values at consecutive offsets, `size` records an object; bytes as they are, the rest as JSON."""
+    """Put values at consecutive offsets, `size` records an object; bytes and None as they are, the rest as JSON."""
     store = ObjectStore.of(settings)
-    raw = [value if isinstance(value, bytes) else json.dumps(value).encode() for value in values]
+    raw = [value if value is None or isinstance(value, bytes) else json.dumps(value).encode() for value in values]
     for chunk in chunks([Record(offset, 0, value) for offset, value in enumerate(raw, first)], size):
         name = ObjectName(chunk.area, settings.topic(kind), partition, chunk.first_offset)
         assert store.put_once(name, chunk.body)

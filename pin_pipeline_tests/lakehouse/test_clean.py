@@ -144,12 +144,12 @@ def _fits(row: Any) -> bool:
     ids=lambda value: {True: "after", False: "before"}.get(value, getattr(value, "__name__", value)),
 )
 def test_a_crash_at_any_step_and_a_rerun_give_the_same_tables(
-    settings: Settings, session: Session, monkeypatch: pytest.MonkeyPatch, where: ModuleType, step: str, done: bool
+    settings: Settings, session: Session, where: ModuleType, step: str, done: bool
 ) -> None:
     put(settings, "pin", [pin(1), b"no json"])
     run_clean(settings, session, "pin")
     put(settings, "pin", [pin(1, title="newer"), b"none either", pin(2)], first=2)
-    with crash_at(monkeypatch, where, step, done=done):
+    with crash_at(where, step, done=done):
         run_clean(settings, session, "pin")
     report = run_clean(settings, session, "pin")["cleaned/pin"]
     assert totals(report) == (5, 2, 1, 2, 0)

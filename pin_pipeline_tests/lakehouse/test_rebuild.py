@@ -71,11 +71,11 @@ def test_what_was_lost_or_altered_in_the_tables_is_restored(history: Settings, s
     ids=["while it cleans", "before it takes place"],
 )
 def test_readers_see_the_old_tables_until_it_is_done_and_a_killed_one_can_be_run_again(
-    history: Settings, session: Session, monkeypatch: pytest.MonkeyPatch, where: ModuleType, step: str
+    history: Settings, session: Session, where: ModuleType, step: str
 ) -> None:
     before = content(history)
     version = Lake.of(history).version("cleaned/pin")
-    with crash_at(monkeypatch, where, step, done=False):
+    with crash_at(where, step, done=False):
         run_rebuild(history, session)
     assert (content(history), Lake.of(history).version("cleaned/pin")) == (before, version)
     assert totals(run_rebuild(history, session)) == (5, 2, 1, 2, 0)

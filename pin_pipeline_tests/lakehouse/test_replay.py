@@ -67,11 +67,11 @@ def test_what_fits_by_now_is_published_once_and_the_rest_stays_under_todays_rule
     ids=lambda value: {True: "after", False: "before"}.get(value, getattr(value, "__name__", value)),
 )
 def test_a_replay_that_was_killed_never_loses_nor_doubles_a_record(
-    settings: Settings, session: Session, monkeypatch: pytest.MonkeyPatch, where: ModuleType, step: str, done: bool
+    settings: Settings, session: Session, where: ModuleType, step: str, done: bool
 ) -> None:
     put(settings, "pin", RECORDS)
     run_clean(settings, session, PIN)
-    with crash_at(monkeypatch, where, step, done=done):
+    with crash_at(where, step, done=done):
         run_clean(settings, session, FIXED, replay=True)
     # The next day takes the number that the killed replay had in mind.
     put(settings, "pin", [pin(9), pin(8, age=2, downloaded=None)], first=len(RECORDS))
