@@ -77,7 +77,7 @@ def require_same_cells(lake: Lake, count: int) -> None:
 
 def _cells(lake: Lake, key: str) -> pa.Table:
     columns = ", ".join(column.name for column in PIN.columns)
-    return lake.query(key, f"select {columns} from t order by ind")  # noqa: S608 - our own names
+    return lake.existing(key).query(f"select {columns} from t order by ind")  # noqa: S608 - our own names
 
 
 if __name__ == "__main__":

@@ -118,13 +118,14 @@ def _run_with_nothing_new(settings: Settings) -> float:
     return took
 
 
-def _tables(settings: Settings) -> dict[str, tuple[int | None, int]]:
+def _tables(settings: Settings) -> dict[str, tuple[int, int]]:
     lake = Lake.of(settings)
-    return {key: (lake.version(key), lake.rows(key)) for key in TABLES}
+    tables = [lake.existing(key) for key in TABLES]
+    return {table.key: (table.version, table.rows) for table in tables}
 
 
 def _landed(settings: Settings) -> int:
-    return sum(Progress.of(Lake.of(settings), key).landed for key in CLEANED)
+    return sum(Progress.of(Lake.of(settings).existing(key)).landed for key in CLEANED)
 
 
 if __name__ == "__main__":

@@ -41,7 +41,7 @@ def main() -> None:
             say("job daily_batch")
             orchestrator.run_job(settings.home, "daily_batch", {})
         for kind in KINDS:
-            landed = Progress.of(Lake.of(settings), f"cleaned/{kind}").landed
+            landed = Progress.of(Lake.of(settings).existing(f"cleaned/{kind}")).landed
             require_equal(f"{kind} records landed and posted", landed, DRAWS)
     peak = max(samples, key=Counter.total)
     conclude(

@@ -225,9 +225,10 @@ def show(
 ) -> None:
     """Print rows of a table of the lake."""
     lake = Lake.of(environment.load())
-    if lake.version(table) is None:
+    there = lake.snapshot(table)
+    if there is None:
         raise LocalError(f"there is no table {table} at {lake.path(table)}: materialize it first, or look at its name")
-    head = lake.query(table, f"select * from t limit {rows}")  # noqa: S608 - a number
+    head = there.query(f"select * from t limit {rows}")  # noqa: S608 - a number
     console.print(whole_pipeline.as_text(head.to_pylist()))
 
 
@@ -242,7 +243,7 @@ def list_quarantine(
         raise LocalError(f"there are no {kind!r} records; expected {', '.join(KINDS)}")
     lake = Lake.of(environment.load())
     for name in [kind] if kind else KINDS:
-        for row in misfits.records(lake, name, [reason] if reason else list(Reason), limit):
+        for row in misfits.Quarantine.of(lake, name).records([reason] if reason else list(Reason), limit):
             record = misfits.RecordId(name, row["source_partition"], row["source_offset"])
             what = " ".join(filter(None, (row["reason"], row["field"], row["value"])))
             console.print(f"{record}  {row['first_seen']:%Y-%m-%d %H:%M}  {what}", soft_wrap=True, markup=False)
@@ -253,7 +254,8 @@ def show_quarantined(
     record: Annotated[str, typer.Argument(help="Kind, partition and offset, such as pin/0/17.")],
 ) -> None:
     """Show one record in quarantine, with its bytes."""
-    row = misfits.find(Lake.of(environment.load()), misfits.RecordId.parse(record))
+    identity = misfits.RecordId.parse(record)
+    row = misfits.Quarantine.of(Lake.of(environment.load()), identity.kind).find(identity)
     for name, value in row.items():
         text = value.decode(errors="backslashreplace") if isinstance(value, bytes) else value
         console.print(f"{name}: {text}", soft_wrap=True, markup=False)
@@ -264,11 +266,11 @@ def replay_quarantine() -> None:
     """Judge the records in quarantine by the rules of today, and publish those that fit by now."""
     settings = environment.load()
     lake = Lake.of(settings)
-    before = {kind: misfits.count(lake, kind) for kind in KINDS}
+    before = {kind: misfits.Quarantine.of(lake, kind).count() for kind in KINDS}
     with console.status("job replay_quarantine ..."):
         orchestrator.run_job(settings.home, "replay_quarantine", {})
     for kind, records in before.items():
-        after = misfits.count(lake, kind)
+        after = misfits.Quarantine.of(lake, kind).count()
         console.print(f"{kind}: {records - after} of {records} records came out of quarantine, {after} stay")
 
 

@@ -37,7 +37,7 @@ def run(console: Console, settings: Settings, timings: Timings, draws: int) -> N
     for query in QUERIES.values():
         console.print()
         console.print(f"[bold]{query.question}[/bold]  {query.key}")
-        answer = Lake.of(settings).query(query.key, "select * from t").to_pylist()
+        answer = Lake.of(settings).existing(query.key).query("select * from t").to_pylist()
         console.print(as_text(sorted(answer, key=_order)))
     console.print()
     console.print(_timings(timings, [(f"  {step.name}", step.seconds) for step in steps]))

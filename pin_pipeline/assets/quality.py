@@ -7,7 +7,7 @@ import dagster as dg
 
 from pin_pipeline.assets.cleaned import cleaned_key
 from pin_pipeline.assets.common import check_result
-from pin_pipeline.quality.inspect import DESCRIPTIONS, inspect
+from pin_pipeline.quality.inspect import DESCRIPTIONS, cleaned_tables, inspect
 from pin_pipeline.records import KINDS, RecordKind
 from pin_pipeline.resources.lake import LakeResource
 
@@ -23,10 +23,10 @@ def _specs(kind: RecordKind) -> Iterator[dg.AssetCheckSpec]:
 @dg.multi_asset_check(specs=[spec for kind in KINDS.values() for spec in _specs(kind)], can_subset=True)
 def quality(context: dg.AssetCheckExecutionContext, lake: LakeResource) -> Iterator[dg.AssetCheckResult]:
     """Scan each of the selected tables once."""
-    tables, selected = lake.tables(), context.selected_asset_check_keys
+    tables, selected = cleaned_tables(lake.tables()), context.selected_asset_check_keys
     for kind in KINDS.values():
         key = cleaned_key(kind)
         if any(check.asset_key == key for check in selected):
-            for check in inspect(tables, kind, datetime.now(UTC)):
+            for check in inspect(kind, tables, datetime.now(UTC)):
                 if dg.AssetCheckKey(key, check.name) in selected:
                     yield check_result(key, check)

@@ -7,7 +7,7 @@ import dagster as dg
 from pin_pipeline.assets.cleaned import cleaned_key
 from pin_pipeline.assets.common import results, schema
 from pin_pipeline.environment import Settings
-from pin_pipeline.quality.quarantine import COLUMNS, FAIL_ABOVE, KEY, RATE, WARN_ABOVE, summarize
+from pin_pipeline.quality.summary import COLUMNS, FAIL_ABOVE, KEY, RATE, WARN_ABOVE, summarize
 from pin_pipeline.records import KINDS
 from pin_pipeline.records.reasons import DESCRIPTIONS
 from pin_pipeline.resources.lake import LakeResource

@@ -36,7 +36,7 @@ def audit_topic(
             # No record is superseded by one of a lower offset, so rows of lower offsets need not be read.
             first = min((since.get(number, 0) for number in broker.partitions()), default=0)
             # The tables before the objects: what lands while the audit goes on is not yet expected in them.
-            published, quarantine = lake.table(f"cleaned/{kind.name}"), lake.table(f"quarantine/{kind.name}")
+            published, quarantine = lake.snapshot(f"cleaned/{kind.name}"), lake.snapshot(f"quarantine/{kind.name}")
             tables = Tables.read(kind, published, quarantine, first)
             return audit(kind, broker, Objects(store.client, store.bucket, topic), tables, since)
         finally:

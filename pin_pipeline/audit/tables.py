@@ -12,6 +12,7 @@ from deltalake import DeltaTable
 from pyarrow import dataset
 
 from pin_pipeline.audit.findings import Position
+from pin_pipeline.lakehouse.snapshot import Snapshot
 from pin_pipeline.records import RecordKind
 from pin_pipeline.records.rules import Row
 
@@ -51,16 +52,16 @@ class Tables:
     last_keys: dict[str, str] = field(default_factory=dict)
 
     @classmethod
-    def read(cls, kind: RecordKind, cleaned: DeltaTable | None, quarantine: DeltaTable | None, first: int) -> Tables:
+    def read(cls, kind: RecordKind, cleaned: Snapshot | None, quarantine: Snapshot | None, first: int) -> Tables:
         """Read what both tables of a kind, None where there is none yet, hold of the offsets from `first` on."""
         tables = cls()
         replayed = None
         if cleaned is not None:
-            progress = _progress(cleaned)
+            progress = _progress(cleaned.delta)
             tables.last_keys, replayed = progress.get("last_keys", {}), progress.get("replayed")
             names = [column.name for column in kind.columns]
             key = key_column(kind)
-            for *cells, partition, offset in _rows(cleaned, [*names, "source_partition", "source_offset"], first):
+            for *cells, partition, offset in _rows(cleaned.delta, [*names, "source_partition", "source_offset"], first):
                 row = Published(Position(partition, offset), tuple(cells))
                 if cells[key] in tables.published:
                     tables.doubled.append((row.position, f"key {cells[key]} is in the table once more"))
@@ -68,7 +69,7 @@ class Tables:
                     tables.published[cells[key]] = row
         if quarantine is not None:
             columns = ["source_partition", "source_offset", "replayed_in", "reason", "field", "bytes", "rules_version"]
-            for partition, offset, replayed_in, *record in _rows(quarantine, columns, first):
+            for partition, offset, replayed_in, *record in _rows(quarantine.delta, columns, first):
                 if replayed_in is not None and replayed_in == replayed:
                     continue  # it is out, published by the commit of that number
                 position = Position(partition, offset)

@@ -25,15 +25,8 @@ def answer(session: Callable[[], SparkSession], lake: Lake, queries: Sequence[Qu
         ValueError: a cleaned table that a query reads was never materialized.
     """
     inputs = {name for query in queries for name in query.inputs}
-    versions = {name: _version(lake, name) for name in sorted(inputs)}
+    versions = {name: lake.existing(f"cleaned/{name}").version for name in sorted(inputs)}
     yield from in_parallel([partial(_answer, session, lake, query, versions) for query in queries])
-
-
-def _version(lake: Lake, name: str) -> int:
-    version = lake.version(f"cleaned/{name}")
-    if version is None:
-        raise ValueError(f"there is no table at {lake.path(f'cleaned/{name}')}; materialize cleaned/{name} first")
-    return version
 
 
 def _answer(session: Callable[[], SparkSession], lake: Lake, query: Query, versions: dict[str, int]) -> Report:
@@ -42,21 +35,21 @@ def _answer(session: Callable[[], SparkSession], lake: Lake, query: Query, versi
         "inputs": {name: versions[name] for name in query.inputs},
         "sql": hashlib.sha256((functions_sql() + query.sql).encode()).hexdigest(),
     }
-    last = lake.last_commit(query.key)
-    changed = last is None or last.metadata != basis
-    if changed:
+    table = lake.snapshot(query.key)
+    changed = table is None or table.last_commit.metadata != basis
+    if table is None or changed:
         rows = _rows(session().newSession(), lake, query, versions)
         overwrite(rows.coalesce(1), lake, query.key, json.dumps(basis))
-    count = lake.rows(query.key)
+        table = lake.existing(query.key)
     return Report(
         query.key,
-        count,
+        table.rows,
         {
             "recomputed": int(changed),
             "seconds": round(time.monotonic() - started, 2),
-            "preview": lake.preview(query.key),
+            "preview": table.preview(),
         },
-        (Check("has_rows", count > 0, {"rows": count}),),
+        (Check("has_rows", table.rows > 0, {"rows": table.rows}),),
     )
 
 

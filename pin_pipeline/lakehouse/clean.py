@@ -21,8 +21,9 @@ from pin_pipeline.lakehouse.lines import read_lines
 from pin_pipeline.lakehouse.observed import Observed
 from pin_pipeline.lakehouse.parallel import in_parallel
 from pin_pipeline.lakehouse.progress import Progress
-from pin_pipeline.lakehouse.report import Check, Report
+from pin_pipeline.lakehouse.report import Check, Metadata, Report
 from pin_pipeline.lakehouse.rules import classify
+from pin_pipeline.lakehouse.snapshot import Snapshot
 from pin_pipeline.lakehouse.tables import CONFLICTS, PROPERTIES, commit_metadata
 from pin_pipeline.landing.names import ObjectName
 from pin_pipeline.landing.store import ObjectStore
@@ -58,31 +59,37 @@ def _clean(
     session: Callable[[], SparkSession], lake: Lake, store: ObjectStore, kind: RecordKind, topic: str, *, replay: bool
 ) -> Report:
     started = time.monotonic()
-    key = f"cleaned/{kind.name}"
-    before = Progress.of(lake, key)
-    lake.ensure(key, (*kind.columns, *SOURCE_POSITION), PROPERTIES, before.metadata())
-    objects = sum(_in_turn(lake, key, partial(_next_batch, session, lake, store, kind, topic)))
-    replayed = next(_in_turn(lake, key, partial(_replay, session, lake, kind)), 0) if replay else 0
+    columns = (*kind.columns, *SOURCE_POSITION)
+    table = lake.ensure(f"cleaned/{kind.name}", columns, PROPERTIES, Progress().metadata())
+    before = Progress.of(table)
+    table, objects = _in_turn(lake, table, partial(_next_batch, session, lake, store, kind, topic))
+    replayed = 0
+    if replay:
+        table, replayed = _in_turn(lake, table, partial(_replay, session, lake, kind))
     run = {"new_objects": objects, "new_replayed": replayed}
-    return _report(lake, kind, before, run, time.monotonic() - started)
+    return _report(lake, kind, table, before, run, time.monotonic() - started)
 
 
-def _in_turn(lake: Lake, key: str, step: Callable[[Progress], int]) -> Iterator[int]:
-    """Do a step again and again, each on the progress that the last one made, until it has nothing to do."""
-    attempt = 1
+def _in_turn(lake: Lake, table: Snapshot, step: Callable[[Progress], int]) -> tuple[Snapshot, int]:
+    """Do a step again and again, each on the progress that the last one made, until it has nothing to do.
+
+    Returns:
+        The table as it is then, and how much was done.
+    """
+    total, attempt = 0, 1
     while True:
         try:
-            done = step(Progress.of(lake, key))
+            done = step(Progress.of(table))
         except CONFLICTS:
-            log.info("%s: another run committed first, looking again", key)
+            log.info("%s: another run committed first, looking again", table.key)
             if attempt == ATTEMPTS:
                 raise
             attempt += 1
         else:
             if not done:
-                return
-            attempt = 1
-            yield done
+                return table, total
+            total, attempt = total + done, 1
+        table = lake.existing(table.key)
 
 
 def _next_batch(
@@ -121,7 +128,8 @@ def _replay(session: Callable[[], SparkSession], lake: Lake, kind: RecordKind, p
     They are marked with the number of the commit that publishes them, published by that commit, and removed. After a
     crash the marks tell what is published already: they count only where the table's progress bears the same number.
     """
-    if not lake.rows(f"quarantine/{kind.name}"):
+    held = lake.snapshot(f"quarantine/{kind.name}")
+    if held is None or not held.rows:
         return 0
     spark = session().newSession()
     quarantine.remove(spark, lake, kind, progress)
@@ -164,16 +172,17 @@ def _publish(
         merge.execute()
 
 
-def _report(lake: Lake, kind: RecordKind, before: Progress, run: Mapping[str, int], seconds: float) -> Report:
-    key = f"cleaned/{kind.name}"
-    now, rows = Progress.of(lake, key), lake.rows(key)
+def _report(
+    lake: Lake, kind: RecordKind, table: Snapshot, before: Progress, run: Mapping[str, int], seconds: float
+) -> Report:
+    now = Progress.of(table)
     quarantined = quarantine.held(lake, kind, now)
     totals = {
         "landed": now.landed,
-        "published": rows,
+        "published": table.rows,
         "superseded": now.superseded,
         "quarantined": quarantined,
-        "unaccounted": now.landed - rows - now.superseded - quarantined,
+        "unaccounted": now.landed - table.rows - now.superseded - quarantined,
     }
     run = {
         **run,
@@ -185,4 +194,5 @@ def _report(lake: Lake, kind: RecordKind, before: Progress, run: Mapping[str, in
         Check("every_record_accounted_for", totals["unaccounted"] == 0, totals),
         *now.observed.checks(kind),
     )
-    return Report(key, rows, {**run, **totals, "seconds": round(seconds, 2), "preview": lake.preview(key)}, checks)
+    metadata: Metadata = {**run, **totals, "seconds": round(seconds, 2), "preview": table.preview()}
+    return Report(table.key, table.rows, metadata, checks)

@@ -9,8 +9,8 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
 
-from pin_pipeline.lakehouse.lake import Lake
 from pin_pipeline.lakehouse.observed import Observed
+from pin_pipeline.lakehouse.snapshot import Snapshot
 from pin_pipeline.landing.names import AREAS, ObjectName
 from pin_pipeline.landing.store import ObjectStore
 
@@ -38,11 +38,11 @@ class Progress:
     observed: Observed = field(default_factory=Observed)
 
     @classmethod
-    def of(cls, lake: Lake, key: str) -> Progress:
-        """The progress of a cleaned table, from its last commit."""
-        commit = lake.last_commit(key)
-        if commit is None:
+    def of(cls, table: Snapshot | None) -> Progress:
+        """The progress of a cleaned table, from its last commit; none where there is no table."""
+        if table is None:
             return cls()
+        commit = table.last_commit
         metadata = dict(commit.metadata)
         fit = metadata.pop("fit")
         inserted = int(commit.metrics.get("numTargetRowsInserted", 0))

@@ -20,9 +20,12 @@ SAME = " and ".join(f"t.{name} = s.{name}" for name in POSITION)
 
 def held(lake: Lake, kind: RecordKind, progress: Progress) -> int:
     """How many records are in quarantine when the cleaned table has come so far."""
+    table = lake.snapshot(_key(kind))
+    if table is None:
+        return 0
     if progress.replayed is None:
-        return lake.rows(_key(kind))
-    counted = lake.query(_key(kind), f"select count(*) as held from t where {progress.in_quarantine}")  # noqa: S608
+        return table.rows
+    counted = table.query(f"select count(*) as held from t where {progress.in_quarantine}")  # noqa: S608
     return int(counted["held"][0].as_py())
 
 

@@ -40,11 +40,11 @@ def rebuild(
 
 def _take_place(spark: SparkSession, lake: Lake, beside: Lake, kind: RecordKind) -> None:
     cleaned, quarantine = f"cleaned/{kind.name}", f"quarantine/{kind.name}"
-    if any(place.version(quarantine) is not None for place in (lake, beside)):
+    if any(place.snapshot(quarantine) is not None for place in (lake, beside)):
         for place in (lake, beside):
             place.ensure(quarantine, QUARANTINE, PROPERTIES, metadata="{}")
         overwrite(_first_seen_as_before(spark, lake, beside, quarantine), lake, quarantine, metadata="{}")
-    before, after = Progress.of(lake, cleaned), Progress.of(beside, cleaned)
+    before, after = (Progress.of(place.snapshot(cleaned)) for place in (lake, beside))
     advanced = replace(after, batch=before.batch + 1)
     with commit_metadata(spark, advanced.metadata(), advanced.batch):
         overwrite(_read(spark, beside, cleaned), lake, cleaned, advanced.metadata())

@@ -9,8 +9,8 @@ from datetime import date, datetime, timedelta
 from itertools import pairwise
 from statistics import median
 
-from pin_pipeline.lakehouse.lake import Commit
 from pin_pipeline.lakehouse.report import Check, Severity
+from pin_pipeline.lakehouse.snapshot import Commit
 
 FRESH = timedelta(hours=36)
 # Fewer days are no habit that a day could differ from.

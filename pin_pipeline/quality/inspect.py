@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 
 import pyarrow as pa
@@ -10,6 +10,7 @@ import pyarrow as pa
 from pin_pipeline.lakehouse.lake import Lake
 from pin_pipeline.lakehouse.preview import markdown
 from pin_pipeline.lakehouse.report import Check, Metadata, Severity
+from pin_pipeline.lakehouse.snapshot import Snapshot
 from pin_pipeline.quality.arrivals import arrivals, fresh, usual_volume
 from pin_pipeline.records import KINDS, Expectation, RecordKind
 
@@ -25,19 +26,22 @@ DESCRIPTIONS = {
 }
 
 
-def inspect(lake: Lake, kind: RecordKind, now: datetime) -> Iterator[Check]:
-    """The checks of a kind's cleaned table.
+def cleaned_tables(lake: Lake) -> dict[str, Snapshot]:
+    """The cleaned tables that are there by now, by their kinds."""
+    tables = {kind: lake.snapshot(f"cleaned/{kind}") for kind in KINDS}
+    return {kind: table for kind, table in tables.items() if table is not None}
 
-    Raises:
-        ValueError: there is no table yet.
-    """
-    counts = lake.query(f"cleaned/{kind.name}", _scan(kind)).to_pylist()[0]
+
+def inspect(kind: RecordKind, tables: Mapping[str, Snapshot], now: datetime) -> Iterator[Check]:
+    """The checks of a kind's table, which must be one of the cleaned `tables`."""
+    table = tables[kind.name]
+    counts = table.query(_scan(kind)).to_pylist()[0]
     yield _keys(counts)
     yield _filled(kind, counts)
     for expectation in kind.expectations:
-        yield _met(lake, kind, expectation, counts)
-    yield _complete(lake, kind, counts["rows"])
-    came = arrivals(lake.commits(f"cleaned/{kind.name}"))
+        yield _met(table, expectation, counts)
+    yield _complete(kind, tables)
+    came = arrivals(table.commits())
     yield fresh(came, now)
     yield usual_volume(came)
 
@@ -78,29 +82,29 @@ def _filled(kind: RecordKind, counts: dict[str, int]) -> Check:
     return Check("columns_filled", not short, {"rows": rows, "failed": len(short), "shares": table}, Severity.WARN)
 
 
-def _met(lake: Lake, kind: RecordKind, expectation: Expectation, counts: dict[str, int]) -> Check:
+def _met(table: Snapshot, expectation: Expectation, counts: dict[str, int]) -> Check:
     failed = counts[expectation.name]
     metadata: Metadata = {"rows": counts["rows"], "failed": failed}
     if failed:
-        metadata = {**metadata, "sample": _sample(lake, kind, expectation)}
+        metadata = {**metadata, "sample": _sample(table, expectation)}
     return Check(expectation.name, not failed, metadata, Severity.WARN)
 
 
-def _sample(lake: Lake, kind: RecordKind, expectation: Expectation) -> str:
+def _sample(table: Snapshot, expectation: Expectation) -> str:
     """A few rows that differ, by their key, their source position and what the expectation shows."""
     columns = ", ".join(("ind", *expectation.shown, "source_partition", "source_offset"))
     sql = f"select {columns} from t where {_unmet(expectation)} order by ind limit {SAMPLE}"  # noqa: S608
-    return markdown(lake.query(f"cleaned/{kind.name}", sql))
+    return markdown(table.query(sql))
 
 
-def _complete(lake: Lake, kind: RecordKind, rows: int) -> Check:
-    one, other = (name for name in KINDS if name != kind.name)
+def _complete(kind: RecordKind, tables: Mapping[str, Snapshot]) -> Check:
+    table, others = tables[kind.name], {name: table for name, table in tables.items() if name != kind.name}
     complete = 0
-    if all(lake.version(f"cleaned/{name}") is not None for name in (one, other)):
-        tables = {"t": f"cleaned/{kind.name}", "one": f"cleaned/{one}", "other": f"cleaned/{other}"}
-        in_both = "ind in (select ind from one) and ind in (select ind from other)"
-        counted = lake.join(tables, f"select count(*) as posts from t where {in_both}")  # noqa: S608 - our own
+    if others.keys() | {kind.name} == KINDS.keys():
+        in_all = " and ".join(f"ind in (select ind from {name})" for name in others)  # noqa: S608 - our own
+        sql = f"select count(*) as posts from t where {in_all}"  # noqa: S608 - our own
+        counted = table.query(sql, **others)
         complete = counted["posts"][0].as_py()
-    share = complete / rows if rows else 1.0
-    metadata: Metadata = {"posts": rows, "in_all_three": complete, "share": round(share, 4), "at_least": COMPLETE}
+    share = complete / table.rows if table.rows else 1.0
+    metadata: Metadata = {"posts": table.rows, "in_all_three": complete, "share": round(share, 4), "at_least": COMPLETE}
     return Check("posts_complete", share >= COMPLETE, metadata, Severity.WARN)

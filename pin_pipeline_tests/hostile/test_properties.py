@@ -110,14 +110,14 @@ def killed(day: Day) -> AbstractContextManager[None]:
 
 def audited(settings: Settings, topic: Topic) -> Findings:
     lake, store = Lake.of(settings), ObjectStore.of(settings)
-    tables = Tables.read(GEO, lake.table("cleaned/geo"), lake.table("quarantine/geo"), 0)
+    tables = Tables.read(GEO, lake.snapshot("cleaned/geo"), lake.snapshot("quarantine/geo"), 0)
     asked: Any = topic
     return audit(GEO, asked, Objects(store.client, store.bucket, settings.topic("geo")), tables, {})
 
 
 def content(settings: Settings) -> tuple[list[Row], list[Row]]:
     quarantined = "select source_partition, source_offset, reason, field, value, bytes from t order by 1, 2"
-    there = Lake.of(settings).version("quarantine/geo") is not None
+    there = Lake.of(settings).snapshot("quarantine/geo") is not None
     return (
         table(settings, "cleaned/geo", "select * from t order by ind"),
         table(settings, "quarantine/geo", quarantined) if there else [],

@@ -54,7 +54,7 @@ def redefined(kind: RecordKind, field: str, **changes: Any) -> RecordKind:
 
 def table(settings: Settings, key: str, sql: str = "select * from t") -> list[Row]:
     """The rows of a table, read by another Delta reader than the one that wrote them."""
-    rows: list[Row] = Lake.of(settings).query(key, sql).to_pylist()
+    rows: list[Row] = Lake.of(settings).existing(key).query(sql).to_pylist()
     return rows
 
 

@@ -112,7 +112,7 @@ def test_a_query_is_left_alone_until_one_of_its_inputs_changes(small: Settings, 
 
 def test_one_query_can_be_answered_alone(small: Settings, session: Session) -> None:
     assert set(run_answer(small, session, "users_joined_by_year")) == {"queries/users_joined_by_year"}
-    assert Lake.of(small).version("queries/posts_by_category_and_year") is None
+    assert Lake.of(small).snapshot("queries/posts_by_category_and_year") is None
 
 
 def test_a_query_before_its_tables_says_what_to_materialize(settings: Settings, session: Session) -> None:

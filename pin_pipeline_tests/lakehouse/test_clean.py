@@ -80,14 +80,14 @@ def test_a_run_reads_only_what_came_since_the_last_commit(settings: Settings, se
 def test_nothing_new_changes_nothing_and_starts_no_spark(settings: Settings, session: Session) -> None:
     put(settings, "user", [user(1), user(2)])
     first = run_clean(settings, session, "user")["cleaned/user"]
-    version = Lake.of(settings).version("cleaned/user")
+    version = Lake.of(settings).existing("cleaned/user").version
 
     def no_spark() -> SparkSession:
         raise AssertionError("Spark was started")
 
     again = run_clean(settings, no_spark, "user")["cleaned/user"]
     assert (totals(again), again.metadata["new_landed"]) == (totals(first), 0)
-    assert Lake.of(settings).version("cleaned/user") == version
+    assert Lake.of(settings).existing("cleaned/user").version == version
 
 
 def test_before_the_first_record_there_are_empty_tables(settings: Settings, session: Session) -> None:
@@ -161,7 +161,7 @@ def test_runs_at_once_publish_each_record_once(settings: Settings, session: Sess
     with ThreadPoolExecutor(3) as pool:
         reports = list(pool.map(lambda _: run_clean(settings, session, "pin")["cleaned/pin"], range(3)))
     assert [totals(report) for report in reports] == [(4, 2, 1, 1, 0)] * 3
-    assert Lake.of(settings).version("cleaned/pin") == 1
+    assert Lake.of(settings).existing("cleaned/pin").version == 1
 
 
 def test_a_lost_row_fails_the_check_that_counts_them(settings: Settings, session: Session) -> None:

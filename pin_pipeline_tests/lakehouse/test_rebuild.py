@@ -53,9 +53,7 @@ def test_a_rebuild_gives_the_same_content_and_the_days_go_on_behind_it(history: 
 def test_what_was_lost_or_altered_in_the_tables_is_restored(history: Settings, session: Session) -> None:
     before, lake = content(history), Lake.of(history)
     for key in ("cleaned/pin", "quarantine/pin"):
-        table_ = lake.table(key)
-        assert table_
-        table_.delete("source_offset < 3")
+        lake.existing(key).delta.delete("source_offset < 3")
     assert totals(run_clean(history, session, "pin")["cleaned/pin"])[-1] != 0
     assert totals(run_rebuild(history, session)) == (5, 2, 1, 2, 0)
     (cleaned, quarantined), (restored, in_quarantine) = before, content(history)
@@ -74,10 +72,10 @@ def test_readers_see_the_old_tables_until_it_is_done_and_a_killed_one_can_be_run
     history: Settings, session: Session, where: ModuleType, step: str
 ) -> None:
     before = content(history)
-    version = Lake.of(history).version("cleaned/pin")
+    version = Lake.of(history).existing("cleaned/pin").version
     with crash_at(where, step, done=False):
         run_rebuild(history, session)
-    assert (content(history), Lake.of(history).version("cleaned/pin")) == (before, version)
+    assert (content(history), Lake.of(history).existing("cleaned/pin").version) == (before, version)
     assert totals(run_rebuild(history, session)) == (5, 2, 1, 2, 0)
     assert content(history) == before
-    assert Lake.of(history).version("cleaned/pin") == (version or 0) + 1
+    assert Lake.of(history).existing("cleaned/pin").version == version + 1

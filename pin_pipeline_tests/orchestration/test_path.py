@@ -51,13 +51,14 @@ def totals(result: dg.ExecuteInProcessResult, key: str) -> tuple[Any, ...]:
 
 
 def rows_of(settings: Settings, key: str) -> list[dict[str, Any]]:
-    rows: list[dict[str, Any]] = Lake.of(settings).query(key, "select * from t").to_pylist()
+    rows: list[dict[str, Any]] = Lake.of(settings).existing(key).query("select * from t").to_pylist()
     return rows
 
 
 def versions(settings: Settings) -> dict[str, int | None]:
     keys = [*(f"cleaned/{kind}" for kind in KINDS), *(query.key for query in QUERIES.values())]
-    return {key: Lake.of(settings).version(key) for key in keys}
+    tables = {key: Lake.of(settings).snapshot(key) for key in keys}
+    return {key: None if table is None else table.version for key, table in tables.items()}
 
 
 def test_the_day_gives_what_an_independent_computation_gives_and_again_changes_nothing(

@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from pin_pipeline.lakehouse.lake import Commit
+from pin_pipeline.lakehouse.snapshot import Commit
 from pin_pipeline.quality.arrivals import Arrival, arrivals, by_day, fresh, usual_volume
 
 NOON = datetime(2026, 1, 10, 12, tzinfo=UTC)

@@ -11,7 +11,8 @@ from pyspark.sql import SparkSession
 from pin_pipeline.environment import Settings
 from pin_pipeline.lakehouse.lake import Lake
 from pin_pipeline.lakehouse.report import Severity
-from pin_pipeline.quality.quarantine import QuarantineError, RecordId, count, find, records, summarize
+from pin_pipeline.quality.quarantine import Quarantine, QuarantineError, RecordId
+from pin_pipeline.quality.summary import summarize
 from pin_pipeline.records.reasons import Reason
 from pin_pipeline_tests.lakehouse.landed import put, run_clean, table
 from pin_pipeline_tests.rows import geo, pin
@@ -36,11 +37,12 @@ def test_records_are_counted_by_kind_reason_and_day_and_found_by_name(settings: 
     [rate] = report.checks
     assert (rate.passed, rate.severity) == (False, Severity.WARN)
     assert (rate.metadata["share_of_pin"], rate.metadata["share_of_geo"]) == (0.015, 0.0)
-    assert [row["source_offset"] for row in records(lake, "pin", [Reason.NOT_JSON], 10)] == [1, 0]
-    assert find(lake, RecordId("pin", 0, 1))["bytes"] == b"[1"
-    assert [count(lake, kind) for kind in ("pin", "geo", "user")] == [3, 0, 0]
+    quarantine = Quarantine.of(lake, "pin")
+    assert [row["source_offset"] for row in quarantine.records([Reason.NOT_JSON], 10)] == [1, 0]
+    assert quarantine.find(RecordId("pin", 0, 1))["bytes"] == b"[1"
+    assert [Quarantine.of(lake, kind).count() for kind in ("pin", "geo", "user")] == [3, 0, 0]
     with pytest.raises(QuarantineError, match="pin/0/7 is not in quarantine"):
-        find(lake, RecordId.parse("pin/0/7"))
+        quarantine.find(RecordId.parse("pin/0/7"))
 
 
 def test_counting_again_changes_the_table_only_where_a_count_has_changed(settings: Settings, session: Session) -> None:
@@ -50,11 +52,11 @@ def test_counting_again_changes_the_table_only_where_a_count_has_changed(setting
     versions = []
     for _ in range(2):
         assert summarize(lake).checks[0].severity is Severity.ERROR, "all of the day's records are in quarantine"
-        versions.append(lake.version("quarantine/summary"))
+        versions.append(lake.existing("quarantine/summary").version)
     put(settings, "pin", [b"none"], first=1)
     run_clean(settings, session, "pin")
     summarize(lake)
-    assert [*versions, lake.version("quarantine/summary")] == [0, 0, 1]
+    assert [*versions, lake.existing("quarantine/summary").version] == [0, 0, 1]
 
 
 def test_an_empty_quarantine_is_an_empty_table_that_passes(settings: Settings) -> None:

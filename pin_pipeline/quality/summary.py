@@ -1,0 +1,81 @@
+"""The quarantine counted by kind, reason and day."""
+
+from __future__ import annotations
+
+import base64
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from datetime import date
+
+import pyarrow as pa
+
+from pin_pipeline.lakehouse.lake import Lake
+from pin_pipeline.lakehouse.preview import markdown
+from pin_pipeline.lakehouse.report import Check, Report, Severity
+from pin_pipeline.quality.arrivals import arrivals, by_day
+from pin_pipeline.quality.quarantine import Quarantine, Rows
+from pin_pipeline.records import KINDS, Column
+
+KEY = "quarantine/summary"
+RATE = "quarantine_rate"
+WARN_ABOVE, FAIL_ABOVE = 0.01, 0.1
+COLUMNS = (
+    Column(name="day", type="date", description="UTC day on which the records were first seen."),
+    Column(name="kind", type="string", description="Kind that the records should be of."),
+    Column(name="reason", type="string", description="Why they do not fit."),
+    Column(name="records", type="bigint", description="How many are in quarantine."),
+)
+SCHEMA = pa.schema([("day", pa.date32()), ("kind", pa.string()), ("reason", pa.string()), ("records", pa.int64())])
+LISTED_ROWS, PLOTTED_DAYS, HEIGHT = 50, 14, 60
+
+
+def summarize(lake: Lake) -> Report:
+    """Count what is in quarantine into the summary's table, which changes only where a count has changed."""
+    kinds = [Quarantine.of(lake, kind) for kind in KINDS]
+    rows = [row for quarantine in kinds for row in quarantine.counts()]
+    table = pa.Table.from_pylist(sorted(rows, key=lambda row: tuple(row.values())), SCHEMA)
+    last = lake.snapshot(KEY)
+    if last is None or last.query("select * from t order by day, kind, reason").to_pylist() != table.to_pylist():
+        lake.write(KEY, table)
+    days: Counter[date] = Counter()
+    for row in rows:
+        days[row["day"]] += row["records"]
+    return Report(
+        KEY,
+        table.num_rows,
+        {
+            "records": sum(days.values()),
+            "by_reason_and_day": markdown(table.slice(max(0, table.num_rows - LISTED_ROWS))),
+            "by_day": _bars(sorted(days.items())[-PLOTTED_DAYS:]),
+        },
+        (_rate(kinds, rows),),
+    )
+
+
+def _rate(kinds: Sequence[Quarantine], rows: Rows) -> Check:
+    """The highest share of quarantined records among the kinds, each on the last day that brought it records."""
+    rates = {quarantine.kind: rate for quarantine in kinds for rate in _last_rate(quarantine, rows)}
+    highest = max(rates.values(), default=0.0)
+    severity = Severity.ERROR if highest > FAIL_ABOVE else Severity.WARN
+    shares = {f"share_of_{kind}": round(rate, 4) for kind, rate in rates.items()}
+    return Check(RATE, highest <= WARN_ABOVE, {**shares, "warn_above": WARN_ABOVE, "fail_above": FAIL_ABOVE}, severity)
+
+
+def _last_rate(quarantine: Quarantine, rows: Rows) -> Iterator[float]:
+    days = by_day(arrivals(quarantine.cleaned.commits())) if quarantine.cleaned else {}
+    if days:
+        day = max(days)
+        caught = sum(row["records"] for row in rows if (row["kind"], row["day"]) == (quarantine.kind, day))
+        yield min(1.0, caught / days[day])
+
+
+def _bars(days: list[tuple[date, int]]) -> str:
+    """A bar chart as Markdown that Dagster shows: an SVG image, small enough to be shown in place."""
+    highest = max((records for _, records in days), default=1)
+    heights = [round(HEIGHT * records / highest) for _, records in days]
+    bars = "".join(f"M{18 * number} {HEIGHT}v-{height}h14v{height}" for number, height in enumerate(heights))
+    size = f'width="{18 * max(len(days), 1)}" height="{HEIGHT}"'
+    svg = f'<svg xmlns="http://www.w3.org/2000/svg" {size}><path fill="#c33" d="{bars}"/></svg>'
+    picture = base64.b64encode(svg.encode()).decode()
+    span = f"{days[0][0]} to {days[-1][0]}, at most {highest} a day" if days else "nothing in quarantine"
+    return f"![records in quarantine by day](data:image/svg+xml;base64,{picture})\n\n{span}"
