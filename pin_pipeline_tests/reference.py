@@ -5,8 +5,9 @@ A second opinion for the tests: it shares nothing with the code it is compared w
 
 from __future__ import annotations
 
+import re
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from statistics import median
@@ -76,6 +77,89 @@ def clean_user(row: Row) -> Row:
 
 CLEAN: dict[str, Callable[[Row], Row]] = {"pin": clean_pin, "geo": clean_geo, "user": clean_user}
 Tables = Mapping[str, Mapping[int, Row]]
+
+OPTIONAL = {"description", "poster_name"}
+MAX_KEY = 2**31 - 1
+ISO = r"[0-9]{4}-[0-9]{2}-[0-9]{2}[ T][0-9]{2}:[0-9]{2}:[0-9]{2}([.][0-9]{1,6})?(Z|[+-](0[0-9]|1[0-4]):[0-5][0-9])?"
+
+
+def is_whole(value: Any, low: int, high: int) -> str | None:
+    if isinstance(value, float):
+        return "invalid_value"
+    return is_number(value, low, high)
+
+
+def is_number(value: Any, low: float, high: float) -> str | None:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return "wrong_type"
+    return None if low <= value <= high else "invalid_value"
+
+
+def is_text(value: Any, name: str) -> str | None:
+    if value is not None and not isinstance(value, str):
+        return "wrong_type"
+    written = text({name: value}, name)
+    if written is None:
+        return None
+    if name == "follower_count":
+        return None if is_count(written) else "invalid_value"
+    if name == "save_location":
+        return None if written.removeprefix("Local save in ").startswith("/") else "invalid_value"
+    return None
+
+
+def is_count(written: str) -> bool:
+    digits = written[:-1] if written[-1].lower() in FACTORS else written
+    whole, point, fraction = digits.partition(".")
+    parts = [(whole, 18), (fraction, 9)] if point else [(whole, 18)]
+    if not all(part.isascii() and part.isdigit() and len(part) <= most for part, most in parts):
+        return False
+    count = Decimal(digits) * FACTORS.get(written[-1].lower(), 1)
+    return count == int(count) and count < 2**63
+
+
+def is_moment(value: Any) -> str | None:
+    if not isinstance(value, str):
+        return "wrong_type"
+    if not re.fullmatch(ISO, value):
+        return "invalid_value"
+    try:
+        moment(value)
+    except (ValueError, OverflowError):
+        return "invalid_value"
+    return None
+
+
+CHECKS: dict[str, Callable[[Any], str | None]] = {
+    "index": lambda value: is_whole(value, 0, MAX_KEY),
+    "ind": lambda value: is_whole(value, 0, MAX_KEY),
+    "downloaded": lambda value: is_whole(value, 0, 1),
+    "age": lambda value: is_whole(value, 0, 150),
+    "latitude": lambda value: is_number(value, -90, 90),
+    "longitude": lambda value: is_number(value, -180, 180),
+    "timestamp": is_moment,
+    "date_joined": is_moment,
+}
+
+
+def check(name: str, value: Any) -> str | None:
+    return CHECKS[name](value) if name in CHECKS else is_text(value, name)
+
+
+def problem(names: Sequence[str], row: Row) -> tuple[str, str | None] | None:
+    """Why a row does not fit, and the first field in the stored order, the key, that shows it; None where it fits."""
+    key, *others = names
+    if row.get(key) is None:
+        return "no_key", key
+    if not any(name in row for name in others if name not in OPTIONAL):
+        return "another_kind", None
+    for name in names:
+        if name not in row and name not in OPTIONAL:
+            return "missing_field", name
+        reason = check(name, row[name]) if name in row else None
+        if reason is not None:
+            return reason, name
+    return None
 
 
 def cleaned(rows: Mapping[str, Iterable[Row]]) -> Tables:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 
+import pyarrow as pa
 from botocore.exceptions import BotoCoreError, ClientError
 from confluent_kafka import KafkaException
 
 from pin_pipeline.audit.broker import Broker
+from pin_pipeline.audit.expected import Expected, Misfit, expect
 from pin_pipeline.audit.findings import Breach, Findings, Partition, Position
 from pin_pipeline.audit.objects import Landed, Objects
 from pin_pipeline.audit.tables import Quarantined, Tables, key_column
@@ -15,7 +17,9 @@ from pin_pipeline.lakehouse.lake import Lake
 from pin_pipeline.lakehouse.version import rules_version
 from pin_pipeline.landing.store import ObjectStore
 from pin_pipeline.records import RecordKind
-from pin_pipeline.records.rules import Problem, Row, Rules
+
+# Behind the last message of a partition.
+NO_MESSAGE: tuple[int, bytes | None] = (2**63, None)
 
 
 class AuditError(Exception):
@@ -71,109 +75,153 @@ def audit(kind: RecordKind, broker: Broker, objects: Objects, tables: Tables, si
 class _Auditor:
     def __init__(self, kind: RecordKind, tables: Tables, since: Mapping[int, int]) -> None:
         self.findings = Findings()
-        self._rules = Rules(kind)
+        self._kind = kind
         self._version = rules_version(kind)
-        self._key = key_column(kind)
         self._tables = tables
         self._since = since
-        self._proven_keys: set[object] = set()
+        self._proven_rows: set[int] = set()
         self._proven_misfits: set[Position] = set()
-        for position, what in tables.doubled:
+        for position, what in tables.published.doubled():
             self.findings.add(position, Breach.DOUBLED, what)
+        for position in tables.doubled:
+            self.findings.add(position, Breach.DOUBLED, "it is in quarantine once more")
 
     def follow(self, number: int, broker: Broker, objects: Objects) -> None:
         """Follow the records of one partition."""
         first = self._since.get(number, 0)
         counts = self.findings.partitions[number] = Partition(next_offset=first)
-        for record in self._unchanged(number, broker, self._once(number, objects.records(number, first))):
-            if record.key > self._tables.last_keys.get(record.folder, ""):
-                counts.waiting += 1
-                self._proven_misfits.add(Position(number, record.offset))  # the quarantine may know it already
-                continue
-            counts.landed += 1
-            counts.next_offset = record.offset + 1
-            self._judge(Position(number, record.offset), record.value, counts)
-
-    def _once(self, number: int, records: Iterator[Landed]) -> Iterator[Landed]:
-        """The landed records in the order of their offsets, each the first time that it appears."""
-        last = -1
-        for record in records:
-            if record.offset > last:
-                last = record.offset
-                yield record
+        unchanged = self._unchanged(number, broker)
+        next(unchanged)
+        for landed in self._once(number, objects.landed(number, first)):
+            unchanged.send(landed)
+            end = landed.offset + len(landed.values)
+            if landed.key > self._tables.last_keys.get(landed.folder, ""):
+                counts.waiting += len(landed.values)
+                # The quarantine may know them already.
+                self._proven_misfits.update(Position(number, offset) for offset in range(landed.offset, end))
             else:
-                self.findings.add(Position(number, record.offset), Breach.DOUBLED, f"it is in {record.key} once more")
+                counts.landed += len(landed.values)
+                counts.next_offset = end
+                self._judge(number, landed, counts)
 
-    def _unchanged(self, number: int, broker: Broker, records: Iterator[Landed]) -> Iterator[Landed]:
-        """The landed records, after each was compared with the topic."""
+    def _once(self, number: int, objects: Iterator[Landed]) -> Iterator[Landed]:
+        """The objects, without the records that an earlier one has as well."""
+        end = 0
+        for landed in objects:
+            doubled = landed.values[: max(0, end - landed.offset)]
+            for offset in range(landed.offset, landed.offset + len(doubled)):
+                self.findings.add(Position(number, offset), Breach.DOUBLED, f"it is in {landed.key} once more")
+            if len(doubled) < len(landed.values):
+                rest = landed.offset + len(doubled)
+                end = landed.offset + len(landed.values)
+                yield Landed(landed.key, rest, landed.values[len(doubled) :])
+
+    def _unchanged(self, number: int, broker: Broker) -> Generator[None, Landed]:
+        """Compare each object that is sent with the topic."""
         begin = max(broker.begin(number), self._since.get(number, 0))
         messages = broker.messages(number, begin)
-        offset, value = next(messages, (None, None))
-        for record in records:
-            while offset is not None and offset < record.offset:
-                self.findings.add(Position(number, offset), Breach.DROPPED, "it is not on S3")
-                offset, value = next(messages, (None, None))
-            if offset == record.offset:
-                if value != record.value:
-                    detail = f"its bytes in {record.key} are not those on the topic"
-                    self.findings.add(Position(number, record.offset), Breach.ALTERED, detail)
-                offset, value = next(messages, (None, None))
-            elif record.offset >= begin:
-                detail = f"it is in {record.key}, but not on the topic"
-                self.findings.add(Position(number, record.offset), Breach.INVENTED, detail)
-            yield record
+        offset, value = next(messages, NO_MESSAGE)
+        while True:
+            landed = yield
+            for place, landed_value in enumerate(landed.values, landed.offset):
+                while offset < place:
+                    self.findings.add(Position(number, offset), Breach.DROPPED, "it is not on S3")
+                    offset, value = next(messages, NO_MESSAGE)
+                if offset == place:
+                    if value != landed_value:
+                        detail = f"its bytes in {landed.key} are not those on the topic"
+                        self.findings.add(Position(number, place), Breach.ALTERED, detail)
+                    offset, value = next(messages, NO_MESSAGE)
+                elif place >= begin:
+                    detail = f"it is in {landed.key}, but not on the topic"
+                    self.findings.add(Position(number, place), Breach.INVENTED, detail)
 
-    def _judge(self, position: Position, value: bytes | None, counts: Partition) -> None:
-        expected, quarantined = self._rules.expected(value), self._tables.quarantined.get(position)
-        if isinstance(expected, Problem):
+    def _judge(self, partition: int, landed: Landed, counts: Partition) -> None:
+        """Find each record of an object that was read in one of the tables, or later ones of their keys."""
+        expected = expect(self._kind, landed.values)
+        published = self._published(partition, landed, expected)
+        quarantined = self._tables.quarantined_between(partition, landed.offset, landed.offset + len(landed.values))
+        counts.published += len(published)
+        for number, misfit in expected.misfits.items():
             counts.quarantined += 1
-            self._judge_misfit(position, value, expected, quarantined)
-        elif quarantined is None:
-            self._judge_fitting(position, expected, counts)
-        else:
-            self._proven_misfits.add(position)
-            if quarantined.rules_version == self._version:
-                self.findings.add(position, Breach.MISJUDGED, "it fits, but is in quarantine")
-                self._judge_fitting(position, expected, counts)
-            else:
-                counts.quarantined += 1
-                counts.replayable += 1
+            position = Position(partition, landed.offset + number)
+            self._judge_misfit(position, landed.values[number], misfit, quarantined.get(position))
+        for position, record in quarantined.items():
+            number = position.offset - landed.offset
+            if number not in expected.misfits:
+                self._judge_quarantined(position, record, counts, published=number in published)
+                if record.rules_version != self._version:
+                    published.add(number)
+        keys = expected.rows[key_column(self._kind)].to_pylist()
+        for number in set(range(len(landed.values))) - published - expected.misfits.keys():
+            self._judge_superseded(Position(partition, landed.offset + number), keys[number], counts)
 
-    def _judge_misfit(
-        self, position: Position, value: bytes | None, problem: Problem, found: Quarantined | None
-    ) -> None:
+    def _published(self, partition: int, landed: Landed, expected: Expected) -> set[int]:
+        """The numbers of the records that stand in the table; names the rows that have other cells."""
+        table = self._tables.published
+        rows = table.between(partition, landed.offset, landed.offset + len(landed.values))
+        numbers = [table.positions[row].offset - landed.offset for row in rows]
+        wanted, found = expected.rows.take(pa.array(numbers, pa.int64())), table.rows.slice(rows.start, len(rows))
+        self._proven_rows.update(rows)
+        if wanted.equals(found) and expected.misfits.keys().isdisjoint(numbers):
+            return set(numbers)
+        published = set()
+        for row, number, cells, its_cells in zip(rows, numbers, _tuples(wanted), _tuples(found), strict=True):
+            key = table.keys[row]
+            if number in expected.misfits or expected.rows[key_column(self._kind)][number].as_py() != key:
+                self._proven_rows.remove(row)
+                continue
+            published.add(number)
+            if cells != its_cells:
+                detail = f"the row of key {key} has other cells than the record"
+                self.findings.add(table.positions[row], Breach.ALTERED, detail)
+        return published
+
+    def _judge_misfit(self, position: Position, value: bytes | None, misfit: Misfit, found: Quarantined | None) -> None:
         if found is None:
-            self.findings.add(position, Breach.LOST, f"it does not fit ({problem}), but is not in quarantine")
+            self.findings.add(position, Breach.LOST, f"it does not fit ({misfit}), but is not in quarantine")
         elif found.value != value:
             self.findings.add(position, Breach.ALTERED, "its bytes in quarantine are not those that landed")
-        elif found.rules_version == self._version and (found.reason, found.field) != problem:
-            self.findings.add(position, Breach.MISJUDGED, f"it is in quarantine as {found.reason}, but is {problem}")
+        elif found.rules_version == self._version and (found.reason, found.field) != misfit:
+            self.findings.add(position, Breach.MISJUDGED, f"it is in quarantine as {found.reason}, but is {misfit}")
         self._proven_misfits.add(position)
 
-    def _judge_fitting(self, position: Position, row: Row, counts: Partition) -> None:
-        key = row[self._key]
-        found = self._tables.published.get(key)
-        if found is None or _order(found.position) < _order(position):
+    def _judge_quarantined(self, position: Position, found: Quarantined, counts: Partition, *, published: bool) -> None:
+        """Judge a record that fits, but is in quarantine."""
+        self._proven_misfits.add(position)
+        if found.rules_version == self._version:
+            self.findings.add(position, Breach.MISJUDGED, "it fits, but is in quarantine")
+        elif published:
+            self.findings.add(position, Breach.DOUBLED, "it is in quarantine, and published as well")
+        else:
+            counts.quarantined += 1
+            counts.replayable += 1
+
+    def _judge_superseded(self, position: Position, key: object, counts: Partition) -> None:
+        """Judge a record that fits, but is in none of the tables."""
+        row = self._tables.published.by_key.get(key)
+        if row is None or _order(self._tables.published.positions[row]) < _order(position):
             self.findings.add(position, Breach.LOST, f"neither it nor a later record of key {key} is published")
-        elif found.position == position:
-            counts.published += 1
-            self._proven_keys.add(key)
-            if found.row != row:
-                self.findings.add(position, Breach.ALTERED, f"the row of key {key} has other cells than the record")
         else:
             counts.superseded += 1
 
     def look_for_what_has_no_origin(self) -> None:
         """Name the rows of the tables that no landed record stands behind."""
-        for key, row in self._tables.published.items():
-            if key not in self._proven_keys and self._in_range(row.position):
-                self.findings.add(row.position, Breach.INVENTED, f"the row of key {key} comes from no such record")
+        table = self._tables.published
+        for row in set(range(len(table.positions))) - self._proven_rows:
+            if self._in_range(table.positions[row]):
+                detail = f"the row of key {table.keys[row]} comes from no such record"
+                self.findings.add(table.positions[row], Breach.INVENTED, detail)
         for position in self._tables.quarantined.keys() - self._proven_misfits:
             if self._in_range(position):
                 self.findings.add(position, Breach.INVENTED, "it is in quarantine, but was not landed")
 
     def _in_range(self, position: Position) -> bool:
         return position.offset >= self._since.get(position.partition, 0)
+
+
+def _tuples(rows: pa.Table) -> Iterator[tuple[object, ...]]:
+    return zip(*(column.to_pylist() for column in rows.columns), strict=True)
 
 
 def _order(position: Position) -> tuple[int, int]:

@@ -17,12 +17,16 @@ NAME = re.compile(r"(topics|quarantine)/(.+)/partition=(\d+)/\2\+\3\+(\d{10})\.j
 
 
 class Landed(NamedTuple):
-    """A landed record, and the object it lies in."""
+    """A landed object: its name, and the values of its records from its first offset on."""
 
-    offset: int
-    value: bytes | None
-    folder: str
     key: str
+    offset: int
+    values: list[bytes | None]
+
+    @property
+    def folder(self) -> str:
+        """The part of the name that all objects of its area and partition have."""
+        return self.key[: self.key.rindex("/") + 1]
 
 
 class Objects:
@@ -41,11 +45,11 @@ class Objects:
                 found |= {int(folder["Prefix"][len(prefix) : -1]) for folder in page.get("CommonPrefixes", ())}
         return sorted(found)
 
-    def records(self, partition: int, first: int) -> Iterator[Landed]:
-        """The records at and after an offset that begins an object, in the order of their offsets."""
+    def landed(self, partition: int, first: int) -> Iterator[Landed]:
+        """The objects from the one on that begins at an offset, in the order of their offsets."""
         names = [match for area in AREAS for match in self._names(area, partition, first)]
         for match in sorted(names, key=lambda match: match[4]):
-            yield from self._records(match)
+            yield self._read(match)
 
     def _names(self, area: str, partition: int, first: int) -> Iterator[re.Match[str]]:
         folder = f"{area}/{self._topic}/partition={partition}/"
@@ -57,13 +61,10 @@ class Objects:
                     raise ValueError(f"{entry['Key']} is no name of a landed object")
                 yield match
 
-    def _records(self, match: re.Match[str]) -> Iterator[Landed]:
-        key, begin = match[0], int(match[4])
-        folder = key[: key.rindex("/") + 1]
-        body = self._client.get_object(Bucket=self._bucket, Key=key)["Body"].read()
-        for number, line in enumerate(body.removesuffix(b"\n").split(b"\n")):
-            value = line if match[1] == "topics" else _unwrapped(line)
-            yield Landed(begin + number, value, folder, key)
+    def _read(self, match: re.Match[str]) -> Landed:
+        body = self._client.get_object(Bucket=self._bucket, Key=match[0])["Body"].read()
+        lines = body.removesuffix(b"\n").split(b"\n")
+        return Landed(match[0], int(match[4]), lines if match[1] == "topics" else [_unwrapped(line) for line in lines])
 
 
 def _unwrapped(line: bytes) -> bytes | None:

@@ -3,27 +3,23 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from bisect import bisect_left
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import pyarrow as pa
 from deltalake import DeltaTable
 from pyarrow import dataset
 
+from pin_pipeline.audit.expected import schema
 from pin_pipeline.audit.findings import Position
 from pin_pipeline.lakehouse.snapshot import Snapshot
 from pin_pipeline.records import RecordKind
-from pin_pipeline.records.rules import Row
 
 HISTORY = 100
-
-
-class Published(NamedTuple):
-    """A published row: where it says it comes from, and its cells in the order of the kind's columns."""
-
-    position: Position
-    row: Row
+PARTITION, OFFSET = "source_partition", "source_offset"
 
 
 class Quarantined(NamedTuple):
@@ -35,53 +31,93 @@ class Quarantined(NamedTuple):
     rules_version: str
 
 
+class Published:
+    """The rows of a cleaned table, found by position and by key.
+
+    Attributes:
+        rows: the kind's columns, in the order of the positions.
+        positions: where each row says it comes from.
+        by_key: the row of each key; of keys that are there more than once, one of them.
+    """
+
+    def __init__(self, kind: RecordKind, rows: pa.Table) -> None:
+        rows = rows.sort_by([(PARTITION, "ascending"), (OFFSET, "ascending")])
+        self.rows = rows.select([column.name for column in kind.columns]).cast(schema(kind)).combine_chunks()
+        places = (rows[name].to_pylist() for name in (PARTITION, OFFSET))
+        self.positions = list(map(Position, *places))
+        self.keys: list[Any] = rows[key_column(kind)].to_pylist()
+        self.by_key = {key: number for number, key in enumerate(self.keys)}
+
+    def between(self, partition: int, first: int, end: int) -> range:
+        """The rows that say they come from these offsets of a partition."""
+        begin, behind = (bisect_left(self.positions, Position(partition, offset)) for offset in (first, end))
+        return range(begin, behind)
+
+    def doubled(self) -> Iterable[tuple[Position, str]]:
+        """The rows whose key is there once more, and what is wrong with them."""
+        if len(self.by_key) < len(self.keys):
+            for number, key in enumerate(self.keys):
+                if self.by_key[key] != number:
+                    yield self.positions[number], f"key {key} is in the table once more"
+
+
 @dataclass
 class Tables:
     """The tables of one kind.
 
     Attributes:
-        published: rows by key.
+        published: the rows of the cleaned table.
         quarantined: records by position.
-        doubled: the positions of rows that are there once more, and what they are.
+        doubled: the positions of records that are in quarantine once more.
         last_keys: the last object that was read, by folder, as the table's last commit says.
     """
 
-    published: dict[Any, Published] = field(default_factory=dict)
+    published: Published
     quarantined: dict[Position, Quarantined] = field(default_factory=dict)
-    doubled: list[tuple[Position, str]] = field(default_factory=list)
-    last_keys: dict[str, str] = field(default_factory=dict)
+    doubled: list[Position] = field(default_factory=list)
+    last_keys: Mapping[str, str] = field(default_factory=dict)
+
+    def quarantined_between(self, partition: int, first: int, end: int) -> dict[Position, Quarantined]:
+        """The records in quarantine that say they come from these offsets of a partition."""
+        begin, behind = (bisect_left(self._places, Position(partition, offset)) for offset in (first, end))
+        return {position: self.quarantined[position] for position in self._places[begin:behind]}
+
+    @cached_property
+    def _places(self) -> list[Position]:
+        return sorted(self.quarantined)
 
     @classmethod
     def read(cls, kind: RecordKind, cleaned: Snapshot | None, quarantine: Snapshot | None, first: int) -> Tables:
         """Read what both tables of a kind, None where there is none yet, hold of the offsets from `first` on."""
-        tables = cls()
-        replayed = None
-        if cleaned is not None:
-            progress = _progress(cleaned.delta)
-            tables.last_keys, replayed = progress.get("last_keys", {}), progress.get("replayed")
-            names = [column.name for column in kind.columns]
-            key = key_column(kind)
-            for *cells, partition, offset in _rows(cleaned.delta, [*names, "source_partition", "source_offset"], first):
-                row = Published(Position(partition, offset), tuple(cells))
-                if cells[key] in tables.published:
-                    tables.doubled.append((row.position, f"key {cells[key]} is in the table once more"))
-                else:
-                    tables.published[cells[key]] = row
+        if cleaned is None:
+            return cls.empty(kind)
+        progress = _progress(cleaned.delta)
+        names = [*(column.name for column in kind.columns), PARTITION, OFFSET]
+        tables = cls(Published(kind, _rows(cleaned.delta, names, first)), last_keys=progress.get("last_keys", {}))
         if quarantine is not None:
-            columns = ["source_partition", "source_offset", "replayed_in", "reason", "field", "bytes", "rules_version"]
-            for partition, offset, replayed_in, *record in _rows(quarantine.delta, columns, first):
-                if replayed_in is not None and replayed_in == replayed:
+            columns = [PARTITION, OFFSET, "replayed_in", "reason", "field", "bytes", "rules_version"]
+            rows = _rows(quarantine.delta, columns, first)
+            for partition, offset, replayed_in, *record in zip(
+                *(rows[name].to_pylist() for name in columns), strict=True
+            ):
+                if replayed_in is not None and replayed_in == progress.get("replayed"):
                     continue  # it is out, published by the commit of that number
                 position = Position(partition, offset)
                 if position in tables.quarantined:
-                    tables.doubled.append((position, "it is in quarantine once more"))
+                    tables.doubled.append(position)
                 tables.quarantined[position] = Quarantined(*record)
         return tables
 
+    @classmethod
+    def empty(cls, kind: RecordKind) -> Tables:
+        """Tables of which there is none yet."""
+        places = [(PARTITION, pa.int32()), (OFFSET, pa.int64())]
+        return cls(Published(kind, pa.schema([*schema(kind), *places]).empty_table()))
 
-def key_column(kind: RecordKind) -> int:
-    """Which of the kind's columns publishes its key."""
-    return next(number for number, column in enumerate(kind.columns) if column.fields == (kind.key,))
+
+def key_column(kind: RecordKind) -> str:
+    """The column that publishes the kind's key."""
+    return next(column.name for column in kind.columns if column.fields == (kind.key,))
 
 
 def _progress(table: DeltaTable) -> dict[str, Any]:
@@ -92,8 +128,5 @@ def _progress(table: DeltaTable) -> dict[str, Any]:
     return {}
 
 
-def _rows(table: DeltaTable, columns: list[str], first: int) -> Iterator[tuple[Any, ...]]:
-    later = dataset.field("source_offset") >= first
-    batches: Iterator[pa.RecordBatch] = table.to_pyarrow_dataset().to_batches(columns=columns, filter=later)
-    for batch in batches:
-        yield from zip(*(column.to_pylist() for column in batch.columns), strict=True)
+def _rows(table: DeltaTable, columns: list[str], first: int) -> pa.Table:
+    return table.to_pyarrow_dataset().to_table(columns=columns, filter=dataset.field(OFFSET) >= first)

@@ -53,7 +53,7 @@ def _post(kind: RecordKind) -> Callable[[Request], Awaitable[Response]]:
 
     async def post(request: Request) -> Response:
         body = await read_body(request)
-        outcome = rules.expected(body)
+        outcome = rules.judge(body)
         if isinstance(outcome, Problem):
             raise misfit(kind, outcome)
         topic = request.app.state.settings.topic(kind.name)

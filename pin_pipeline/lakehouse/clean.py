@@ -12,17 +12,18 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 
 from delta.tables import DeltaTable
+from pyspark import StorageLevel
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F  # noqa: N812
 
 from pin_pipeline.lakehouse import quarantine
+from pin_pipeline.lakehouse.classify import classify, classify_objects
 from pin_pipeline.lakehouse.lake import Lake
-from pin_pipeline.lakehouse.lines import read_lines
+from pin_pipeline.lakehouse.objects import read_objects
 from pin_pipeline.lakehouse.observed import Observed
 from pin_pipeline.lakehouse.parallel import in_parallel
 from pin_pipeline.lakehouse.progress import Progress
 from pin_pipeline.lakehouse.report import Check, Metadata, Report
-from pin_pipeline.lakehouse.rules import classify
 from pin_pipeline.lakehouse.snapshot import Snapshot
 from pin_pipeline.lakehouse.tables import CONFLICTS, PROPERTIES, commit_metadata
 from pin_pipeline.landing.names import ObjectName
@@ -32,6 +33,10 @@ from pin_pipeline.records.positions import SOURCE_POSITION
 
 ATTEMPTS = 5
 OBJECTS_A_BATCH = 10_000
+# Far more than a broker has; ten digits of an offset times this are still a bigint.
+PARTITIONS_AT_MOST = 2**20
+# A batch may be larger than memory, and a full heap costs more than the disk.
+DISK = StorageLevel.DISK_ONLY
 
 log = logging.getLogger(__name__)
 
@@ -112,7 +117,7 @@ def _next_batch(
 def _clean_batch(
     spark: SparkSession, lake: Lake, kind: RecordKind, names: Sequence[ObjectName], progress: Progress
 ) -> None:
-    records = _positioned(classify(kind, read_lines(spark, lake.bucket, names))).persist()
+    records = _positioned(classify_objects(kind, read_objects(spark, lake.bucket, names))).persist(DISK)
     try:
         observed = Observed.of(records)
         if observed.quarantined:
@@ -133,7 +138,7 @@ def _replay(session: Callable[[], SparkSession], lake: Lake, kind: RecordKind, p
         return 0
     spark = session().newSession()
     quarantine.remove(spark, lake, kind, progress)
-    records = _positioned(classify(kind, quarantine.lines(spark, lake, kind))).persist()
+    records = _positioned(classify(kind, quarantine.records(spark, lake, kind))).persist(DISK)
     try:
         fit = records.where("problem is null").count()
         quarantine.mark(spark, lake, kind, records, progress.batch + 1)
@@ -154,22 +159,25 @@ def _positioned(records: DataFrame) -> DataFrame:
 def _publish(
     spark: SparkSession, lake: Lake, kind: RecordKind, records: DataFrame, advanced: Progress, fit: int
 ) -> None:
-    """Merge the latest record of each key, in one commit with the progress; the later source position wins."""
+    """Publish the latest record of each key, in one commit with the progress; the later source position wins."""
     columns = [column.name for column in (*kind.columns, *SOURCE_POSITION)]
-    position = F.struct("source_offset", "source_partition")
-    fitting = records.where("problem is null")
-    latest = fitting.groupBy("ind").agg(F.max_by(F.struct(*columns), position).alias("record"))
-    merge = (
-        DeltaTable.forPath(spark, lake.path(f"cleaned/{kind.name}"))
-        .alias("t")
-        .merge(latest.select("record.*").alias("s"), "t.ind = s.ind")
-        .whenMatchedUpdateAll(
-            "struct(s.source_offset, s.source_partition) > struct(t.source_offset, t.source_partition)"
-        )
-        .whenNotMatchedInsertAll()
-    )
+    # As one number it is kept in a hash table; to compare structs, Spark would sort whole records.
+    position = F.col("source_offset") * PARTITIONS_AT_MOST + F.col("source_partition")
+    fitting = records.where("problem is null").select(*columns, position.alias("position"))
+    last = fitting.groupBy("ind").agg(F.max("position").alias("position"))
+    latest = fitting.join(last.hint("shuffle_hash"), ["ind", "position"]).select(*columns)
+    path = lake.path(f"cleaned/{kind.name}")
     with commit_metadata(spark, advanced.metadata(fit), advanced.batch):
-        merge.execute()
+        if advanced.batch == 1:  # there is nothing to merge with
+            latest.write.format("delta").mode("append").save(path)
+        else:
+            _merge(DeltaTable.forPath(spark, path), latest)
+
+
+def _merge(table: DeltaTable, latest: DataFrame) -> None:
+    merge = table.alias("t").merge(latest.alias("s"), "t.ind = s.ind")
+    later = "struct(s.source_offset, s.source_partition) > struct(t.source_offset, t.source_partition)"
+    merge.whenMatchedUpdateAll(later).whenNotMatchedInsertAll().execute()
 
 
 def _report(

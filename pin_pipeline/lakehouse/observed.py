@@ -12,7 +12,7 @@ from pyspark.sql import functions as F  # noqa: N812
 from pin_pipeline.lakehouse.report import Check, Metadata, Severity
 from pin_pipeline.records import RecordKind
 
-UNKNOWN_FIELDS = 20
+UNKNOWN_FIELDS, NAME_CHARACTERS = 20, 100
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ def _seen(records: DataFrame, column: str) -> dict[str, Seen]:
     position = F.struct("source_offset", "source_partition")
     found = (
         records.select(F.explode(column).alias("name"), position.alias("at"))
-        .groupBy("name")
+        .groupBy(F.left("name", F.lit(NAME_CHARACTERS)).alias("name"))
         .agg(F.count("*").alias("records"), F.min("at").alias("first"))
         .orderBy(F.desc("records"), "name")
         .limit(UNKNOWN_FIELDS)

@@ -45,12 +45,15 @@ class Progress:
         commit = table.last_commit
         metadata = dict(commit.metadata)
         fit = metadata.pop("fit")
-        inserted = int(commit.metrics.get("numTargetRowsInserted", 0))
+        written = commit.metrics.get("numOutputRows", 0)
+        inserted = int(
+            commit.metrics.get("numTargetRowsInserted", written)
+        )  # what a merge says, else what a write says
         progress = cls(**metadata | {"observed": Observed.from_dict(metadata["observed"])})
         return replace(progress, superseded=progress.superseded + fit - inserted)
 
     def metadata(self, fit: int = 0) -> str:
-        """The commit metadata that says so, for a commit that merges `fit` records.
+        """The commit metadata that says so, for a commit that publishes `fit` records.
 
         How many of these are superseded only the commit itself will know: `of` adds it from the commit's metrics.
         """

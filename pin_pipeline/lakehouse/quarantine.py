@@ -10,7 +10,6 @@ from pin_pipeline.lakehouse.lake import Lake
 from pin_pipeline.lakehouse.progress import Progress
 from pin_pipeline.lakehouse.tables import PROPERTIES
 from pin_pipeline.lakehouse.version import rules_version
-from pin_pipeline.landing.chunks import is_json
 from pin_pipeline.records import RecordKind
 from pin_pipeline.records.positions import QUARANTINE, SOURCE_POSITION
 
@@ -44,23 +43,20 @@ def add(spark: SparkSession, lake: Lake, kind: RecordKind, problems: DataFrame) 
     merge.whenNotMatchedInsertAll().execute()
 
 
-def lines(spark: SparkSession, lake: Lake, kind: RecordKind) -> DataFrame:
+def records(spark: SparkSession, lake: Lake, kind: RecordKind) -> DataFrame:
     """The records in quarantine as `classify` takes them."""
-    # What JSON is, landing says: Spark's own parser takes some of what is none.
-    json = F.udf(is_json, "boolean", useArrow=False)("bytes")
     position = (F.col(name).alias(name.removeprefix("source_")) for name in POSITION)
-    line = F.when(json, F.decode("bytes", "UTF-8")).alias("line")
-    return _table(spark, lake, kind).toDF().select(*position, line, "bytes")
+    return _table(spark, lake, kind).toDF().select(*position, "bytes")
 
 
-def mark(spark: SparkSession, lake: Lake, kind: RecordKind, records: DataFrame, batch: int) -> None:
+def mark(spark: SparkSession, lake: Lake, kind: RecordKind, judged: DataFrame, batch: int) -> None:
     """Mark what fits now with the batch that is to publish it; what does not gets the judgement of today's rules."""
     version = F.lit(rules_version(kind))
     judgement: dict[str, str | Column] = {
         **{name: F.col(f"s.problem.{name}") for name in ("reason", "field", "value")},
         "rules_version": version,
     }
-    merge = _table(spark, lake, kind).merge(records.select(*POSITION, "problem").alias("s"), SAME)
+    merge = _table(spark, lake, kind).merge(judged.select(*POSITION, "problem").alias("s"), SAME)
     merge = merge.whenMatchedUpdate("s.problem is null", {"replayed_in": F.lit(batch)})
     merge.whenMatchedUpdate(F.col("t.rules_version") != version, judgement).execute()
 

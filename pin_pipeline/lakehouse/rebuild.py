@@ -44,10 +44,11 @@ def _take_place(spark: SparkSession, lake: Lake, beside: Lake, kind: RecordKind)
         for place in (lake, beside):
             place.ensure(quarantine, QUARANTINE, PROPERTIES, metadata="{}")
         overwrite(_first_seen_as_before(spark, lake, beside, quarantine), lake, quarantine, metadata="{}")
-    before, after = (Progress.of(place.snapshot(cleaned)) for place in (lake, beside))
-    advanced = replace(after, batch=before.batch + 1)
-    with commit_metadata(spark, advanced.metadata(), advanced.batch):
-        overwrite(_read(spark, beside, cleaned), lake, cleaned, advanced.metadata())
+    before, after = lake.snapshot(cleaned), beside.existing(cleaned)
+    advanced = replace(Progress.of(after), batch=Progress.of(before).batch + 1)
+    metadata = advanced.metadata(fit=after.rows)
+    with commit_metadata(spark, metadata, advanced.batch):
+        overwrite(_read(spark, beside, cleaned), lake, cleaned, metadata)
 
 
 def _first_seen_as_before(spark: SparkSession, lake: Lake, beside: Lake, key: str) -> DataFrame:

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
+
+ARROW_BATCH_BYTES = 4 * 2**20
 
 
 def spark_conf(jars: Path, home: Path, s3_endpoint_url: str, region: str) -> dict[str, str]:
     """Settings of a session on this machine that reads and writes Delta tables on an S3 endpoint.
 
     Small tables on few cores: what Spark and Delta spread over hundreds of tasks by default goes into two.
-    What Spark keeps on disk by itself lies in `home`.
+    What Spark keeps on disk by itself lies in `home`. Its Python workers run the Python of this process.
     """
+    # There is no setting for this: without it PySpark starts the `python3` of the PATH.
+    os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     return {
         "spark.app.name": "pin_pipeline",
         "spark.master": "local[*]",
@@ -19,9 +24,8 @@ def spark_conf(jars: Path, home: Path, s3_endpoint_url: str, region: str) -> dic
         "spark.driver.bindAddress": "127.0.0.1",
         "spark.driver.memory": "1g",
         "spark.driver.extraClassPath": f"{jars}/*",
-        # A short-lived driver never earns back what the second compiler and a parallel collector cost.
-        "spark.driver.extraJavaOptions": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC -XX:ReservedCodeCacheSize=256m",
-        "spark.pyspark.python": sys.executable,
+        # A short-lived driver never earns back what the second compiler costs.
+        "spark.driver.extraJavaOptions": "-XX:TieredStopAtLevel=1 -XX:+UseParallelGC -XX:ReservedCodeCacheSize=256m",
         "spark.ui.enabled": "false",
         "spark.ui.showConsoleProgress": "false",
         "spark.log.level": "ERROR",
@@ -33,8 +37,8 @@ def spark_conf(jars: Path, home: Path, s3_endpoint_url: str, region: str) -> dic
         "spark.sql.sources.parallelPartitionDiscovery.parallelism": "2",
         # The default, INT96, is nanoseconds to most other readers, and ends in the year 2262 there.
         "spark.sql.parquet.outputTimestampType": "TIMESTAMP_MICROS",
-        # Of a name that is twice in a JSON object the last value counts, as with every other reader of these records.
-        "spark.sql.variant.allowDuplicateKeys": "true",
+        # An object or two: the default limit of what Python is given at once, ten thousand, would be gigabytes.
+        "spark.sql.execution.arrow.maxBytesPerBatch": str(ARROW_BATCH_BYTES),
         "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
         "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
         "spark.databricks.delta.snapshotPartitions": "2",

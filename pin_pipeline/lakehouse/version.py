@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from importlib.resources import files
 
+from pin_pipeline import records
 from pin_pipeline.records import RecordKind
 
 DIGITS = 12
@@ -12,5 +13,5 @@ DIGITS = 12
 
 def rules_version(kind: RecordKind) -> str:
     """A digest of the kind's definition and of the code that applies it: any change of either is a new version."""
-    code = files(__package__).joinpath("rules.py").read_text()
+    code = files(records).joinpath("rules.py").read_text()
     return hashlib.sha256(f"{kind!r}\n{code}".encode()).hexdigest()[:DIGITS]

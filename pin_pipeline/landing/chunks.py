@@ -65,19 +65,30 @@ def chunks(records: Iterable[Record], max_records: int = MAX_RECORDS, max_bytes:
         yield Chunk(area, first, tuple(lines))
 
 
-def is_json(value: bytes | None) -> bool:
+def is_json(value: bytes) -> bool:
     """Whether a record is JSON text, as RFC 8259 has it, in UTF-8."""
     try:
-        orjson.loads(value or b"")
+        orjson.loads(value)
     except orjson.JSONDecodeError:
         return False
     return True
 
 
+def values_in(area: Area, body: bytes) -> list[bytes | None]:
+    """The values of the records in an object: the reverse of `chunks`."""
+    lines = body.removesuffix(b"\n").split(b"\n")
+    return [*lines] if area == "topics" else [_unwrapped(line) for line in lines]
+
+
+def _unwrapped(line: bytes) -> bytes | None:
+    text = orjson.loads(line)["base64"]
+    return None if text is None else base64.b64decode(text)
+
+
 def _line(record: Record) -> tuple[bytes, Area]:
-    value, json = record.value, is_json(record.value)
-    if json and value is not None and b"\n" not in value:
+    value = record.value
+    if value is not None and b"\n" not in value and is_json(value):
         return value, "topics"
     text = None if value is None else base64.b64encode(value).decode()
-    envelope = {"offset": record.offset, "timestamp": record.timestamp, "json": json, "base64": text}
+    envelope = {"offset": record.offset, "timestamp": record.timestamp, "base64": text}
     return orjson.dumps(envelope), "quarantine"

@@ -8,7 +8,6 @@ class Reason(StrEnum):
 
     NOT_JSON = "not_json"
     NOT_AN_OBJECT = "not_an_object"
-    BEYOND_LIMITS = "beyond_limits"
     NO_KEY = "no_key"
     ANOTHER_KIND = "another_kind"
     MISSING_FIELD = "missing_field"
@@ -17,12 +16,10 @@ class Reason(StrEnum):
 
 
 DESCRIPTIONS: dict[Reason, str] = {
-    Reason.NOT_JSON: "The bytes are not JSON.",
-    Reason.NOT_AN_OBJECT: "The JSON is not an object: a string that holds JSON, a list, a number, null.",
-    Reason.BEYOND_LIMITS: (
-        "The object is nested deeper than 1,000 levels, or has a number of more than 1,000 digits or a name of more "
-        "than 50,000 characters."
+    Reason.NOT_JSON: (
+        "The bytes are not JSON in UTF-8, or they are nested deeper than 1,024 levels or have a number beyond a double."
     ),
+    Reason.NOT_AN_OBJECT: "The JSON is not an object: a string that holds JSON, a list, a number, null.",
     Reason.NO_KEY: "The field that identifies the post is absent or null.",
     Reason.ANOTHER_KIND: "Of the fields this kind requires, none but the key is there: a row of another kind.",
     Reason.MISSING_FIELD: "A field that this kind requires is absent.",

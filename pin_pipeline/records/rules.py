@@ -1,7 +1,6 @@
 """The cleaning rules in plain Python: what becomes of a record, without Spark.
 
-The gateway refuses by them, and the auditor expects by them what the cleaning, which has them as Spark columns, should
-have made of a record.
+The gateway refuses by them, and the cleaning publishes by them.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ from typing import Any, NamedTuple
 import orjson
 
 from pin_pipeline.records.fields import Field, Integer, Magnitude, Number, PrefixedPath, Text, Timestamp
-from pin_pipeline.records.kind import Column, Combine, RecordKind
+from pin_pipeline.records.kind import Column, Combine, RecordKind, Together
 from pin_pipeline.records.reasons import Reason
 
 BLANKS = " \t\n\r\f\v\u00a0"
@@ -26,31 +25,37 @@ FACTORS = {"": 1, "k": 10**3, "m": 10**6, "b": 10**9}
 TIMESTAMP = re.compile(r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d(\.\d{1,6})?(Z|[+-](0\d|1[0-4]):[0-5]\d)?", re.ASCII)
 MAX_BIGINT = 2**63 - 1
 
-# What Spark's JSON parser reads: the defaults of Jackson's StreamReadConstraints.
-MAX_NESTING, MAX_NUMBER, MAX_NAME = 1_000, 1_000, 50_000
-STRING = re.compile(rb'"(?:[^"\\]|\\.)*"')
-NAME = re.compile(rb'("(?:[^"\\]|\\.)*")[ \t\r\n]*:')
-NUMBER = re.compile(rb"[0-9.eE+-]+")
-BRACKET = re.compile(rb"[\[{]|[\]}]")
-# A number of more than `MAX_NUMBER` characters shows in every hundredth of them.
-LONG_NUMBER = re.compile(rb"[0-9.eE+-]{10}")
-
 Values = list[Any]
 Row = tuple[object, ...]
 
 
 class Problem(NamedTuple):
-    """Why a record belongs into quarantine."""
+    """Why a record belongs into quarantine: the field that it is about, and that field's value as JSON."""
 
     reason: Reason
     field: str | None = None
+    value: str | None = None
 
     def __str__(self) -> str:
         return self.reason if self.field is None else f"{self.reason}: {self.field}"
 
 
+class Fit(NamedTuple):
+    """What is published of a record.
+
+    Attributes:
+        row: its cells in the order of the kind's columns.
+        apart: the names of what should go together, but does not in this record.
+        unknown: the names of its fields that the kind does not have.
+    """
+
+    row: Row
+    apart: tuple[str, ...] = ()
+    unknown: tuple[str, ...] = ()
+
+
 class Rules:
-    """What should become of the records of one kind."""
+    """What becomes of the records of one kind."""
 
     def __init__(self, kind: RecordKind) -> None:
         places = {field.name: place for place, field in enumerate(kind.fields)}
@@ -58,12 +63,17 @@ class Rules:
         self._others = [field.name for field in kind.fields if field.required and field.name != kind.key]
         self._fields = [(field.name, field.required, rule(field)) for field in kind.fields]
         self._columns = [_column(column, [places[name] for name in column.fields]) for column in kind.columns]
+        self._known = places.keys()
+        self._together = kind.together
 
-    def expected(self, value: bytes | None) -> Row | Problem:
-        """The published row of a record, in the order of the kind's columns, or why there must be none."""
-        record = _read(value or b"")
-        if isinstance(record, Problem):
-            return record
+    def judge(self, value: bytes | None) -> Fit | Problem:
+        """What is published of a record, or why nothing is; None is a tombstone."""
+        try:
+            record = orjson.loads(value or b"")
+        except orjson.JSONDecodeError:
+            return Problem(Reason.NOT_JSON)
+        if not isinstance(record, dict):
+            return Problem(Reason.NOT_AN_OBJECT)
         values: Values = []
         name = self._key
         try:
@@ -78,7 +88,10 @@ class Rules:
             return self._problem(record, Reason.WRONG_TYPE, name)
         except ValueError:
             return self._problem(record, Reason.INVALID_VALUE, name)
-        return tuple([column(values) for column in self._columns])
+        row = tuple([column(values) for column in self._columns])
+        apart = tuple([pair.name for pair in self._together if _is_apart(pair, record)])
+        unknown = () if record.keys() <= self._known else tuple([name for name in record if name not in self._known])
+        return Fit(row, apart, unknown)
 
     def _problem(self, record: dict[str, object], reason: Reason, field: str) -> Problem:
         """The problem of the record as a whole, else that of the field."""
@@ -86,39 +99,12 @@ class Rules:
             return Problem(Reason.NO_KEY, self._key)
         if not any(name in record for name in self._others):
             return Problem(Reason.ANOTHER_KIND)
-        return Problem(reason, field)
+        return Problem(reason, field, orjson.dumps(record[field]).decode() if field in record else None)
 
 
-def _read(value: bytes) -> dict[str, object] | Problem:
-    try:
-        record = orjson.loads(value)
-    except orjson.JSONDecodeError:
-        return Problem(Reason.NOT_JSON)
-    if not isinstance(record, dict):
-        return Problem(Reason.NOT_AN_OBJECT)
-    return Problem(Reason.BEYOND_LIMITS) if len(value) > MAX_NESTING and _beyond_limits(value) else record
-
-
-def _beyond_limits(value: bytes) -> bool:
-    """Whether JSON text is more than Spark's parser reads; what is cheap to say of every record comes first."""
-    if value.count(b"[") + value.count(b"{") > MAX_NESTING:
-        depth = deepest = 0
-        for bracket in BRACKET.findall(STRING.sub(b"", value)):
-            depth += 1 if bracket in b"[{" else -1
-            deepest = max(deepest, depth)
-        if deepest > MAX_NESTING:
-            return True
-    if LONG_NUMBER.search(value[::100]) and any(
-        _digits(number) > MAX_NUMBER for number in NUMBER.findall(STRING.sub(b" ", value))
-    ):
-        return True
-    return len(value) > MAX_NAME and any(len(orjson.loads(name)) > MAX_NAME for name in NAME.findall(value))
-
-
-def _digits(number: bytes) -> int:
-    """How many digits Jackson counts: all but the zero before the point."""
-    digits = number.translate(None, b".eE+-")
-    return len(digits) - digits.startswith(b"0")
+def _is_apart(pair: Together, record: dict[str, object]) -> bool:
+    (one, other), (value, others) = pair.fields, pair.values
+    return (record.get(one) == value) != (record.get(other) == others)
 
 
 def _column(column: Column, places: list[int]) -> Callable[[Values], object]:

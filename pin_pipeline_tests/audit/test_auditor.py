@@ -8,8 +8,7 @@ from random import Random
 import pytest
 
 from pin_pipeline.audit.findings import Breach, Position
-from pin_pipeline.audit.tables import Published, Tables
-from pin_pipeline_tests.audit.world import World, good_world
+from pin_pipeline_tests.audit.world import InTable, World, good_world
 
 Plant = Callable[[World, Random], tuple[set[Position], set[Breach]]]
 WORLDS = 100
@@ -17,37 +16,37 @@ WORLDS = 100
 
 def drop_on_s3(world: World, random: Random) -> tuple[set[Position], set[Breach]]:
     """A record that is on the topic is not on S3; it may leave a row or a quarantined record without an origin."""
-    record = world.landed[0].pop(random.randrange(len(world.landed[0]) - 1))
+    record = world.records[0].pop(random.randrange(len(world.records[0]) - 1))
     return {Position(0, record.offset)}, {Breach.DROPPED}
 
 
 def double_on_s3(world: World, random: Random) -> tuple[set[Position], set[Breach]]:
-    number = random.randrange(len(world.landed[1]))
-    record = world.landed[1][number]
-    world.landed[1].insert(number + random.randrange(2), record)
+    number = random.randrange(len(world.records[1]))
+    record = world.records[1][number]
+    world.records[1].insert(number + random.randrange(2), record)
     return {Position(1, record.offset)}, {Breach.DOUBLED}
 
 
 def flip_on_s3(world: World, random: Random) -> tuple[set[Position], set[Breach]]:
-    number = random.choice([number for number, record in enumerate(world.landed[0]) if record.value])
-    record = world.landed[0][number]
+    number = random.choice([number for number, record in enumerate(world.records[0]) if record.value])
+    record = world.records[0][number]
     assert record.value
     at = random.randrange(len(record.value))
     flipped = record.value[:at] + bytes([record.value[at] ^ 1]) + record.value[at + 1 :]
-    world.landed[0][number] = record._replace(value=flipped)
+    world.records[0][number] = record._replace(value=flipped)
     return {Position(0, record.offset)}, {Breach.ALTERED}
 
 
 def truncate_on_s3(world: World, random: Random) -> tuple[set[Position], set[Breach]]:
-    number = random.choice([number for number, record in enumerate(world.landed[0]) if record.value])
-    record = world.landed[0][number]
+    number = random.choice([number for number, record in enumerate(world.records[0]) if record.value])
+    record = world.records[0][number]
     assert record.value
-    world.landed[0][number] = record._replace(value=record.value[: random.randrange(len(record.value))])
+    world.records[0][number] = record._replace(value=record.value[: random.randrange(len(record.value))])
     return {Position(0, record.offset)}, {Breach.ALTERED}
 
 
 def swap_on_s3(world: World, random: Random) -> tuple[set[Position], set[Breach]]:
-    records = world.landed[1]
+    records = world.records[1]
     one, other = random.sample(range(len(records)), 2)
     while records[one].value == records[other].value:
         one, other = random.sample(range(len(records)), 2)
@@ -57,46 +56,46 @@ def swap_on_s3(world: World, random: Random) -> tuple[set[Position], set[Breach]
 
 
 def drop_from_the_table(world: World, random: Random) -> tuple[set[Position], set[Breach]]:
-    row = world.tables.published.pop(random.choice(list(world.tables.published)))
+    row = world.published.pop(random.choice(list(world.published)))
     return {row.position}, {Breach.LOST}
 
 
 def drop_from_quarantine(world: World, random: Random) -> tuple[set[Position], set[Breach]]:
-    position = random.choice(list(world.tables.quarantined))
-    world.tables.quarantined.pop(position)
+    position = random.choice(list(world.quarantined))
+    world.quarantined.pop(position)
     return {position}, {Breach.LOST}
 
 
 def alter_a_cell(world: World, random: Random) -> tuple[set[Position], set[Breach]]:
-    key = random.choice(list(world.tables.published))
-    position, (ind, country, *others) = world.tables.published[key]
-    world.tables.published[key] = Published(position, (ind, f"{country}!", *others))
+    key = random.choice(list(world.published))
+    position, (ind, country, *others) = world.published[key]
+    world.published[key] = InTable(position, (ind, f"{country}!", *others))
     return {position}, {Breach.ALTERED}
 
 
 def alter_bytes_in_quarantine(world: World, random: Random) -> tuple[set[Position], set[Breach]]:
-    position = random.choice(list(world.tables.quarantined))
-    record = world.tables.quarantined[position]
-    world.tables.quarantined[position] = record._replace(value=(record.value or b"") + b" ")
+    position = random.choice(list(world.quarantined))
+    record = world.quarantined[position]
+    world.quarantined[position] = record._replace(value=(record.value or b"") + b" ")
     return {position}, {Breach.ALTERED}
 
 
 def quarantine_what_fits(world: World, random: Random) -> tuple[set[Position], set[Breach]]:
-    row = random.choice(list(world.tables.published.values()))
-    some = next(iter(world.tables.quarantined.values()))
-    world.tables.quarantined[row.position] = some
+    row = random.choice(list(world.published.values()))
+    some = next(iter(world.quarantined.values()))
+    world.quarantined[row.position] = some
     return {row.position}, {Breach.MISJUDGED}
 
 
 def quarantine_for_another_reason(world: World, random: Random) -> tuple[set[Position], set[Breach]]:
-    position = random.choice(list(world.tables.quarantined))
-    world.tables.quarantined[position] = world.tables.quarantined[position]._replace(reason="no_reason")
+    position = random.choice(list(world.quarantined))
+    world.quarantined[position] = world.quarantined[position]._replace(reason="no_reason")
     return {position}, {Breach.MISJUDGED}
 
 
 def invent_a_row(world: World, random: Random) -> tuple[set[Position], set[Breach]]:
-    _, row = random.choice(list(world.tables.published.values()))
-    world.tables.published[999] = Published(Position(1, 5), (999, *row[1:]))
+    _, row = random.choice(list(world.published.values()))
+    world.published[999] = InTable(Position(1, 5), (999, *row[1:]))
     return {Position(1, 5)}, {Breach.INVENTED}
 
 
@@ -140,7 +139,7 @@ def test_where_all_went_well_nothing_is_found_and_the_counts_add_up() -> None:
 
 def test_what_the_cleaning_has_not_read_is_waiting_and_not_lost() -> None:
     world = good_world(Random(1))
-    world.tables = Tables()
+    world.published, world.quarantined, world.last_keys = {}, {}, {}
     findings = world.audit()
     assert findings.defects == []
     assert (findings.total("landed"), findings.total("waiting")) == (0, 80)
@@ -159,17 +158,17 @@ def test_records_that_aged_out_of_the_topic_are_followed_from_s3_on() -> None:
     world = good_world(Random(3))
     world.topic[0] = world.topic[0][25:]
     assert world.audit().defects == []
-    position = next(row.position for row in world.tables.published.values())
-    world.tables.published = {key: row for key, row in world.tables.published.items() if row.position != position}
+    position = next(row.position for row in world.published.values())
+    world.published = {key: row for key, row in world.published.items() if row.position != position}
     assert position in {defect.position for defect in world.audit().defects}
 
 
 def test_what_earlier_rules_have_quarantined_is_replayable_and_no_breach() -> None:
     world = good_world(Random(4))
-    row = next(iter(world.tables.published.values()))
-    some = next(iter(world.tables.quarantined.values()))
-    del world.tables.published[row.row[0]]
-    world.tables.quarantined[row.position] = some._replace(rules_version="earlier")
+    row = next(iter(world.published.values()))
+    some = next(iter(world.quarantined.values()))
+    del world.published[row.row[0]]
+    world.quarantined[row.position] = some._replace(rules_version="earlier")
     findings = world.audit()
     assert findings.total("replayable") == 1
     assert Breach.MISJUDGED not in {defect.breach for defect in findings.defects}
@@ -179,8 +178,8 @@ def test_what_earlier_rules_have_quarantined_is_replayable_and_no_breach() -> No
 def test_a_partition_that_nothing_came_on_is_not_read_again() -> None:
     world = good_world(Random(5))
     ends = {number: partition.next_offset for number, partition in world.audit().partitions.items()}
-    world.landed.clear()
-    world.landed.update({0: [], 1: []})
+    world.records.clear()
+    world.records.update({0: [], 1: []})
     again = world.audit(ends)
     assert again.defects == []
     assert {number: partition.next_offset for number, partition in again.partitions.items()} == ends

@@ -5,19 +5,38 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import groupby
 from random import Random
-from typing import Any
+from typing import Any, NamedTuple
+
+import pyarrow as pa
 
 from pin_pipeline.audit.auditor import audit
+from pin_pipeline.audit.expected import schema
 from pin_pipeline.audit.findings import Findings, Position
 from pin_pipeline.audit.objects import Landed
-from pin_pipeline.audit.tables import Published, Quarantined, Tables
+from pin_pipeline.audit.tables import OFFSET, PARTITION, Published, Quarantined, Tables
 from pin_pipeline.lakehouse.version import rules_version
 from pin_pipeline.records import GEO
-from pin_pipeline.records.rules import Problem, Rules
+from pin_pipeline.records.rules import Problem, Row, Rules
 from pin_pipeline_tests.rows import geo, user
 
 FOLDER = "topics/t.geo/partition={}/"
+OBJECT = 10
+
+
+class Record(NamedTuple):
+    """A landed record."""
+
+    offset: int
+    value: bytes | None
+
+
+class InTable(NamedTuple):
+    """A published row."""
+
+    position: Position
+    row: Row
 
 
 @dataclass
@@ -25,11 +44,13 @@ class World:
     """What is on the topic, on S3 and in the tables; the auditor asks it as it asks the real parts."""
 
     topic: dict[int, list[tuple[int, bytes | None]]] = field(default_factory=dict)
-    landed: dict[int, list[Landed]] = field(default_factory=dict)
-    tables: Tables = field(default_factory=Tables)
+    records: dict[int, list[Record]] = field(default_factory=dict)
+    published: dict[Any, InTable] = field(default_factory=dict)
+    quarantined: dict[Position, Quarantined] = field(default_factory=dict)
+    last_keys: dict[str, str] = field(default_factory=dict)
 
     def partitions(self) -> list[int]:
-        return sorted(self.landed)
+        return sorted(self.records)
 
     def begin(self, partition: int) -> int:
         return self.topic[partition][0][0]
@@ -40,12 +61,32 @@ class World:
     def messages(self, partition: int, first: int) -> Iterator[tuple[int, bytes | None]]:
         return iter([message for message in self.topic[partition] if message[0] >= first])
 
-    def records(self, partition: int, first: int) -> Iterator[Landed]:
-        return iter([record for record in self.landed[partition] if record.offset >= first])
+    def landed(self, partition: int, first: int) -> Iterator[Landed]:
+        """The landed records as objects of ten offsets; where one is missing or doubled, another object begins."""
+        records = [record for record in self.records[partition] if record.offset >= first]
+        ordinals = enumerate(records)
+        for _, group in groupby(ordinals, lambda each: (each[1].offset - each[0], each[1].offset // OBJECT)):
+            of_object = [record for _, record in group]
+            begin = of_object[0].offset
+            yield Landed(key(partition, begin), begin, [record.value for record in of_object])
+
+    def tables(self) -> Tables:
+        names = [column.name for column in GEO.columns]
+        rows = [
+            dict(zip(names, row, strict=True)) | {PARTITION: position.partition, OFFSET: position.offset}
+            for position, row in self.published.values()
+        ]
+        types = [*schema(GEO), pa.field(PARTITION, pa.int32()), pa.field(OFFSET, pa.int64())]
+        published = Published(GEO, pa.Table.from_pylist(rows, pa.schema(types)))
+        return Tables(published, self.quarantined, last_keys=self.last_keys)
 
     def audit(self, since: dict[int, int] | None = None) -> Findings:
         parts: Any = self
-        return audit(GEO, parts, parts, self.tables, since or {})
+        return audit(GEO, parts, parts, self.tables(), since or {})
+
+
+def key(partition: int, offset: int) -> str:
+    return f"{FOLDER.format(partition)}t.geo+{partition}+{offset:010d}.json"
 
 
 def good_world(random: Random, records: int = 40, partitions: int = 2) -> World:
@@ -57,18 +98,14 @@ def good_world(random: Random, records: int = 40, partitions: int = 2) -> World:
             json.dumps(geo(random.randrange(12), country=f"Land {number}")).encode() for number in range(records)
         ]
         values = [random.choice(dirty) if random.random() < 0.2 else value for value in values]
-        folder = FOLDER.format(partition)
         world.topic[partition] = list(enumerate(values))
-        world.landed[partition] = [
-            Landed(offset, value, folder, f"{folder}t.geo+{partition}+{offset - offset % 10:010d}.json")
-            for offset, value in world.topic[partition]
-        ]
-        world.tables.last_keys[folder] = world.landed[partition][-1].key
+        world.records[partition] = [Record(offset, value) for offset, value in world.topic[partition]]
+        world.last_keys[FOLDER.format(partition)] = key(partition, records - 1)
     for offset, partition in sorted((offset, number) for number in world.topic for offset, _ in world.topic[number]):
         value, position = world.topic[partition][offset][1], Position(partition, offset)
-        expected = rules.expected(value)
-        if isinstance(expected, Problem):
-            world.tables.quarantined[position] = Quarantined(expected.reason, expected.field, value, rules_version(GEO))
+        outcome = rules.judge(value)
+        if isinstance(outcome, Problem):
+            world.quarantined[position] = Quarantined(outcome.reason, outcome.field, value, rules_version(GEO))
         else:
-            world.tables.published[expected[0]] = Published(position, expected)
+            world.published[outcome.row[0]] = InTable(position, outcome.row)
     return world

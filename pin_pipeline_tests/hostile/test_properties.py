@@ -32,7 +32,7 @@ from pin_pipeline_tests.lakehouse.landed import Row, put, run_clean, table, tota
 from pin_pipeline_tests.rows import geo
 
 Session = Callable[[], SparkSession]
-STEPS: list[tuple[ModuleType, str]] = [(clean, "read_lines"), (quarantine, "add"), (clean, "_publish")]
+STEPS: list[tuple[ModuleType, str]] = [(clean, "read_objects"), (quarantine, "add"), (clean, "_publish")]
 
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=20),
@@ -188,4 +188,4 @@ def switch_off(monkeypatch: pytest.MonkeyPatch, protection: str) -> None:
         case "gaps":
             monkeypatch.setattr("pin_pipeline_tests.lakehouse.landed.chunks", without_gaps)
         case "latest":
-            monkeypatch.setattr(functions, "max_by", functions.min_by)
+            monkeypatch.setattr(functions, "max", functions.min)

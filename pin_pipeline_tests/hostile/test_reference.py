@@ -14,7 +14,6 @@ from pin_pipeline.emulation import synthetic
 from pin_pipeline.environment import Settings
 from pin_pipeline.records import KINDS
 from pin_pipeline.records.fields import Field, Integer, Magnitude, Number, PrefixedPath, Text, Timestamp
-from pin_pipeline.records.rules import Problem, Rules
 from pin_pipeline_tests import reference
 from pin_pipeline_tests.hostile.strings import STRINGS
 from pin_pipeline_tests.lakehouse.landed import put, run_clean, table, totals
@@ -87,13 +86,10 @@ def test_spark_cleans_as_plain_python_does_cell_by_cell(settings: Settings, sess
     values = [json.dumps(row, ensure_ascii=bool(number % 2)).encode() for number, row in enumerate(rows)]
     put(settings, kind, values)
     report = run_clean(settings, session, kind)["cleaned/" + kind]
-    rules, expected = Rules(KINDS[kind]), {}
-    misfits = {
-        offset: outcome for offset, value in enumerate(values) if isinstance(outcome := rules.expected(value), Problem)
-    }
-    for offset, row in enumerate(rows):
-        if offset not in misfits:
-            expected[offset] = reference.CLEAN[kind](row)
+    names = [field.name for field in KINDS[kind].fields]
+    problems = {offset: reference.problem(names, row) for offset, row in enumerate(rows)}
+    misfits = {offset: problem for offset, problem in problems.items() if problem is not None}
+    expected = {offset: reference.CLEAN[kind](row) for offset, row in enumerate(rows) if offset not in misfits}
     assert totals(report) == (len(rows), len(expected), 0, len(misfits), 0)
     assert len(misfits) > 1_000
     columns = [column.name for column in KINDS[kind].columns]
@@ -103,5 +99,5 @@ def test_spark_cleans_as_plain_python_does_cell_by_cell(settings: Settings, sess
     }
     quarantined = table(settings, f"quarantine/{kind}", "select source_offset, reason, field, bytes from t")
     assert {row["source_offset"]: (row["reason"], row["field"], row["bytes"]) for row in quarantined} == {
-        offset: (problem.reason.value, problem.field, values[offset]) for offset, problem in misfits.items()
+        offset: (*problem, values[offset]) for offset, problem in misfits.items()
     }

@@ -136,7 +136,7 @@ def _fits(row: Any) -> bool:
 @pytest.mark.parametrize(
     ("where", "step", "done"),
     [
-        (module, "read_lines", True),
+        (module, "read_objects", True),
         (quarantine, "add", True),
         (module, "_publish", False),
         (module, "_publish", True),

@@ -23,7 +23,7 @@ from pin_pipeline.records.fields import Number, Text
 from pin_pipeline.records.kind import published
 from pin_pipeline.records.page import page
 from pin_pipeline.records.reasons import Reason
-from pin_pipeline.records.rules import Problem, Rules
+from pin_pipeline.records.rules import Fit, Problem, Rules
 from pin_pipeline_tests.lakehouse.landed import put, run_clean, table, totals
 from pin_pipeline_tests.rows import geo
 
@@ -70,10 +70,10 @@ def test_the_source_table_the_gateway_the_docs_and_the_ui_follow(edited: RecordK
 
 def test_the_rules_follow_in_plain_python_and_are_another_version(edited: RecordKind) -> None:
     rules = Rules(edited)
-    row = rules.expected(json.dumps(geo(country="Atlantis", altitude=12)).encode())
-    assert isinstance(row, tuple)
-    assert (row[1], row[-1]) == (None, 12.0)
-    assert rules.expected(json.dumps(geo(altitude=9001)).encode()) == Problem(Reason.INVALID_VALUE, "altitude")
+    fit = rules.judge(json.dumps(geo(country="Atlantis", altitude=12)).encode())
+    assert isinstance(fit, Fit)
+    assert (fit.row[1], fit.row[-1], fit.unknown) == (None, 12.0, ())
+    assert rules.judge(json.dumps(geo(altitude=9001)).encode()) == Problem(Reason.INVALID_VALUE, "altitude", "9001")
     assert rules_version(edited) != rules_version(GEO)
 
 
