@@ -17,7 +17,7 @@ def produce(settings: Settings, kind: str, values: Sequence[Any], partition: int
     try:
         for value in values:
             raw = value if value is None or isinstance(value, bytes) else json.dumps(value).encode()
-            producer.send(settings.topic(kind), raw, key=b"k", partition=partition)
+            producer.send(settings.topic(kind), raw, key=b"1", partition=partition)
         producer.flush()
     finally:
         producer.close()

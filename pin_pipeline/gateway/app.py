@@ -8,10 +8,12 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 
 from pin_pipeline import environment
-from pin_pipeline.gateway import health, posts, topics
+from pin_pipeline.gateway import consuming, health, posts, topics
+from pin_pipeline.gateway.consumers import Consumers
 from pin_pipeline.gateway.errors import add_error_handlers
 from pin_pipeline.gateway.kafka import Broker
 from pin_pipeline.gateway.limits import InFlight
+from pin_pipeline.gateway.stage import StagePrefix
 
 
 @asynccontextmanager
@@ -19,7 +21,9 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     app.state.settings = environment.load()
     broker = Broker(app.state.settings.kafka_bootstrap)
     app.state.broker, app.state.in_flight = broker, InFlight()
+    app.state.consumers = Consumers(app.state.settings.kafka_bootstrap)
     yield
+    await app.state.consumers.close()
     await broker.close()
 
 
@@ -32,8 +36,11 @@ def create_app() -> FastAPI:
     )
     add_error_handlers(app)
     app.include_router(topics.router)
+    app.include_router(consuming.router)
     app.include_router(posts.router())
     app.include_router(health.router)
+    pages = filter(None, (app.openapi_url, app.docs_url, app.redoc_url))
+    app.add_middleware(StagePrefix, paths=[*app.openapi()["paths"], *pages])
     return app
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pin_pipeline.gateway.media import JSON_TYPES, REPLY_TYPES
+from pin_pipeline.gateway.media import BINARY_TYPES, JSON_TYPES, REPLY_TYPES, Embedded
 
 Responses = dict[int | str, dict[str, Any]]
 
@@ -59,20 +59,60 @@ DESCRIBE_TOPIC: Responses = {
     **_COMMON,
 }
 
+OF_INSTANCE: Responses = {
+    404: _error(40403, "The consumer instance is not found."),
+    409: _error(40903, "The consumer cannot do this now, such as to read without a subscription."),
+    422: _error(422, "The body or a parameter is not what it should be."),
+    503: _COMMON[503],
+}
+CREATE_CONSUMER: Responses = {
+    200: _response(
+        "The instance.",
+        _object(instance_id=_TEXT, base_uri=_TEXT),
+        {"instance_id": "mine", "base_uri": "http://127.0.0.1:8082/consumers/readers/instances/mine"},
+    ),
+    409: _error(40902, "The group has an instance of that name."),
+    422: OF_INSTANCE[422],
+    429: _error(42901, "There are too many instances."),
+}
+_CONSUMED = _object(topic=_TEXT, key={}, value={}, partition=_INTEGER, offset=_INTEGER)
+READ_RECORDS: Responses = {
+    200: {
+        "description": "The next records.",
+        "content": _content(
+            tuple(embedded.media_type for embedded in Embedded),
+            _array(_CONSUMED),
+            [{"topic": "pinterest.geo", "key": None, "value": {"ind": 7528}, "partition": 0, "offset": 17}],
+        ),
+    },
+    406: _error(40601, "The consumer embeds records in another format than Accept takes."),
+    500: _error(50002, "A record is not what the consumer's format says."),
+    **OF_INSTANCE,
+}
+
 _RECORD = _object("value", value={}, key={}, partition=_OPTIONAL_INTEGER)
+_BASE64 = {"type": ["string", "null"], "contentEncoding": "base64"}
+_BINARY_RECORD = _object("value", value=_BASE64, key=_BASE64, partition=_OPTIONAL_INTEGER)
 PRODUCE_BODY: dict[str, Any] = {
     "requestBody": {
         "required": True,
-        "content": _content(
-            JSON_TYPES,
-            _object(records={**_array(_RECORD), "minItems": 1}),
-            {
-                "records": [
-                    {"value": {"ind": 7528, "country": "Albania"}},
-                    {"key": 7528, "value": "text", "partition": 0},
-                ]
-            },
-        ),
+        "content": {
+            **_content(
+                JSON_TYPES,
+                _object(records={**_array(_RECORD), "minItems": 1}),
+                {
+                    "records": [
+                        {"value": {"ind": 7528, "country": "Albania"}},
+                        {"key": 7528, "value": "text", "partition": 0},
+                    ]
+                },
+            ),
+            **_content(
+                BINARY_TYPES,
+                _object(records={**_array(_BINARY_RECORD), "minItems": 1}),
+                {"records": [{"key": "NzUyOA==", "value": "eyJpbmQiOjc1Mjh9"}]},
+            ),
+        },
     }
 }
 
@@ -109,7 +149,7 @@ PRODUCE: Responses = {
     400: _error(400, "The body is not JSON."),
     **_NO_TOPIC,
     413: _error(413, "The body is too large."),
-    415: _error(415, "The records are not embedded as JSON."),
+    415: _error(415, "The records are embedded neither as JSON nor as binary."),
     422: _error(422, "The body is no produce request."),
     429: _error(42901, "Too many records wait for the broker; send this again after Retry-After seconds."),
     **_COMMON,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 from collections.abc import Iterator
@@ -9,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pin_pipeline.gateway.errors import malformed, unprocessable
+from pin_pipeline.gateway.media import Embedded
 
 RECORD_FIELDS = ("value", "key", "partition")
 _LINE_BREAKS = str.maketrans("", "", "\r\n")
@@ -17,43 +19,49 @@ _WHITESPACE = re.compile(r"[ \t\r\n]*")
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One record of a request: its JSON texts as sent, and its value decoded, for choosing a partition."""
+    """One record of a request: its key and value as they go to the topic, None for none.
 
-    value: bytes
+    Of a value embedded as JSON also what it says, for choosing a partition.
+    """
+
+    value: bytes | None
     key: bytes | None
     partition: int | None
-    decoded: Any
+    decoded: Any = None
 
 
-def read_records(body: bytes) -> list[Record]:
+def read_records(body: bytes, embedded: Embedded) -> list[Record]:
     """The records of `{"records": [{"value": ..., "key"?: ..., "partition"?: ...}, ...]}`, in order.
+
+    Embedded as JSON, a key and a value go to the topic in the very text they were sent in; embedded as binary, they are
+    base64 or null.
 
     Raises:
         ApiError: 400 where the body is not JSON, 422 where it is not a produce request.
     """
     try:
-        return _request(_Text(body.decode()))
+        return _request(_Text(body.decode()), embedded)
     except RecursionError:
         raise malformed("it is nested too deep to read") from None
     except ValueError as error:
         raise malformed(str(error)) from error
 
 
-def _request(text: _Text) -> list[Record]:
+def _request(text: _Text, embedded: Embedded) -> list[Record]:
     records: list[Record] | None = None
     for name in text.members("the body"):
         if name != "records":
             raise unprocessable(f"the body has a field {name!r}; expected 'records' only")
         if records is not None:
             raise unprocessable("the body has the field 'records' twice")
-        records = [_record(text, f"records[{position}]") for position in text.elements("records")]
+        records = [_record(text, f"records[{position}]", embedded) for position in text.elements("records")]
     text.expect_end()
     if not records:
         raise unprocessable("the body has no records; expected {'records': [{'value': ...}, ...]}")
     return records
 
 
-def _record(text: _Text, where: str) -> Record:
+def _record(text: _Text, where: str, embedded: Embedded) -> Record:
     found: dict[str, tuple[Any, str]] = {}
     for name in text.members(where):
         if name not in RECORD_FIELDS:
@@ -68,7 +76,18 @@ def _record(text: _Text, where: str) -> Record:
     if partition is not None and (type(partition) is not int or partition < 0):
         raise unprocessable(f"{where} has partition {partition_text:.40}; expected a whole number from 0")
     decoded, value = found["value"]
+    if embedded is Embedded.BINARY:
+        return Record(_bytes(decoded, f"the value of {where}"), _bytes(key, f"the key of {where}"), partition)
     return Record(one_line(value), None if key is None else one_line(key_text), partition, decoded)
+
+
+def _bytes(text: Any, where: str) -> bytes | None:  # noqa: ANN401 - any JSON value
+    if text is None:
+        return None
+    try:
+        return base64.b64decode(text, validate=True)
+    except (TypeError, ValueError):
+        raise unprocessable(f"{where} is {text!r:.40}; expected base64 or null") from None
 
 
 def one_line(text: str) -> bytes:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import orjson
 from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
 from kafka.errors import BrokerResponseError, KafkaError, TopicAuthorizationFailedError
 from starlette.exceptions import HTTPException
 
-from pin_pipeline.gateway.media import KAFKA_V2
+from pin_pipeline.gateway.media import KAFKA_V2, Embedded
 from pin_pipeline.records import RecordKind
 from pin_pipeline.records.reasons import DESCRIPTIONS
 from pin_pipeline.records.rules import Problem
@@ -46,10 +49,49 @@ def unprocessable(message: str) -> ApiError:
     return ApiError(422, 422, message)
 
 
+def unsupported(content_type: str | None, expected: Iterable[str]) -> ApiError:
+    """The body is in a media type that the route does not read."""
+    return ApiError(415, 415, f"cannot read Content-Type {content_type!r}; expected {', '.join(expected)}")
+
+
 def misfit(kind: RecordKind, problem: Problem) -> ApiError:
     """A record does not fit its kind, and would only go to quarantine."""
     named = "" if problem.field is None else f" (field {problem.field!r})"
     return unprocessable(f"no {kind.name} record: {problem.reason}{named}; {DESCRIPTIONS[problem.reason]}")
+
+
+def consumer_not_found(group: str, name: str) -> ApiError:
+    """There is no such instance, or it was removed because nobody used it."""
+    return ApiError(404, 40403, f"consumer instance {name!r} of group {group!r} not found; create it first")
+
+
+def consumer_exists(group: str, name: str) -> ApiError:
+    """The group has an instance of that name."""
+    return ApiError(409, 40902, f"consumer instance {name!r} already exists in group {group!r}; name it otherwise")
+
+
+def too_many_consumers(limit: int) -> ApiError:
+    """No more instances are kept."""
+    message = f"the gateway keeps {limit} consumer instances at most; remove one, or send this again later"
+    return ApiError(429, 42901, message, RETRY_AFTER)
+
+
+def illegal_state(message: str) -> ApiError:
+    """The consumer cannot do this now: no subscription, or one of another type."""
+    return ApiError(409, 40903, message)
+
+
+def format_mismatch(accept: str | None, embedded: Embedded) -> ApiError:
+    """The records are not embedded in what the caller takes."""
+    return ApiError(
+        406, 40601, f"this consumer embeds records as {embedded}, {embedded.media_type}; Accept is {accept!r}"
+    )
+
+
+def not_deserialized(where: str, message: str) -> ApiError:
+    """A record on the topic is not what the consumer's format says."""
+    hint = "read it by a consumer of format binary, or seek behind it"
+    return ApiError(500, NON_RETRIABLE, f"the record in {where} is not JSON: {message}; {hint}")
 
 
 def too_large(message: str) -> ApiError:
@@ -95,6 +137,13 @@ def add_error_handlers(app: FastAPI) -> None:
     @app.exception_handler(ApiError)
     async def api_error(_request: Request, error: ApiError) -> Response:
         return _reply(error.status, error.error_code, str(error), error.headers)
+
+    @app.exception_handler(RequestValidationError)
+    async def invalid_request(_request: Request, error: RequestValidationError) -> Response:
+        [first, *_] = error.errors()
+        where = ".".join(str(part) for part in first["loc"])
+        status = 400 if first["type"] == "json_invalid" else 422
+        return _reply(status, status, f"{where}: {first['msg']}")
 
     @app.exception_handler(HTTPException)
     async def http_error(request: Request, error: HTTPException) -> Response:

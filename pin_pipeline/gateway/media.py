@@ -2,15 +2,40 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
+
 KAFKA_V2 = "application/vnd.kafka.v2+json"
 KAFKA_JSON_V2 = "application/vnd.kafka.json.v2+json"
+KAFKA_BINARY_V2 = "application/vnd.kafka.binary.v2+json"
 REPLY_TYPES = (KAFKA_V2, "application/vnd.kafka+json", "application/json")
 JSON_TYPES = (KAFKA_JSON_V2, "application/vnd.kafka.json+json", "application/json")
+BINARY_TYPES = (KAFKA_BINARY_V2, "application/vnd.kafka.binary+json")
 
 
-def is_json(content_type: str | None) -> bool:
-    """Whether a Content-Type says that the records are embedded as JSON."""
-    return _media_type(content_type or "") in JSON_TYPES
+class Embedded(StrEnum):
+    """How keys and values are embedded: as the JSON they are, or any bytes in base64."""
+
+    JSON = "json"
+    BINARY = "binary"
+
+    @property
+    def media_type(self) -> str:
+        """The media type that says so."""
+        return KAFKA_JSON_V2 if self is Embedded.JSON else KAFKA_BINARY_V2
+
+
+def takes_embedded(accept: str | None, embedded: Embedded) -> bool:
+    """Whether an Accept header takes records that are embedded so."""
+    qualities = dict(_quality(part) for part in accept.split(",")) if accept else {"*/*": 1.0}
+    return _quality_of(embedded.media_type, qualities) > 0
+
+
+def embedded_as(content_type: str | None) -> Embedded | None:
+    """How a Content-Type says that the records are embedded; None where it says neither."""
+    said = media_type(content_type or "")
+    if said in BINARY_TYPES:
+        return Embedded.BINARY
+    return Embedded.JSON if said in JSON_TYPES else None
 
 
 def reply_type(accept: str | None) -> str | None:
@@ -31,11 +56,12 @@ def _quality(part: str) -> tuple[str, float]:
         name, _, value = parameter.partition("=")
         if name.strip().lower() == "q":
             try:
-                return _media_type(part), float(value)
+                return media_type(part), float(value)
             except ValueError:
-                return _media_type(part), 0.0
-    return _media_type(part), 1.0
+                return media_type(part), 0.0
+    return media_type(part), 1.0
 
 
-def _media_type(header: str) -> str:
+def media_type(header: str) -> str:
+    """The media type of a header, without its parameters."""
     return header.split(";", 1)[0].strip().lower()

@@ -11,10 +11,10 @@ from kafka.errors import KafkaError
 from pin_pipeline.gateway import contract
 from pin_pipeline.gateway.deliveries import Outcome
 from pin_pipeline.gateway.envelope import read_records
-from pin_pipeline.gateway.errors import ApiError, record_error_code, record_error_message
+from pin_pipeline.gateway.errors import ApiError, record_error_code, record_error_message, unsupported
 from pin_pipeline.gateway.kafka import Broker
 from pin_pipeline.gateway.limits import InFlight, read_body
-from pin_pipeline.gateway.media import JSON_TYPES, REPLY_TYPES, is_json, reply_type
+from pin_pipeline.gateway.media import BINARY_TYPES, JSON_TYPES, REPLY_TYPES, Embedded, embedded_as, reply_type
 
 router = APIRouter(tags=["topics"])
 
@@ -28,11 +28,13 @@ def accepted_reply_type(request: Request) -> str:
     return chosen
 
 
-def json_body_type(request: Request) -> None:
-    """Raises ApiError 415 where the records are not embedded as JSON."""
+def embedded_body(request: Request) -> Embedded:
+    """How the records are embedded. Raises ApiError 415 where Content-Type says neither JSON nor binary."""
     content_type = request.headers.get("content-type")
-    if not is_json(content_type):
-        raise ApiError(415, 415, f"cannot read Content-Type {content_type!r}; expected {', '.join(JSON_TYPES)}")
+    embedded = embedded_as(content_type)
+    if embedded is None:
+        raise unsupported(content_type, (*JSON_TYPES, *BINARY_TYPES))
+    return embedded
 
 
 ReplyType = Annotated[str, Depends(accepted_reply_type)]
@@ -55,18 +57,19 @@ async def describe_topic(topic: str, request: Request, media_type: ReplyType) ->
 
 @router.post(
     "/topics/{topic}",
-    dependencies=[Depends(json_body_type)],
     responses=contract.PRODUCE,
     openapi_extra=contract.PRODUCE_BODY,
 )
-async def produce(topic: str, request: Request, media_type: ReplyType) -> Response:
-    """Append records to a topic; each key and value arrives in the JSON text it was sent in.
+async def produce(
+    topic: str, request: Request, media_type: ReplyType, embedded: Annotated[Embedded, Depends(embedded_body)]
+) -> Response:
+    """Append records to a topic; each key and value arrives in the JSON text it was sent in, or as its base64 says.
 
     200 says that all replicas have every record that got an offset. A record with an `error_code` was refused
     (50002: sending it again will not help, 50003: it may).
     """
     body = await read_body(request)
-    records = read_records(body)
+    records = read_records(body, embedded)
     with cast("InFlight", request.app.state.in_flight).hold(len(body), len(records)):
         outcomes = await _broker(request).send(topic, records)
     offsets = [_offset(outcome) for outcome in outcomes]

@@ -52,6 +52,22 @@ def test_other_names_of_json_are_read_too(gateway: httpx.Client, settings: Setti
     assert reply.status_code == 200
 
 
+def test_bytes_are_produced_in_base64_and_a_null_is_a_tombstone(
+    gateway: httpx.Client, settings: Settings, messages: Callable[[str], Messages]
+) -> None:
+    body = b'{"records":[{"key":"azE=","value":"/wAK"},{"key":"azE=","value":null}]}'
+    binary = {"Content-Type": "application/vnd.kafka.binary.v2+json"}
+    reply = gateway.post(f"/topics/{settings.topic('pin')}", content=body, headers=binary)
+    assert [offset["error_code"] for offset in reply.json()["offsets"]] == [None, None]
+    [stored] = [found for found in messages(settings.topic("pin")).values() if found]
+    assert stored == [(b"k1", b"\xff\x00\n"), (b"k1", None)]
+    for wrong in (b'"*"', b'"YQ"', b"1", b'{"a":1}'):
+        refused = gateway.post(
+            f"/topics/{settings.topic('pin')}", content=b'{"records":[{"value":%s}]}' % wrong, headers=binary
+        )
+        assert_error(refused, 422, 422, "the value of records[0]", "base64")
+
+
 @pytest.mark.parametrize(
     ("accept", "media_type"),
     [
@@ -220,7 +236,8 @@ def test_the_gateway_is_healthy_and_ready(gateway: httpx.Client) -> None:
 
 def test_the_openapi_page_describes_the_routes_with_examples(gateway: httpx.Client) -> None:
     paths = gateway.get("/openapi.json").json()["paths"]
-    assert set(paths) == {"/topics", "/topics/{topic}", "/pin/", "/geo/", "/user/", "/health", "/ready"}
+    assert {"/topics", "/topics/{topic}", "/pin/", "/geo/", "/user/", "/health", "/ready"} < set(paths)
+    assert "/consumers/{group}/instances/{name}/records" in paths
     produce = paths["/topics/{topic}"]["post"]
     example = produce["requestBody"]["content"]["application/vnd.kafka.json.v2+json"]["example"]
     assert example["records"]
