@@ -7,7 +7,7 @@ import dagster as dg
 
 from pin_pipeline.assets.cleaned import cleaned_key
 from pin_pipeline.assets.common import check_result
-from pin_pipeline.quality.inspect import DESCRIPTIONS, cleaned_tables, inspect
+from pin_pipeline.quality.inspect import DESCRIPTIONS, cleaned_tables, complete_posts, inspect
 from pin_pipeline.records import KINDS, RecordKind
 from pin_pipeline.resources.lake import LakeResource
 
@@ -24,9 +24,10 @@ def _specs(kind: RecordKind) -> Iterator[dg.AssetCheckSpec]:
 def quality(context: dg.AssetCheckExecutionContext, lake: LakeResource) -> Iterator[dg.AssetCheckResult]:
     """Scan each of the selected tables once."""
     tables, selected = cleaned_tables(lake.tables()), context.selected_asset_check_keys
+    complete = complete_posts(tables)
     for kind in KINDS.values():
         key = cleaned_key(kind)
         if any(check.asset_key == key for check in selected):
-            for check in inspect(kind, tables, datetime.now(UTC)):
+            for check in inspect(kind, tables[kind.name], complete, datetime.now(UTC)):
                 if dg.AssetCheckKey(key, check.name) in selected:
                     yield check_result(key, check)

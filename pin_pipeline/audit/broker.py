@@ -11,7 +11,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Topic
 GROUP = "pin-pipeline-audit"
 ANSWER_SECONDS = 10
 STALL_SECONDS = 60
-POLL_SECONDS = 0.05
+POLL_SECONDS = 0.01
 BATCH = 2_000
 
 # Not private, but how librdkafka names the codes that are its own.

@@ -32,15 +32,25 @@ def cleaned_tables(lake: Lake) -> dict[str, Snapshot]:
     return {kind: table for kind, table in tables.items() if table is not None}
 
 
-def inspect(kind: RecordKind, tables: Mapping[str, Snapshot], now: datetime) -> Iterator[Check]:
-    """The checks of a kind's table, which must be one of the cleaned `tables`."""
-    table = tables[kind.name]
+def complete_posts(tables: Mapping[str, Snapshot]) -> int:
+    """How many posts are in all of the cleaned tables."""
+    if tables.keys() != KINDS.keys():
+        return 0
+    (first, *others), named = KINDS, dict(tables)
+    in_all = " and ".join(f"ind in (select ind from {name})" for name in others)  # noqa: S608 - our own
+    table = named.pop(first)
+    counted = table.query(f"select count(*) as posts from t where {in_all}", **named)  # noqa: S608 - our own
+    return int(counted["posts"][0].as_py())
+
+
+def inspect(kind: RecordKind, table: Snapshot, complete: int, now: datetime) -> Iterator[Check]:
+    """The checks of a kind's cleaned table, when so many posts are complete."""
     counts = table.query(_scan(kind)).to_pylist()[0]
     yield _keys(counts)
     yield _filled(kind, counts)
     for expectation in kind.expectations:
         yield _met(table, expectation, counts)
-    yield _complete(kind, tables)
+    yield _complete(table.rows, complete)
     came = arrivals(table.commits())
     yield fresh(came, now)
     yield usual_volume(came)
@@ -97,14 +107,7 @@ def _sample(table: Snapshot, expectation: Expectation) -> str:
     return markdown(table.query(sql))
 
 
-def _complete(kind: RecordKind, tables: Mapping[str, Snapshot]) -> Check:
-    table, others = tables[kind.name], {name: table for name, table in tables.items() if name != kind.name}
-    complete = 0
-    if others.keys() | {kind.name} == KINDS.keys():
-        in_all = " and ".join(f"ind in (select ind from {name})" for name in others)  # noqa: S608 - our own
-        sql = f"select count(*) as posts from t where {in_all}"  # noqa: S608 - our own
-        counted = table.query(sql, **others)
-        complete = counted["posts"][0].as_py()
-    share = complete / table.rows if table.rows else 1.0
-    metadata: Metadata = {"posts": table.rows, "in_all_three": complete, "share": round(share, 4), "at_least": COMPLETE}
+def _complete(rows: int, complete: int) -> Check:
+    share = complete / rows if rows else 1.0
+    metadata: Metadata = {"posts": rows, "in_all_three": complete, "share": round(share, 4), "at_least": COMPLETE}
     return Check("posts_complete", share >= COMPLETE, metadata, Severity.WARN)

@@ -61,17 +61,17 @@ def _rule(field: Field) -> str:
 
 @_rule.register
 def _(field: Text) -> str:
-    return f"text; null where it is null, blank{_sentinels(field)}"
+    return f"text; {_nothing(field)}"
 
 
 @_rule.register
 def _(field: Magnitude) -> str:
-    return f"text such as `997`, `1.2k`, `3M`, `1b`, to a whole number; null where it is null, blank{_sentinels(field)}"
+    return f"text such as `997`, `1.2k`, `3M`, `1b`, to a whole number; {_nothing(field)}"
 
 
 @_rule.register
 def _(field: PrefixedPath) -> str:
-    return f"text, a path that begins with `/`, possibly behind {_code(field.prefix)}; null where it is null or blank"
+    return f"text, a path that begins with `/`, possibly behind {_code(field.prefix)}; {_nothing(field)}"
 
 
 @_rule.register
@@ -89,8 +89,9 @@ def _(_field: Timestamp) -> str:
     return "text, `YYYY-MM-DD HH:MM:SS` or ISO 8601 with `T`, fraction and offset; UTC where none is given"
 
 
-def _sentinels(field: Text) -> str:
-    return "".join(f" or {_code(sentinel)}" for sentinel in field.sentinels)
+def _nothing(field: Text) -> str:
+    *others, last = ("null", "blank", *map(_code, field.sentinels))
+    return f"null where it is {', '.join(others)} or {last}"
 
 
 def _code(text: str) -> str:

@@ -14,7 +14,7 @@ from pin_pipeline.environment import Settings
 from pin_pipeline.lakehouse.lake import Lake
 from pin_pipeline.landing.landing import land
 from pin_pipeline.landing.store import ObjectStore
-from pin_pipeline.quality.inspect import cleaned_tables, inspect
+from pin_pipeline.quality.inspect import inspect
 from pin_pipeline.records import PIN
 from pin_pipeline_tests.lakehouse.landed import run_clean, table
 from pin_pipeline_tests.rows import pin, user
@@ -108,7 +108,7 @@ def outcomes(settings: Settings, session: Session) -> Iterator[str]:
     report = run_clean(settings, session, "pin")["cleaned/pin"]
     offsets = {row["ind"]: row["source_offset"] for row in table(settings, "cleaned/pin")}
     reported: dict[int, str] = {}
-    for check in [*report.checks, *inspect(PIN, cleaned_tables(Lake.of(settings)), datetime.now(UTC))]:
+    for check in [*report.checks, *inspect(PIN, Lake.of(settings).existing("cleaned/pin"), 0, datetime.now(UTC))]:
         text = f"{check.metadata.get('example')} {check.metadata.get('fields')} {check.metadata.get('sample')}"
         for ind, offset in offsets.items():
             if f"offset {offset}\n" in f"{text}\n".replace(" None", "\n") or f"| {ind} |" in text:

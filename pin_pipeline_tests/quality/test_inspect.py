@@ -10,7 +10,7 @@ from pyspark.sql import SparkSession
 from pin_pipeline.environment import Settings
 from pin_pipeline.lakehouse.lake import Lake
 from pin_pipeline.lakehouse.report import Check, Severity
-from pin_pipeline.quality.inspect import DESCRIPTIONS, cleaned_tables, inspect
+from pin_pipeline.quality.inspect import DESCRIPTIONS, cleaned_tables, complete_posts, inspect
 from pin_pipeline.records import KINDS
 from pin_pipeline_tests.lakehouse.landed import put, run_clean
 from pin_pipeline_tests.rows import geo, pin, user
@@ -19,7 +19,9 @@ Session = Callable[[], SparkSession]
 
 
 def inspected(settings: Settings, kind: str) -> dict[str, Check]:
-    return {check.name: check for check in inspect(KINDS[kind], cleaned_tables(Lake.of(settings)), datetime.now(UTC))}
+    tables = cleaned_tables(Lake.of(settings))
+    checks = inspect(KINDS[kind], tables[kind], complete_posts(tables), datetime.now(UTC))
+    return {check.name: check for check in checks}
 
 
 def failed(settings: Settings, kind: str) -> set[str]:
