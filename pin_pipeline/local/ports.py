@@ -8,6 +8,7 @@ import socket
 from pin_pipeline.local.errors import LocalError
 
 HOST = "127.0.0.1"
+_given: set[int] = set()
 
 
 def choose(variable: str, preferred: list[int]) -> int:
@@ -38,8 +39,11 @@ def is_free(port: int) -> bool:
 
 
 def free() -> int:
-    """A port that is free now."""
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """A port that is free now, and that this process was not given before: whoever got that may not listen yet."""
+    while True:
+        with socket.socket() as probe:
+            probe.bind((HOST, 0))
+            port: int = probe.getsockname()[1]
+        if port not in _given:
+            _given.add(port)
+            return port

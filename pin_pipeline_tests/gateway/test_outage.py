@@ -12,14 +12,10 @@ import pytest
 
 from pin_pipeline.environment import Settings
 from pin_pipeline.gateway.app import create_app
+from pin_pipeline.local import ports
 from pin_pipeline_tests.gateway.conftest import JSON_V2, serving
 
 BODY = {"records": [{"value": {"index": 1}}]}
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
 
 
 def forward(source: socket.socket, target: socket.socket) -> None:
@@ -50,7 +46,7 @@ def broker_at(port: int, bootstrap: str) -> Iterator[None]:
 def port(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> int:
     """A port where no broker answers yet, and which the gateway takes for its broker's."""
     assert settings.kafka_bootstrap
-    port = free_port()
+    port = ports.free()
     monkeypatch.setenv("PIN_KAFKA_BOOTSTRAP", f"127.0.0.1:{port}")
     return port
 

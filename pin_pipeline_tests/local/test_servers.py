@@ -15,7 +15,7 @@ import pytest
 from pin_pipeline.environment import Settings
 from pin_pipeline.landing.names import ObjectName
 from pin_pipeline.landing.store import ObjectStore
-from pin_pipeline.local.ports import is_free
+from pin_pipeline.local import ports
 from pin_pipeline_tests.local.conftest import Machine
 from pin_pipeline_tests.rows import geo
 from pin_pipeline_tests.topics import produce
@@ -45,7 +45,7 @@ def test_up_again_changes_nothing_and_down_stops_all(machine: Machine) -> None:
     assert (machine.pids(), machine.addresses()) == (pids, addresses)
     assert machine.run("status").stdout.count(" up ") == len(SERVERS)
     assert machine.succeed("down").split(None, 1)[0] == "stopped"
-    assert all(is_free(port(address)) for address in addresses.values())
+    assert all(ports.is_free(port(address)) for address in addresses.values())
     assert machine.succeed("down") == "nothing was running\n"
     assert machine.run("status").returncode == 1
 
@@ -99,6 +99,12 @@ def test_servers_are_found_at_other_ports_where_the_usual_ones_are_taken(machine
         machine.succeed("up")
         assert port(machine.addresses()["PIN_GATEWAY_URL"]) != 8082
         assert machine.addresses()["PIN_GATEWAY_URL"] in machine.succeed("env")
+
+
+def test_no_port_is_given_twice() -> None:
+    # Far more than there are chances to draw the same one of the kernel's 28,000 again.
+    given = [ports.free() for _ in range(2_000)]
+    assert len(set(given)) == len(given)
 
 
 def test_servers_listen_to_this_machine_only(machine: Machine) -> None:
