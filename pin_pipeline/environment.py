@@ -10,6 +10,7 @@ DEFAULTS = {
     "PIN_GATEWAY_URL": "http://127.0.0.1:8082",
     "PIN_KAFKA_BOOTSTRAP": "127.0.0.1:9092",
     "PIN_S3_ENDPOINT_URL": "http://127.0.0.1:4566",
+    "PIN_KINESIS_ENDPOINT_URL": "http://127.0.0.1:4567",
     "AWS_ACCESS_KEY_ID": "local",
     "AWS_SECRET_ACCESS_KEY": "local",
     "AWS_REGION": "us-east-1",
@@ -30,10 +31,16 @@ class Settings:
     gateway_url: str
     kafka_bootstrap: str
     s3_endpoint_url: str
+    kinesis_endpoint_url: str
+    manage_streams: bool
 
     def topic(self, kind: str) -> str:
         """The Kafka topic of a record kind."""
         return f"{self.prefix}.{kind}"
+
+    def stream(self, kind: str) -> str:
+        """The Kinesis stream of a record kind."""
+        return f"streaming-{self.prefix}-{kind}"
 
 
 def home() -> Path:
@@ -62,6 +69,8 @@ def load() -> Settings:
         gateway_url=os.environ["PIN_GATEWAY_URL"],
         kafka_bootstrap=os.environ["PIN_KAFKA_BOOTSTRAP"],
         s3_endpoint_url=os.environ["PIN_S3_ENDPOINT_URL"],
+        kinesis_endpoint_url=os.environ["PIN_KINESIS_ENDPOINT_URL"],
+        manage_streams=os.environ.get("PIN_GATEWAY_MANAGE_STREAMS") == "1",
     )
 
 

@@ -13,7 +13,8 @@ from pyspark.sql import SparkSession
 
 from pin_pipeline.environment import Settings
 from pin_pipeline.lakehouse.session import spark_conf
-from pin_pipeline.local import jars, ports, servers
+from pin_pipeline.local import jars, kafka, kinesis, ports, s3, servers
+from pin_pipeline.records import KINDS
 
 
 @pytest.fixture(scope="session")
@@ -32,7 +33,7 @@ def clean_environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None
 
 @pytest.fixture(scope="session")
 def local_environment(clean_environment: None) -> Iterator[Settings]:  # noqa: ARG001 - only its effect is wanted
-    """The real servers: Kafka, S3 and the gateway."""
+    """The real servers: Kafka, S3, Kinesis and the gateway."""
     yield servers.up()
     servers.down()
 
@@ -42,8 +43,18 @@ def settings(local_environment: Settings) -> Settings:
     """Topics and a bucket that no other test knows."""
     name = f"t{uuid.uuid4().hex[:12]}"
     mine = replace(local_environment, prefix=name, bucket=name)
-    servers.prepare(mine)
+    # Streams only where they are wanted: see `streams`.
+    kafka.create_topics(mine.kafka_bootstrap, [mine.topic(kind) for kind in KINDS])
+    s3.create_bucket(mine.s3_endpoint_url, mine.bucket)
     return mine
+
+
+@pytest.fixture
+def streams(settings: Settings) -> dict[str, str]:
+    """The streams of the settings, by kind."""
+    names = {kind: settings.stream(kind) for kind in KINDS}
+    kinesis.create_streams(settings.kinesis_endpoint_url, settings.region, names.values())
+    return names
 
 
 @pytest.fixture(scope="session")

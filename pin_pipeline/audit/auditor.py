@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 
 import pyarrow as pa
 from botocore.exceptions import BotoCoreError, ClientError
@@ -76,6 +76,7 @@ class _Auditor:
     def __init__(self, kind: RecordKind, tables: Tables, since: Mapping[int, int]) -> None:
         self.findings = Findings()
         self._kind = kind
+        self._key = key_column(kind)
         self._version = rules_version(kind)
         self._tables = tables
         self._since = since
@@ -90,10 +91,9 @@ class _Auditor:
         """Follow the records of one partition."""
         first = self._since.get(number, 0)
         counts = self.findings.partitions[number] = Partition(next_offset=first)
-        unchanged = self._unchanged(number, broker)
-        next(unchanged)
+        topic = _Topic(self.findings, broker, number, first)
         for landed in self._once(number, objects.landed(number, first)):
-            unchanged.send(landed)
+            topic.compare(landed)
             end = landed.offset + len(landed.values)
             if landed.key > self._tables.last_keys.get(landed.folder, ""):
                 counts.waiting += len(landed.values)
@@ -116,26 +116,6 @@ class _Auditor:
                 end = landed.offset + len(landed.values)
                 yield Landed(landed.key, rest, landed.values[len(doubled) :])
 
-    def _unchanged(self, number: int, broker: Broker) -> Generator[None, Landed]:
-        """Compare each object that is sent with the topic."""
-        begin = max(broker.begin(number), self._since.get(number, 0))
-        messages = broker.messages(number, begin)
-        offset, value = next(messages, NO_MESSAGE)
-        while True:
-            landed = yield
-            for place, landed_value in enumerate(landed.values, landed.offset):
-                while offset < place:
-                    self.findings.add(Position(number, offset), Breach.DROPPED, "it is not on S3")
-                    offset, value = next(messages, NO_MESSAGE)
-                if offset == place:
-                    if value != landed_value:
-                        detail = f"its bytes in {landed.key} are not those on the topic"
-                        self.findings.add(Position(number, place), Breach.ALTERED, detail)
-                    offset, value = next(messages, NO_MESSAGE)
-                elif place >= begin:
-                    detail = f"it is in {landed.key}, but not on the topic"
-                    self.findings.add(Position(number, place), Breach.INVENTED, detail)
-
     def _judge(self, partition: int, landed: Landed, counts: Partition) -> None:
         """Find each record of an object that was read in one of the tables, or later ones of their keys."""
         expected = expect(self._kind, landed.values)
@@ -152,9 +132,10 @@ class _Auditor:
                 self._judge_quarantined(position, record, counts, published=number in published)
                 if record.rules_version != self._version:
                     published.add(number)
-        keys = expected.rows[key_column(self._kind)].to_pylist()
-        for number in set(range(len(landed.values))) - published - expected.misfits.keys():
-            self._judge_superseded(Position(partition, landed.offset + number), keys[number], counts)
+        if superseded := set(range(len(landed.values))) - published - expected.misfits.keys():
+            keys = expected.rows[self._key].to_pylist()
+            for number in superseded:
+                self._judge_superseded(Position(partition, landed.offset + number), keys[number], counts)
 
     def _published(self, partition: int, landed: Landed, expected: Expected) -> set[int]:
         """The numbers of the records that stand in the table; names the rows that have other cells."""
@@ -166,9 +147,12 @@ class _Auditor:
         if wanted.equals(found) and expected.misfits.keys().isdisjoint(numbers):
             return set(numbers)
         published = set()
-        for row, number, cells, its_cells in zip(rows, numbers, _tuples(wanted), _tuples(found), strict=True):
+        keys = wanted[self._key].to_pylist()
+        for row, number, key_of_record, cells, its_cells in zip(
+            rows, numbers, keys, _tuples(wanted), _tuples(found), strict=True
+        ):
             key = table.keys[row]
-            if number in expected.misfits or expected.rows[key_column(self._kind)][number].as_py() != key:
+            if number in expected.misfits or key_of_record != key:
                 self._proven_rows.remove(row)
                 continue
             published.add(number)
@@ -218,6 +202,35 @@ class _Auditor:
 
     def _in_range(self, position: Position) -> bool:
         return position.offset >= self._since.get(position.partition, 0)
+
+
+class _Topic:
+    """The messages of one partition, with which its objects are compared one after another."""
+
+    def __init__(self, findings: Findings, broker: Broker, number: int, first: int) -> None:
+        self._findings, self._number = findings, number
+        self._begin = max(broker.begin(number), first)
+        self._messages = broker.messages(number, self._begin)
+        self._offset, self._value = next(self._messages, NO_MESSAGE)
+
+    def compare(self, landed: Landed) -> None:
+        """Name what differs between the next object and the topic."""
+        for place, value in enumerate(landed.values, landed.offset):
+            while self._offset < place:
+                self._add(self._offset, Breach.DROPPED, "it is not on S3")
+                self._advance()
+            if self._offset == place:
+                if self._value != value:
+                    self._add(place, Breach.ALTERED, f"its bytes in {landed.key} are not those on the topic")
+                self._advance()
+            elif place >= self._begin:
+                self._add(place, Breach.INVENTED, f"it is in {landed.key}, but not on the topic")
+
+    def _advance(self) -> None:
+        self._offset, self._value = next(self._messages, NO_MESSAGE)
+
+    def _add(self, offset: int, breach: Breach, detail: str) -> None:
+        self._findings.add(Position(self._number, offset), breach, detail)
 
 
 def _tuples(rows: pa.Table) -> Iterator[tuple[object, ...]]:

@@ -32,6 +32,7 @@ TIMESTAMP = re.compile(
     "[0-9]{4}-[0-9]{2}-[0-9]{2}[ T][0-9]{2}:[0-9]{2}:[0-9]{2}([.][0-9]{1,6})?(Z|[+-](0[0-9]|1[0-4]):[0-5][0-9])?"
 )
 UTC_MICROSECONDS = pa.timestamp("us", tz="UTC")
+TYPES = {"bigint": pa.int64(), "int": pa.int32(), "double": pa.float64(), "timestamp": UTC_MICROSECONDS}
 
 Values = list[Any]
 
@@ -131,8 +132,7 @@ def _combined(how: Combine | None, arrays: list[pa.Array]) -> pa.Array:
 def _type(sql: str) -> pa.DataType:
     if sql.startswith("array<"):
         return pa.list_(_type(sql.removeprefix("array<").removesuffix(">")))
-    types = {"bigint": pa.int64(), "int": pa.int32(), "double": pa.float64(), "timestamp": UTC_MICROSECONDS}
-    return types.get(sql, pa.string())
+    return TYPES.get(sql, pa.string())
 
 
 def _clean(field: Field, raw: Values) -> _Column:
@@ -184,10 +184,7 @@ def _(field: Text, raw: Values) -> tuple[pa.Array, list[int]]:
 def _(field: Magnitude, raw: Values) -> tuple[pa.Array, list[int]]:
     texts = _said(field, raw).to_pylist()
     counts = [None if text is None else _count(text) for text in texts]
-    pairs = enumerate(zip(texts, counts, strict=True))
-    return pa.array(counts, pa.int64()), [
-        number for number, (text, count) in pairs if count is None and text is not None
-    ]
+    return pa.array(counts, pa.int64()), _unread(texts, counts)
 
 
 @_checked.register
@@ -219,15 +216,18 @@ def _(_field: Timestamp, raw: Values) -> tuple[pa.Array, list[int]]:
         except pa.ArrowInvalid:
             pass  # one of them is no date of the calendar
     moments = [None if text is None else _moment(text) for text in raw]
-    pairs = enumerate(zip(raw, moments, strict=True))
-    return pa.array(moments, UTC_MICROSECONDS), [
-        n for n, (text, moment) in pairs if moment is None and text is not None
-    ]
+    return pa.array(moments, UTC_MICROSECONDS), _unread(raw, moments)
 
 
 def _said(field: Text, raw: Values) -> pa.Array:
     """The texts that say something."""
     return _checked.dispatch(Text)(field, raw)[0]
+
+
+def _unread(texts: Values, read: Values) -> list[int]:
+    """The numbers of the texts that say nothing that could be read."""
+    pairs = enumerate(zip(texts, read, strict=True))
+    return [number for number, (text, value) in pairs if value is None and text is not None]
 
 
 def _where(mask: pa.Array) -> list[int]:

@@ -8,10 +8,11 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 
 from pin_pipeline import environment
-from pin_pipeline.gateway import consuming, health, posts, topics
+from pin_pipeline.gateway import consuming, health, posts, streams, topics
 from pin_pipeline.gateway.consumers import Consumers
 from pin_pipeline.gateway.errors import add_error_handlers
 from pin_pipeline.gateway.kafka import Broker
+from pin_pipeline.gateway.kinesis import Kinesis
 from pin_pipeline.gateway.limits import InFlight
 from pin_pipeline.gateway.stage import StagePrefix
 
@@ -19,24 +20,28 @@ from pin_pipeline.gateway.stage import StagePrefix
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     app.state.settings = environment.load()
-    broker = Broker(app.state.settings.kafka_bootstrap)
-    app.state.broker, app.state.in_flight = broker, InFlight()
-    app.state.consumers = Consumers(app.state.settings.kafka_bootstrap)
+    settings = app.state.settings
+    app.state.in_flight = InFlight()
+    app.state.broker = Broker(settings.kafka_bootstrap)
+    app.state.consumers = Consumers(settings.kafka_bootstrap)
+    app.state.kinesis = Kinesis(settings.kinesis_endpoint_url, settings.region)
     yield
+    app.state.kinesis.close()
     await app.state.consumers.close()
-    await broker.close()
+    await app.state.broker.close()
 
 
 def create_app() -> FastAPI:
     """The app; it reads the environment when it starts, and connects to the broker when first asked."""
     app = FastAPI(
         title="pin_pipeline gateway",
-        summary="The Kafka REST Proxy (v2) of the pipeline, and plain records.",
+        summary="The front door: Kafka REST (v2), Kinesis over REST, and plain records.",
         lifespan=_lifespan,
     )
     add_error_handlers(app)
     app.include_router(topics.router)
     app.include_router(consuming.router)
+    app.include_router(streams.router)
     app.include_router(posts.router())
     app.include_router(health.router)
     pages = filter(None, (app.openapi_url, app.docs_url, app.redoc_url))

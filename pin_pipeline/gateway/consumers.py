@@ -21,6 +21,7 @@ from pin_pipeline.gateway.errors import (
     illegal_state,
     too_many_consumers,
 )
+from pin_pipeline.gateway.kafka import CONNECTION
 from pin_pipeline.gateway.media import Embedded
 
 T = TypeVar("T")
@@ -28,12 +29,7 @@ T = TypeVar("T")
 # As the proxy has it: an instance that nobody has asked for in so long is removed.
 IDLE_SECONDS = 300
 MAX_INSTANCES = 100
-ANSWER_TIMEOUT_MS = 2000
-CONNECTION = {
-    "client_id": "pin-pipeline-gateway",
-    "bootstrap_timeout_ms": ANSWER_TIMEOUT_MS,
-    "allow_auto_create_topics": False,
-}
+CONSUMER = {"allow_auto_create_topics": False}
 
 
 class Instance:
@@ -73,7 +69,7 @@ class Instance:
 
     def _connected(self) -> KafkaConsumer:
         if self._consumer is None:
-            self._consumer = KafkaConsumer(bootstrap_servers=self._bootstrap, **CONNECTION, **self._options)
+            self._consumer = KafkaConsumer(bootstrap_servers=self._bootstrap, **CONNECTION, **CONSUMER, **self._options)
         return self._consumer
 
 

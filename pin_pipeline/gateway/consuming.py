@@ -16,7 +16,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from pin_pipeline.gateway import contract
 from pin_pipeline.gateway.consumers import Consumers, Instance, read
 from pin_pipeline.gateway.errors import format_mismatch, illegal_state, not_deserialized, unprocessable, unsupported
-from pin_pipeline.gateway.media import KAFKA_V2, REPLY_TYPES, Embedded, media_type, takes_embedded
+from pin_pipeline.gateway.media import REPLY_TYPES, Embedded, media_type, takes_embedded
+from pin_pipeline.gateway.replies import reply
 
 DEFAULT_WAIT_MS, LONGEST_WAIT_MS = 1000, 30_000
 MAX_BYTES = 64 * 2**20
@@ -107,7 +108,7 @@ async def create_consumer(group: str, consumer: NewConsumer, request: Request) -
     }
     instance = await consumers_of(request).create(group, consumer.name, consumer.format, options)
     path = request.url_for("remove_consumer", group=group, name=instance.name)
-    return _reply({"instance_id": instance.name, "base_uri": str(path)})
+    return reply({"instance_id": instance.name, "base_uri": str(path)})
 
 
 @router.delete(INSTANCE, status_code=204, responses=contract.OF_INSTANCE)
@@ -128,7 +129,7 @@ async def subscribe(instance: AnInstance, subscription: Subscription) -> None:
 @router.get(f"{INSTANCE}/subscription", responses=contract.OF_INSTANCE)
 async def subscribed(instance: AnInstance) -> Response:
     """The topics subscribed to."""
-    return _reply({"topics": sorted(await instance.do(lambda consumer: consumer.subscription()) or ())})
+    return reply({"topics": sorted(await instance.do(lambda consumer: consumer.subscription()) or ())})
 
 
 @router.delete(f"{INSTANCE}/subscription", status_code=204, responses=contract.OF_INSTANCE)
@@ -147,7 +148,7 @@ async def assign(instance: AnInstance, assignment: Partitions) -> None:
 async def assigned(instance: AnInstance) -> Response:
     """The partitions that are read."""
     partitions = sorted(await instance.do(lambda consumer: consumer.assignment()))
-    return _reply({"partitions": [partition._asdict() for partition in partitions]})
+    return reply({"partitions": [partition._asdict() for partition in partitions]})
 
 
 @router.get(f"{INSTANCE}/records", responses=contract.READ_RECORDS)
@@ -166,10 +167,7 @@ async def records(
     if not takes_embedded(accept, instance.embedded):
         raise format_mismatch(accept, instance.embedded)
     found = await instance.do(lambda consumer: read(consumer, timeout / 1000, max_bytes))
-    return Response(
-        orjson.dumps([_embedded(record, instance.embedded) for record in found]),
-        media_type=instance.embedded.media_type,
-    )
+    return reply([_embedded(record, instance.embedded) for record in found], instance.embedded.media_type)
 
 
 @router.post(f"{INSTANCE}/offsets", responses=contract.OF_INSTANCE)
@@ -182,7 +180,7 @@ async def commit(instance: AnInstance, offsets: Offsets | None = None) -> Respon
         for at in read_last
     }
     await instance.do(lambda consumer: consumer.commit(following))
-    return _reply({})
+    return reply({})
 
 
 @router.get(f"{INSTANCE}/offsets", responses=contract.OF_INSTANCE)
@@ -195,7 +193,7 @@ async def committed(instance: AnInstance, partitions: Partitions) -> Response:
         for partition, at in found
         if at is not None
     ]
-    return _reply({"offsets": offsets})
+    return reply({"offsets": offsets})
 
 
 @router.post(f"{INSTANCE}/positions", status_code=204, responses=contract.OF_INSTANCE)
@@ -263,7 +261,3 @@ def _text(part: bytes | None, embedded: Embedded, where: str) -> object:
     except orjson.JSONDecodeError as error:
         raise not_deserialized(where, str(error)) from error
     return orjson.Fragment(part)
-
-
-def _reply(content: object) -> Response:
-    return Response(orjson.dumps(content), media_type=KAFKA_V2)

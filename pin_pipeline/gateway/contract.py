@@ -1,4 +1,4 @@
-"""The topic routes as /openapi.json describes them: what goes in, what comes out, with examples."""
+"""The routes as /openapi.json describes them: what goes in, what comes out, with examples."""
 
 from __future__ import annotations
 
@@ -117,9 +117,9 @@ PRODUCE_BODY: dict[str, Any] = {
 }
 
 
-def json_body(schema: dict[str, Any]) -> dict[str, Any]:
+def json_body(schema: dict[str, Any], *, required: bool = True) -> dict[str, Any]:
     """The description of a body that is one JSON value."""
-    return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}
+    return {"requestBody": {"required": required, "content": {"application/json": {"schema": schema}}}}
 
 
 _POSTED = _object(topic=_TEXT, partition=_INTEGER, offset=_INTEGER)
@@ -154,3 +154,64 @@ PRODUCE: Responses = {
     429: _error(42901, "Too many records wait for the broker; send this again after Retry-After seconds."),
     **_COMMON,
 }
+
+
+def _stream_error(kind: str, message: str) -> dict[str, Any]:
+    schema = _object(__type=_TEXT, message=_TEXT)
+    return {"description": message, "content": _content((_JSON,), schema, {"__type": kind, "message": message})}
+
+
+def _answers(description: str, schema: dict[str, Any], example: Any) -> Responses:  # noqa: ANN401
+    return {
+        200: {"description": description, "content": _content((_JSON,), schema, example)},
+        400: _stream_error("ResourceNotFoundException", "What Kinesis refuses, such as a stream that is not there."),
+        429: _stream_error("ProvisionedThroughputExceededException", "Send this again after Retry-After seconds."),
+        503: _stream_error("ServiceUnavailable", "Kinesis did not answer; send this again after Retry-After seconds."),
+    }
+
+
+_JSON = "application/json"
+_SEQUENCE_NUMBER, _SHARD = "49590338271490256608559692538361571095921575989136588898", "shardId-000000000000"
+LIST_STREAMS = _answers(
+    "The streams.",
+    _object("StreamNames HasMoreStreams", StreamNames=_array(_TEXT), HasMoreStreams={"type": "boolean"}),
+    {"StreamNames": ["streaming-pinterest-pin"], "HasMoreStreams": False},
+)
+DESCRIBE_STREAM = _answers(
+    "The stream.",
+    _object(StreamDescription={"type": "object"}),
+    {"StreamDescription": {"StreamName": "streaming-pinterest-pin", "StreamStatus": "ACTIVE", "Shards": []}},
+)
+MANAGE_STREAM: Responses = {
+    **_answers("Done.", {"type": "object"}, {}),
+    403: _stream_error("AccessDeniedException", "Creating and deleting streams is not switched on."),
+}
+CREATE_STREAM_BODY = json_body(_object("", ShardCount={**_INTEGER, "minimum": 1, "default": 5}), required=False)
+_STORED = _object("ShardId SequenceNumber", ShardId=_TEXT, SequenceNumber=_TEXT)
+PUT_RECORD = _answers("Where the record is.", _STORED, {"ShardId": _SHARD, "SequenceNumber": _SEQUENCE_NUMBER})
+PUT_RECORD_BODY = json_body(
+    {
+        **_object("Data PartitionKey", StreamName=_TEXT, Data={}, PartitionKey=_TEXT),
+        "example": {"Data": {"ind": 7528, "country": "Albania"}, "PartitionKey": "geo"},
+    }
+)
+_OUTCOME = _object("", ShardId=_TEXT, SequenceNumber=_TEXT, ErrorCode=_TEXT, ErrorMessage=_TEXT)
+PUT_RECORDS = _answers(
+    "What became of each record, in order.",
+    _object(FailedRecordCount=_INTEGER, Records=_array(_OUTCOME)),
+    {"FailedRecordCount": 0, "Records": [{"ShardId": _SHARD, "SequenceNumber": _SEQUENCE_NUMBER}]},
+)
+_PUT = _object("data partition-key", data={}, **{"partition-key": _TEXT})
+PUT_RECORDS_BODY = json_body(
+    {
+        **_object(records={**_array(_PUT), "minItems": 1}),
+        "example": {"records": [{"data": '{"ind": 7528}', "partition-key": "geo"}]},
+    }
+)
+SHARD_ITERATOR = _answers("The iterator.", _object(ShardIterator=_TEXT), {"ShardIterator": "AAAAAAAAAAHL"})
+_GOT = _object(Data=_TEXT, PartitionKey=_TEXT, SequenceNumber=_TEXT, ApproximateArrivalTimestamp={"type": "number"})
+GET_RECORDS = _answers(
+    "The next records.",
+    _object("Records MillisBehindLatest", Records=_array(_GOT), NextShardIterator=_TEXT, MillisBehindLatest=_INTEGER),
+    {"Records": [], "NextShardIterator": "AAAAAAAAAAHM", "MillisBehindLatest": 0},
+)

@@ -1,16 +1,17 @@
-"""Errors in the Kafka REST Proxy's shape, `{"error_code": 40401, "message": "..."}`."""
+"""What goes wrong, as the callers of the proxied services expect to be told it."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from http import HTTPStatus
 
-import orjson
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from kafka.errors import BrokerResponseError, KafkaError, TopicAuthorizationFailedError
 from starlette.exceptions import HTTPException
 
-from pin_pipeline.gateway.media import KAFKA_V2, Embedded
+from pin_pipeline.gateway.media import Embedded
+from pin_pipeline.gateway.replies import reply
 from pin_pipeline.records import RecordKind
 from pin_pipeline.records.reasons import DESCRIPTIONS
 from pin_pipeline.records.rules import Problem
@@ -29,6 +30,14 @@ class ApiError(Exception):
         self.headers = headers
 
 
+class StreamError(ApiError):
+    """What a caller of the streams is told, in Kinesis's words: its name for the error, and a sentence."""
+
+    def __init__(self, status: int, kind: str, message: str, headers: dict[str, str] | None = None) -> None:
+        super().__init__(status, status, message, headers)
+        self.kind = kind
+
+
 def topic_not_found(topic: str) -> ApiError:
     """The broker knows no such topic; the gateway creates none."""
     return ApiError(404, 40401, f"topic {topic!r} not found; GET /topics lists the topics there are")
@@ -41,7 +50,7 @@ def partition_not_found(topic: str, partition: int, partitions: int) -> ApiError
 
 def malformed(message: str) -> ApiError:
     """The body is not JSON."""
-    return ApiError(400, 400, f"the body is not JSON: {message}")
+    return ApiError(400, 400, message)
 
 
 def unprocessable(message: str) -> ApiError:
@@ -117,6 +126,28 @@ def broker_error(bootstrap: str, error: KafkaError) -> ApiError:
     return broker_unavailable(bootstrap, error)
 
 
+def stream_invalid(message: str) -> StreamError:
+    """The request is none that Kinesis could be asked."""
+    return StreamError(400, "ValidationException", message)
+
+
+def stream_throttled(kind: str, message: str) -> StreamError:
+    """Kinesis takes no more for now."""
+    return StreamError(429, kind, f"{message}; send the request again after Retry-After seconds", RETRY_AFTER)
+
+
+def streams_unavailable(endpoint_url: str, action: str, error: object) -> StreamError:
+    """Kinesis did not answer."""
+    message = f"Kinesis at {endpoint_url} did not answer {action} ({error}); check that it runs, then send this again"
+    return StreamError(503, "ServiceUnavailable", message, RETRY_AFTER)
+
+
+def management_refused() -> StreamError:
+    """Streams are not created or deleted through this gateway."""
+    message = "this gateway neither creates nor deletes streams; PIN_GATEWAY_MANAGE_STREAMS=1 switches it on"
+    return StreamError(403, "AccessDeniedException", message)
+
+
 def record_error_code(error: KafkaError) -> int:
     """Confluent's code for one refused record: whether sending it again may help."""
     if isinstance(error, TopicAuthorizationFailedError):
@@ -132,30 +163,37 @@ def record_error_message(error: KafkaError) -> str:
 
 
 def add_error_handlers(app: FastAPI) -> None:
-    """Give every error of the app, its own and the framework's, Confluent's shape."""
+    """Give every error of the app, its own and the framework's, the shape that the proxied service would give it."""
 
     @app.exception_handler(ApiError)
-    async def api_error(_request: Request, error: ApiError) -> Response:
-        return _reply(error.status, error.error_code, str(error), error.headers)
+    async def api_error(request: Request, error: ApiError) -> Response:
+        return _error(request, error)
 
     @app.exception_handler(RequestValidationError)
-    async def invalid_request(_request: Request, error: RequestValidationError) -> Response:
+    async def invalid_request(request: Request, error: RequestValidationError) -> Response:
         [first, *_] = error.errors()
         where = ".".join(str(part) for part in first["loc"])
         status = 400 if first["type"] == "json_invalid" else 422
-        return _reply(status, status, f"{where}: {first['msg']}")
+        return _error(request, ApiError(status, status, f"{where}: {first['msg']}"))
 
     @app.exception_handler(HTTPException)
     async def http_error(request: Request, error: HTTPException) -> Response:
         message = f"{request.method} {request.url.path}: {error.detail}"
-        return _reply(error.status_code, error.status_code, message, dict(error.headers or {}))
+        return _error(request, ApiError(error.status_code, error.status_code, message, dict(error.headers or {})))
 
     @app.exception_handler(Exception)
     async def unexpected_error(request: Request, error: Exception) -> Response:
         message = f"{request.method} {request.url.path} failed: {error!r}; the gateway's log has the traceback"
-        return _reply(500, 500, message)
+        return _error(request, ApiError(500, 500, message))
 
 
-def _reply(status: int, error_code: int, message: str, headers: dict[str, str] | None = None) -> Response:
-    content = orjson.dumps({"error_code": error_code, "message": message})
-    return Response(content, status, headers, media_type=KAFKA_V2)
+def _error(request: Request, error: ApiError) -> Response:
+    """Confluent's shape, `{"error_code": 40401, ...}`; below /streams Kinesis's, `{"__type": "...", ...}`."""
+    path = request.scope["path"].removeprefix(request.scope.get("root_path", ""))
+    if not path.startswith("/streams"):
+        content: dict[str, object] = {"error_code": error.error_code, "message": str(error)}
+        return reply(content, status=error.status, headers=error.headers)
+    if error.status == HTTPStatus.UNPROCESSABLE_ENTITY:
+        error = stream_invalid(str(error))
+    kind = error.kind if isinstance(error, StreamError) else HTTPStatus(error.status).phrase.title().replace(" ", "")
+    return reply({"__type": kind, "message": str(error)}, "application/json", error.status, error.headers)

@@ -26,8 +26,7 @@ class Embedded(StrEnum):
 
 def takes_embedded(accept: str | None, embedded: Embedded) -> bool:
     """Whether an Accept header takes records that are embedded so."""
-    qualities = dict(_quality(part) for part in accept.split(",")) if accept else {"*/*": 1.0}
-    return _quality_of(embedded.media_type, qualities) > 0
+    return _quality_of(embedded.media_type, _qualities(accept or "*/*")) > 0
 
 
 def embedded_as(content_type: str | None) -> Embedded | None:
@@ -42,9 +41,13 @@ def reply_type(accept: str | None) -> str | None:
     """The reply type an Accept header likes best, the most Confluent of equals; None where it takes none of them."""
     if not accept:
         return KAFKA_V2
-    qualities = dict(_quality(part) for part in accept.split(","))
+    qualities = _qualities(accept)
     best = max(REPLY_TYPES, key=lambda offered: _quality_of(offered, qualities))
     return best if _quality_of(best, qualities) > 0 else None
+
+
+def _qualities(accept: str) -> dict[str, float]:
+    return dict(_quality(part) for part in accept.split(","))
 
 
 def _quality_of(offered: str, qualities: dict[str, float]) -> float:

@@ -11,10 +11,12 @@ from fastapi import APIRouter, Request, Response
 from kafka.errors import KafkaError
 
 from pin_pipeline.gateway import contract
-from pin_pipeline.gateway.envelope import Record, one_line
+from pin_pipeline.gateway.envelope import Record
 from pin_pipeline.gateway.errors import broker_unavailable, misfit
+from pin_pipeline.gateway.exact import one_line
 from pin_pipeline.gateway.kafka import Broker
 from pin_pipeline.gateway.limits import InFlight, read_body
+from pin_pipeline.gateway.replies import reply
 from pin_pipeline.records import KINDS, RecordKind
 from pin_pipeline.records.fields import Field, Integer, Number, Text, Timestamp
 from pin_pipeline.records.rules import Problem, Rules
@@ -63,8 +65,7 @@ def _post(kind: RecordKind) -> Callable[[Request], Awaitable[Response]]:
             [sent] = await broker.send(topic, [record])
         if isinstance(sent, KafkaError):
             raise broker_unavailable(broker.bootstrap, sent)
-        reply = {"topic": topic, "partition": sent.partition, "offset": sent.offset}
-        return Response(orjson.dumps(reply), media_type="application/json")
+        return reply({"topic": topic, "partition": sent.partition, "offset": sent.offset}, "application/json")
 
     return post
 

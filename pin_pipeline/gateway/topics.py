@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Annotated, Any, cast
 
-import orjson
 from fastapi import APIRouter, Depends, Request, Response
 from kafka.errors import KafkaError
 
@@ -15,6 +14,7 @@ from pin_pipeline.gateway.errors import ApiError, record_error_code, record_erro
 from pin_pipeline.gateway.kafka import Broker
 from pin_pipeline.gateway.limits import InFlight, read_body
 from pin_pipeline.gateway.media import BINARY_TYPES, JSON_TYPES, REPLY_TYPES, Embedded, embedded_as, reply_type
+from pin_pipeline.gateway.replies import reply
 
 router = APIRouter(tags=["topics"])
 
@@ -43,7 +43,7 @@ ReplyType = Annotated[str, Depends(accepted_reply_type)]
 @router.get("/topics", responses=contract.LIST_TOPICS)
 async def list_topics(request: Request, media_type: ReplyType) -> Response:
     """The names of all topics."""
-    return _reply(await _broker(request).topics(), media_type)
+    return reply(await _broker(request).topics(), media_type)
 
 
 @router.get("/topics/{topic}", responses=contract.DESCRIBE_TOPIC)
@@ -52,7 +52,7 @@ async def describe_topic(topic: str, request: Request, media_type: ReplyType) ->
     found = await _broker(request).topic(topic)
     partitions = [_partition(partition) for partition in found["partitions"]]
     partitions.sort(key=lambda partition: partition["partition"])
-    return _reply({"name": topic, "configs": {}, "partitions": partitions}, media_type)
+    return reply({"name": topic, "configs": {}, "partitions": partitions}, media_type)
 
 
 @router.post(
@@ -73,7 +73,7 @@ async def produce(
     with cast("InFlight", request.app.state.in_flight).hold(len(body), len(records)):
         outcomes = await _broker(request).send(topic, records)
     offsets = [_offset(outcome) for outcome in outcomes]
-    return _reply({"offsets": offsets, "key_schema_id": None, "value_schema_id": None}, media_type)
+    return reply({"offsets": offsets, "key_schema_id": None, "value_schema_id": None}, media_type)
 
 
 def _broker(request: Request) -> Broker:
@@ -94,7 +94,3 @@ def _partition(partition: dict[str, Any]) -> dict[str, Any]:
         for broker in partition["replica_nodes"]
     ]
     return {"partition": partition["partition_index"], "leader": leader, "replicas": replicas}
-
-
-def _reply(content: object, media_type: str) -> Response:
-    return Response(orjson.dumps(content), media_type=media_type)

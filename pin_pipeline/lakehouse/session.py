@@ -7,6 +7,16 @@ import sys
 from pathlib import Path
 
 ARROW_BATCH_BYTES = 4 * 2**20
+# A short-lived driver never earns back what the second compiler and a parallel collector cost, nor collections that
+# only make room to grow: neither the heap nor the classes of Spark fit into what a JVM begins with.
+SHORT_LIVED = (
+    "-XX:TieredStopAtLevel=1",
+    "-XX:ReservedCodeCacheSize=256m",
+    "-XX:+UseSerialGC",
+    "-XX:MetaspaceSize=256m",
+    "-Xms1g",
+    "-Xmn400m",
+)
 
 
 def spark_conf(jars: Path, home: Path, s3_endpoint_url: str, region: str) -> dict[str, str]:
@@ -24,8 +34,7 @@ def spark_conf(jars: Path, home: Path, s3_endpoint_url: str, region: str) -> dic
         "spark.driver.bindAddress": "127.0.0.1",
         "spark.driver.memory": "1g",
         "spark.driver.extraClassPath": f"{jars}/*",
-        # A short-lived driver never earns back what the second compiler and a parallel collector cost.
-        "spark.driver.extraJavaOptions": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC -XX:ReservedCodeCacheSize=256m",
+        "spark.driver.extraJavaOptions": " ".join(SHORT_LIVED),
         "spark.ui.enabled": "false",
         "spark.ui.showConsoleProgress": "false",
         "spark.log.level": "ERROR",

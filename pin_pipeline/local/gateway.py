@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 
 import httpx
 
@@ -10,13 +11,12 @@ from pin_pipeline.local import ports
 from pin_pipeline.local.server import Server
 
 
-def server(port: int, kafka_bootstrap: str) -> Server:
-    """The gateway on a port, in front of a broker."""
+def server(port: int, behind: Mapping[str, str]) -> Server:
+    """The gateway on a port, in front of the servers whose addresses these variables tell."""
     address = f"http://{ports.HOST}:{port}"
     command = [sys.executable, "-m", "uvicorn", "pin_pipeline.gateway.app:app"]
     options = ["--host", ports.HOST, "--port", str(port), "--log-level", "warning"]
-    environment = {"PIN_KAFKA_BOOTSTRAP": kafka_bootstrap}
-    return Server("gateway", address, [*command, *options], environment, lambda: _answers(address))
+    return Server("gateway", address, [*command, *options], behind, lambda: _answers(address))
 
 
 def _answers(address: str) -> bool:

@@ -11,12 +11,18 @@ from urllib.parse import urlsplit
 
 from pin_pipeline import environment
 from pin_pipeline.environment import DEFAULTS, Settings
-from pin_pipeline.local import gateway, jars, kafka, ports, s3
+from pin_pipeline.local import gateway, jars, kafka, kinesis, ports, s3
 from pin_pipeline.local.server import ServerProcess
 from pin_pipeline.records import KINDS
 
 # In the order of starting; stopped in the reverse.
-ADDRESSES = {"kafka": "PIN_KAFKA_BOOTSTRAP", "s3": "PIN_S3_ENDPOINT_URL", "gateway": "PIN_GATEWAY_URL"}
+ADDRESSES = {
+    "kafka": "PIN_KAFKA_BOOTSTRAP",
+    "s3": "PIN_S3_ENDPOINT_URL",
+    "kinesis": "PIN_KINESIS_ENDPOINT_URL",
+    "gateway": "PIN_GATEWAY_URL",
+}
+FORMS = {"kafka": "{}:{}"}
 
 
 @dataclass(frozen=True)
@@ -39,20 +45,22 @@ def up() -> Settings:
     with _one_at_a_time():
         known = environment.read_state()
         chosen = {name: _port(name) for name in ADDRESSES}
-        broker = f"{ports.HOST}:{chosen['kafka']}"
-        if broker != known.get(ADDRESSES["kafka"]):
-            _process("gateway").stop()  # it talks to a broker that is no more
+        addresses = {ADDRESSES[name]: _address(name, port) for name, port in chosen.items()}
+        behind = {ADDRESSES[name]: addresses[ADDRESSES[name]] for name in ("kafka", "kinesis")}
+        if not behind.items() <= known.items():
+            _process("gateway").stop()  # it talks to servers that are no more
         home = environment.home()
         servers = [
             kafka.server(home, chosen["kafka"]),
             s3.server(home, chosen["s3"]),
-            gateway.server(chosen["gateway"], broker),
+            kinesis.server(chosen["kinesis"]),
+            gateway.server(chosen["gateway"], behind),
         ]
         for server in servers:
             _process(server.name).start(server)
         for server in servers:
             _process(server.name).wait_until_ready(server)
-        _write_state(chosen)
+        _write_state(addresses)
         os.environ.update(environment.read_state())
         settings = environment.load()
         prepare(settings)
@@ -60,9 +68,10 @@ def up() -> Settings:
 
 
 def prepare(settings: Settings) -> None:
-    """Create the topics and the bucket that the settings name, where they are not there."""
+    """Create the topics, the bucket and the streams that the settings name, where they are not there."""
     kafka.create_topics(settings.kafka_bootstrap, [settings.topic(kind) for kind in KINDS])
     s3.create_bucket(settings.s3_endpoint_url, settings.bucket)
+    kinesis.create_streams(settings.kinesis_endpoint_url, settings.region, [settings.stream(kind) for kind in KINDS])
 
 
 def down(keep: Collection[str] = ()) -> list[str]:
@@ -95,11 +104,13 @@ def _known_port(address: str | None) -> int | None:
     return None if address is None else urlsplit(address if "//" in address else f"//{address}").port
 
 
-def _write_state(chosen: dict[str, int]) -> None:
-    urls = {"kafka": "{}:{}", "s3": "http://{}:{}", "gateway": "http://{}:{}"}
-    lines = [f"{ADDRESSES[name]}={urls[name].format(ports.HOST, port)}\n" for name, port in chosen.items()]
+def _address(name: str, port: int) -> str:
+    return FORMS.get(name, "http://{}:{}").format(ports.HOST, port)
+
+
+def _write_state(addresses: dict[str, str]) -> None:
     new = environment.state_file().with_suffix(".new")
-    new.write_text("".join(lines))
+    new.write_text("".join(f"{variable}={address}\n" for variable, address in addresses.items()))
     new.replace(environment.state_file())
 
 

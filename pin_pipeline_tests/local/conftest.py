@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from pin_pipeline.local import ports
+from pin_pipeline.local import ports, servers
 
 
 @dataclass
@@ -65,7 +65,7 @@ class Machine:
 @pytest.fixture
 def machine(tmp_path: Path) -> Iterator[Machine]:
     """A machine on which nothing runs yet; its servers get ports of their own and are stopped at the end."""
-    names = ("KAFKA", "S3", "GATEWAY")
-    machine = Machine(tmp_path / "home", {f"PIN_{name}_PORT": str(ports.free()) for name in names})
+    variables = {f"PIN_{name.upper()}_PORT": str(ports.free()) for name in servers.ADDRESSES}
+    machine = Machine(tmp_path / "home", variables)
     yield machine
     machine.run("down")

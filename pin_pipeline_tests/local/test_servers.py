@@ -20,7 +20,7 @@ from pin_pipeline_tests.local.conftest import Machine
 from pin_pipeline_tests.rows import geo
 from pin_pipeline_tests.topics import produce
 
-SERVERS = {"kafka", "s3", "gateway"}
+SERVERS = {"kafka", "s3", "kinesis", "gateway"}
 
 
 @pytest.fixture

@@ -1,0 +1,180 @@
+"""Kinesis over REST, with the requests that the mapping templates of API Gateway's Kinesis tutorial read.
+
+https://docs.aws.amazon.com/apigateway/latest/developerguide/integrating-api-with-aws-services-kinesis.html
+"""
+
+from __future__ import annotations
+
+import base64
+from datetime import datetime
+from typing import Annotated, Any, cast
+
+import orjson
+from fastapi import APIRouter, Header, Query, Request, Response
+
+from pin_pipeline.gateway import contract
+from pin_pipeline.gateway.errors import management_refused, stream_invalid
+from pin_pipeline.gateway.exact import ExactText, NotJsonError, WrongShapeError, one_line
+from pin_pipeline.gateway.kinesis import Answer, Kinesis
+from pin_pipeline.gateway.limits import InFlight, read_body
+
+DEFAULT_SHARDS = 5
+STREAM = "/streams/{stream}"
+
+Put = dict[str, bytes | str]
+router = APIRouter(tags=["streams"])
+
+
+@router.get("/streams", responses=contract.LIST_STREAMS)
+async def list_streams(request: Request) -> Response:
+    """The names of the streams."""
+    return _reply(await _kinesis(request).call("list_streams"))
+
+
+@router.get(STREAM, responses=contract.DESCRIBE_STREAM)
+async def describe_stream(stream: str, request: Request) -> Response:
+    """A stream's state and shards."""
+    return _reply(await _kinesis(request).call("describe_stream", StreamName=stream))
+
+
+@router.post(STREAM, responses=contract.MANAGE_STREAM, openapi_extra=contract.CREATE_STREAM_BODY)
+async def create_stream(stream: str, request: Request) -> Response:
+    """Create a stream, of five shards where the body does not say how many. Refused unless switched on."""
+    _check_management(request)
+    body = await read_body(request)
+    shards = _fields(body).get("ShardCount", (DEFAULT_SHARDS, ""))[0] if body.strip() else DEFAULT_SHARDS
+    return _reply(await _kinesis(request).call("create_stream", StreamName=stream, ShardCount=shards))
+
+
+@router.delete(STREAM, responses=contract.MANAGE_STREAM)
+async def delete_stream(stream: str, request: Request) -> Response:
+    """Delete a stream and all its records. Refused unless switched on."""
+    _check_management(request)
+    return _reply(await _kinesis(request).call("delete_stream", StreamName=stream))
+
+
+@router.put(f"{STREAM}/record", responses=contract.PUT_RECORD, openapi_extra=contract.PUT_RECORD_BODY)
+async def put_record(stream: str, request: Request) -> Response:
+    """Put one record: its data is the JSON text that was sent. The stream is the path's, whatever the body names."""
+    body = await read_body(request)
+    put = _record(_fields(body))
+    with _in_flight(request).hold(len(body), 1):
+        return _reply(await _kinesis(request).call("put_record", StreamName=stream, **put))
+
+
+@router.put(f"{STREAM}/records", responses=contract.PUT_RECORDS, openapi_extra=contract.PUT_RECORDS_BODY)
+async def put_records(stream: str, request: Request) -> Response:
+    """Put many records. Those that are refused alone are put again; what fails for good says so in its place."""
+    body = await read_body(request)
+    puts = _records(body)
+    with _in_flight(request).hold(len(body), len(puts)):
+        return _reply(await _kinesis(request).put_records(stream, puts))
+
+
+@router.get(f"{STREAM}/sharditerator", responses=contract.SHARD_ITERATOR)
+async def shard_iterator(
+    stream: str, request: Request, shard_id: Annotated[str, Query(alias="shard-id", description="Of which shard.")]
+) -> Response:
+    """An iterator that begins at the oldest record of a shard."""
+    where = {"StreamName": stream, "ShardId": shard_id, "ShardIteratorType": "TRIM_HORIZON"}
+    return _reply(await _kinesis(request).call("get_shard_iterator", **where))
+
+
+@router.get(f"{STREAM}/records", responses=contract.GET_RECORDS)
+async def get_records(
+    stream: str,  # noqa: ARG001 - an iterator names its stream
+    request: Request,
+    shard_iterator: Annotated[
+        str, Header(alias="Shard-Iterator", description="From .../sharditerator, or the last reply.")
+    ],
+) -> Response:
+    """The next records of a shard, their data in base64, and the iterator to go on with."""
+    return _reply(await _kinesis(request).call("get_records", ShardIterator=shard_iterator))
+
+
+def _record(fields: dict[str, tuple[Any, str]]) -> Put:
+    """The record of a body `{"Data": ..., "PartitionKey": "..."}`; other fields are passed over."""
+    if "Data" not in fields:
+        raise stream_invalid("the body has no Data; expected {'Data': ..., 'PartitionKey': '...'}")
+    return {"Data": one_line(fields["Data"][1]), "PartitionKey": _key(fields, "PartitionKey", "the body")}
+
+
+def _records(body: bytes) -> list[Put]:
+    """The records of a body `{"records": [{"data": "...", "partition-key": "..."}, ...]}`."""
+    puts: list[Put] = []
+    try:
+        text = ExactText(body)
+        for name in text.members("the body"):
+            if name != "records":
+                text.value()
+                continue
+            for position in text.elements("records"):
+                where = f"records[{position}]"
+                fields = text.fields(where)
+                puts.append({"Data": _data(fields, where), "PartitionKey": _key(fields, "partition-key", where)})
+        text.expect_end()
+    except (NotJsonError, WrongShapeError) as error:
+        raise stream_invalid(str(error)) from error
+    if not puts:
+        raise stream_invalid("the body has no records; expected {'records': [{'data': ..., 'partition-key': ...}]}")
+    return puts
+
+
+def _data(fields: dict[str, tuple[Any, str]], where: str) -> bytes:
+    """A text is put as what it says, anything else as its JSON text."""
+    if "data" not in fields:
+        raise stream_invalid(f"{where} has no data; expected {{'data': ..., 'partition-key': '...'}}")
+    value, text = fields["data"]
+    try:
+        return value.encode() if isinstance(value, str) else one_line(text)
+    except UnicodeEncodeError as error:
+        raise stream_invalid(f"data of {where} is no Unicode text: {error.reason}") from error
+
+
+def _key(fields: dict[str, tuple[Any, str]], name: str, where: str) -> str:
+    """The partition key; a number is taken for its digits, as by the mapping templates."""
+    value, text = fields.get(name, (None, "missing"))
+    if isinstance(value, str):
+        return value
+    if type(value) in (int, float):
+        return text
+    raise stream_invalid(f"{name} of {where} is {text:.40}; expected a text")
+
+
+def _fields(body: bytes) -> dict[str, tuple[Any, str]]:
+    try:
+        text = ExactText(body)
+        fields = text.fields("the body")
+        text.expect_end()
+    except (NotJsonError, WrongShapeError) as error:
+        raise stream_invalid(str(error)) from error
+    return fields
+
+
+def _check_management(request: Request) -> None:
+    if not request.app.state.settings.manage_streams:
+        raise management_refused()
+
+
+def _kinesis(request: Request) -> Kinesis:
+    return cast("Kinesis", request.app.state.kinesis)
+
+
+def _in_flight(request: Request) -> InFlight:
+    return cast("InFlight", request.app.state.in_flight)
+
+
+def _reply(answer: Answer) -> Response:
+    """The answer as the service words it: moments in seconds since 1970, bytes in base64."""
+    content = orjson.dumps(answer, default=_plain, option=orjson.OPT_PASSTHROUGH_DATETIME)
+    return Response(content, media_type="application/json")
+
+
+def _plain(value: object) -> object:
+    match value:
+        case datetime():
+            return value.timestamp()
+        case bytes():
+            return base64.b64encode(value).decode()
+        case _:
+            raise TypeError(type(value))
