@@ -16,7 +16,8 @@ def _object(required: str = "", **properties: Any) -> dict[str, Any]:  # noqa: A
     return {"type": "object", "properties": properties, "required": required.split() or list(properties)}
 
 
-def _array(items: dict[str, Any]) -> dict[str, Any]:
+def array(items: dict[str, Any]) -> dict[str, Any]:
+    """The schema of an array."""
     return {"type": "array", "items": items}
 
 
@@ -39,14 +40,14 @@ _COMMON: Responses = {
 }
 _NO_TOPIC: Responses = {404: _error(40401, "The topic (40401) or a partition of it (40402) is not found.")}
 
-LIST_TOPICS: Responses = {200: _response("The topics.", _array(_TEXT), ["pinterest.geo", "pinterest.pin"]), **_COMMON}
+LIST_TOPICS: Responses = {200: _response("The topics.", array(_TEXT), ["pinterest.geo", "pinterest.pin"]), **_COMMON}
 
 _REPLICA = _object(broker=_INTEGER, leader={"type": "boolean"}, in_sync={"type": "boolean"})
-_PARTITION = _object(partition=_INTEGER, leader=_INTEGER, replicas=_array(_REPLICA))
+_PARTITION = _object(partition=_INTEGER, leader=_INTEGER, replicas=array(_REPLICA))
 DESCRIBE_TOPIC: Responses = {
     200: _response(
         "The topic.",
-        _object(name=_TEXT, configs={"type": "object"}, partitions=_array(_PARTITION)),
+        _object(name=_TEXT, configs={"type": "object"}, partitions=array(_PARTITION)),
         {
             "name": "pinterest.pin",
             "configs": {},
@@ -81,7 +82,7 @@ READ_RECORDS: Responses = {
         "description": "The next records.",
         "content": _content(
             tuple(embedded.media_type for embedded in Embedded),
-            _array(_CONSUMED),
+            array(_CONSUMED),
             [{"topic": "pinterest.geo", "key": None, "value": {"ind": 7528}, "partition": 0, "offset": 17}],
         ),
     },
@@ -99,7 +100,7 @@ PRODUCE_BODY: dict[str, Any] = {
         "content": {
             **_content(
                 JSON_TYPES,
-                _object(records={**_array(_RECORD), "minItems": 1}),
+                _object(records={**array(_RECORD), "minItems": 1}),
                 {
                     "records": [
                         {"value": {"ind": 7528, "country": "Albania"}},
@@ -109,7 +110,7 @@ PRODUCE_BODY: dict[str, Any] = {
             ),
             **_content(
                 BINARY_TYPES,
-                _object(records={**_array(_BINARY_RECORD), "minItems": 1}),
+                _object(records={**array(_BINARY_RECORD), "minItems": 1}),
                 {"records": [{"key": "NzUyOA==", "value": "eyJpbmQiOjc1Mjh9"}]},
             ),
         },
@@ -122,24 +123,13 @@ def json_body(schema: dict[str, Any], *, required: bool = True) -> dict[str, Any
     return {"requestBody": {"required": required, "content": {"application/json": {"schema": schema}}}}
 
 
-_POSTED = _object(topic=_TEXT, partition=_INTEGER, offset=_INTEGER)
-POST: Responses = {
-    200: {
-        "description": "Where the record is.",
-        "content": _content(("application/json",), _POSTED, {"topic": "pinterest.pin", "partition": 0, "offset": 17}),
-    },
-    413: _error(413, "The body is too large."),
-    422: _error(422, "The record does not fit its kind."),
-    429: _error(42901, "Too many records wait for the broker; send this again after Retry-After seconds."),
-    503: _COMMON[503],
-}
 _OFFSET = _object(
     partition=_OPTIONAL_INTEGER, offset=_OPTIONAL_INTEGER, error_code=_OPTIONAL_INTEGER, error=_OPTIONAL_TEXT
 )
 PRODUCE: Responses = {
     200: _response(
         "What became of each record, in order.",
-        _object(offsets=_array(_OFFSET), key_schema_id=_OPTIONAL_INTEGER, value_schema_id=_OPTIONAL_INTEGER),
+        _object(offsets=array(_OFFSET), key_schema_id=_OPTIONAL_INTEGER, value_schema_id=_OPTIONAL_INTEGER),
         {
             "offsets": [{"partition": 0, "offset": 17, "error_code": None, "error": None}],
             "key_schema_id": None,
@@ -153,6 +143,37 @@ PRODUCE: Responses = {
     422: _error(422, "The body is no produce request."),
     429: _error(42901, "Too many records wait for the broker; send this again after Retry-After seconds."),
     **_COMMON,
+}
+_TOO_LARGE = _error(413, "The body is too large.")
+_BUSY = _error(42901, "Too many records wait for the broker; send this again after Retry-After seconds.")
+_NOT_TAKEN: Responses = {
+    400: _error(400, "The body is not JSON."),
+    413: _TOO_LARGE,
+    422: _error(422, "A record does not fit its kind, or the broker refuses it."),
+    429: _BUSY,
+    503: _COMMON[503],
+}
+_POSTED = _object(topic=_TEXT, partition=_INTEGER, offset=_INTEGER)
+POST: Responses = {
+    200: {
+        "description": "Where the record is.",
+        "content": _content(("application/json",), _POSTED, {"topic": "pinterest.pin", "partition": 0, "offset": 17}),
+    },
+    **_NOT_TAKEN,
+}
+POST_MANY: Responses = {
+    200: {
+        "description": "What became of each record, in order.",
+        "content": _content(
+            ("application/json",),
+            _object(topic=_TEXT, offsets=array(_OFFSET)),
+            {
+                "topic": "pinterest.pin",
+                "offsets": [{"partition": 0, "offset": 17, "error_code": None, "error": None}],
+            },
+        ),
+    },
+    **_NOT_TAKEN,
 }
 
 
@@ -174,7 +195,7 @@ _JSON = "application/json"
 _SEQUENCE_NUMBER, _SHARD = "49590338271490256608559692538361571095921575989136588898", "shardId-000000000000"
 LIST_STREAMS = _answers(
     "The streams.",
-    _object("StreamNames HasMoreStreams", StreamNames=_array(_TEXT), HasMoreStreams={"type": "boolean"}),
+    _object("StreamNames HasMoreStreams", StreamNames=array(_TEXT), HasMoreStreams={"type": "boolean"}),
     {"StreamNames": ["streaming-pinterest-pin"], "HasMoreStreams": False},
 )
 DESCRIBE_STREAM = _answers(
@@ -198,13 +219,13 @@ PUT_RECORD_BODY = json_body(
 _OUTCOME = _object("", ShardId=_TEXT, SequenceNumber=_TEXT, ErrorCode=_TEXT, ErrorMessage=_TEXT)
 PUT_RECORDS = _answers(
     "What became of each record, in order.",
-    _object(FailedRecordCount=_INTEGER, Records=_array(_OUTCOME)),
+    _object(FailedRecordCount=_INTEGER, Records=array(_OUTCOME)),
     {"FailedRecordCount": 0, "Records": [{"ShardId": _SHARD, "SequenceNumber": _SEQUENCE_NUMBER}]},
 )
 _PUT = _object("data partition-key", data={}, **{"partition-key": _TEXT})
 PUT_RECORDS_BODY = json_body(
     {
-        **_object(records={**_array(_PUT), "minItems": 1}),
+        **_object(records={**array(_PUT), "minItems": 1}),
         "example": {"records": [{"data": '{"ind": 7528}', "partition-key": "geo"}]},
     }
 )
@@ -212,6 +233,6 @@ SHARD_ITERATOR = _answers("The iterator.", _object(ShardIterator=_TEXT), {"Shard
 _GOT = _object(Data=_TEXT, PartitionKey=_TEXT, SequenceNumber=_TEXT, ApproximateArrivalTimestamp={"type": "number"})
 GET_RECORDS = _answers(
     "The next records.",
-    _object("Records MillisBehindLatest", Records=_array(_GOT), NextShardIterator=_TEXT, MillisBehindLatest=_INTEGER),
+    _object("Records MillisBehindLatest", Records=array(_GOT), NextShardIterator=_TEXT, MillisBehindLatest=_INTEGER),
     {"Records": [], "NextShardIterator": "AAAAAAAAAAHM", "MillisBehindLatest": 0},
 )

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from http import HTTPStatus
 
+from confluent_kafka import KafkaError as Refusal
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
-from kafka.errors import BrokerResponseError, KafkaError, TopicAuthorizationFailedError
+from kafka.errors import KafkaError, TopicAuthorizationFailedError
 from starlette.exceptions import HTTPException
 
 from pin_pipeline.gateway.media import Embedded
@@ -17,6 +18,8 @@ from pin_pipeline.records.reasons import DESCRIPTIONS
 from pin_pipeline.records.rules import Problem
 
 NON_RETRIABLE, RETRIABLE, FORBIDDEN = 50002, 50003, 40301
+# librdkafka's own codes for records that it could not bring to the broker in time.
+UNDELIVERED = (Refusal._MSG_TIMED_OUT, Refusal._TRANSPORT, Refusal._ALL_BROKERS_DOWN, Refusal._QUEUE_FULL)  # noqa: SLF001
 RETRY_AFTER = {"Retry-After": "1"}
 
 
@@ -50,7 +53,7 @@ def partition_not_found(topic: str, partition: int, partitions: int) -> ApiError
 
 def malformed(message: str) -> ApiError:
     """The body is not JSON."""
-    return ApiError(400, 400, message)
+    return ApiError(400, 400, f"the body is not JSON: {message}")
 
 
 def unprocessable(message: str) -> ApiError:
@@ -63,10 +66,10 @@ def unsupported(content_type: str | None, expected: Iterable[str]) -> ApiError:
     return ApiError(415, 415, f"cannot read Content-Type {content_type!r}; expected {', '.join(expected)}")
 
 
-def misfit(kind: RecordKind, problem: Problem) -> ApiError:
+def misfit(kind: RecordKind, problem: Problem, where: str = "") -> ApiError:
     """A record does not fit its kind, and would only go to quarantine."""
     named = "" if problem.field is None else f" (field {problem.field!r})"
-    return unprocessable(f"no {kind.name} record: {problem.reason}{named}; {DESCRIPTIONS[problem.reason]}")
+    return unprocessable(f"{where}no {kind.name} record: {problem.reason}{named}; {DESCRIPTIONS[problem.reason]}")
 
 
 def consumer_not_found(group: str, name: str) -> ApiError:
@@ -115,7 +118,7 @@ def busy(message: str) -> ApiError:
 
 def broker_unavailable(bootstrap: str, error: object) -> ApiError:
     """The broker did not answer in time."""
-    message = f"Kafka broker {bootstrap} did not answer ({error!r}); check that it runs, then send the request again"
+    message = f"Kafka broker {bootstrap} did not answer ({error}); check that it runs, then send the request again"
     return ApiError(503, 50302, message, RETRY_AFTER)
 
 
@@ -123,7 +126,7 @@ def broker_error(bootstrap: str, error: KafkaError) -> ApiError:
     """What the broker's refusal of a whole request means to the caller."""
     if isinstance(error, TopicAuthorizationFailedError):
         return ApiError(403, FORBIDDEN, f"Kafka broker {bootstrap} does not let the gateway do this: {error}")
-    return broker_unavailable(bootstrap, error)
+    return broker_unavailable(bootstrap, repr(error))
 
 
 def stream_invalid(message: str) -> StreamError:
@@ -148,18 +151,22 @@ def management_refused() -> StreamError:
     return StreamError(403, "AccessDeniedException", message)
 
 
-def record_error_code(error: KafkaError) -> int:
+def worth_another_try(refusal: Refusal) -> bool:
+    """Whether sending a refused record again may help."""
+    return refusal.retriable() or refusal.code() in UNDELIVERED
+
+
+def record_error_code(refusal: Refusal) -> int:
     """Confluent's code for one refused record: whether sending it again may help."""
-    if isinstance(error, TopicAuthorizationFailedError):
+    if refusal.code() == Refusal.TOPIC_AUTHORIZATION_FAILED:
         return FORBIDDEN
-    return RETRIABLE if error.retriable else NON_RETRIABLE
+    return RETRIABLE if worth_another_try(refusal) else NON_RETRIABLE
 
 
-def record_error_message(error: KafkaError) -> str:
-    """Why one record was refused; the broker itself often says no more than a number."""
-    if isinstance(error, BrokerResponseError) and not any(error.args):
-        return f"{type(error).__name__}: {error.description}"
-    return str(error)
+def record_refused(refusal: Refusal) -> ApiError:
+    """The broker does not take a record, and never will."""
+    status = 403 if refusal.code() == Refusal.TOPIC_AUTHORIZATION_FAILED else 422
+    return ApiError(status, record_error_code(refusal), f"the broker refuses the record: {refusal.str()}")
 
 
 def add_error_handlers(app: FastAPI) -> None:
@@ -193,7 +200,7 @@ def _error(request: Request, error: ApiError) -> Response:
     if not path.startswith("/streams"):
         content: dict[str, object] = {"error_code": error.error_code, "message": str(error)}
         return reply(content, status=error.status, headers=error.headers)
-    if error.status == HTTPStatus.UNPROCESSABLE_ENTITY:
+    if error.status in (400, 422) and not isinstance(error, StreamError):
         error = stream_invalid(str(error))
     kind = error.kind if isinstance(error, StreamError) else HTTPStatus(error.status).phrase.title().replace(" ", "")
     return reply({"__type": kind, "message": str(error)}, "application/json", error.status, error.headers)

@@ -2,25 +2,48 @@
 
 from __future__ import annotations
 
-from typing import Any
+from functools import cache
+from itertools import count
 from zlib import crc32
 
+import msgspec
+from kafka.partitioner.default import murmur2
+
+from pin_pipeline.gateway.envelope import Record
 from pin_pipeline.records import KINDS
 
+_turn = count()
 
-def partition_of(topic: str, value: Any, partitions: int) -> int | None:  # noqa: ANN401
-    """The partition of a keyless record: all records of one post share it, so they keep their order untouched.
 
-    A topic named `{prefix}.{kind}` holds records of that kind, whose key field names the post.
+def partition_of(topic: str, record: Record, partitions: int) -> int:
+    """The partition of a record, in [0, partitions).
 
-    Returns:
-        A partition in [0, partitions), or None where the value names no post: then the client may choose.
+    A record with a key goes where Java's client, and so the REST proxy, sends it. Without one, all records of a post
+    share a partition, so that they keep their order: a topic named `{prefix}.{kind}` holds records of that kind, whose
+    key field names the post. Any other record takes its turn.
     """
+    if record.partition is not None:
+        return record.partition
+    if record.key is not None:
+        return int(murmur2(record.key) & 0x7FFFFFFF) % partitions
+    decoder = _posts(topic)
+    if decoder is not None and record.value is not None:
+        try:
+            return crc32(str(decoder.decode(record.value).post).encode(errors="surrogatepass")) % partitions
+        except (msgspec.DecodeError, RecursionError):
+            pass  # it names no post
+    return next(_turn) % partitions
+
+
+class _Post(msgspec.Struct):
+    post: int | str
+
+
+@cache
+def _posts(topic: str) -> msgspec.json.Decoder[_Post] | None:
+    """Reads which post a record on a topic names."""
     kind = KINDS.get(topic.rpartition(".")[2]) if "." in topic else None
-    if kind is None or not isinstance(value, dict):
+    if kind is None:
         return None
-    match value.get(kind.key):
-        case int() | str() as key:
-            return crc32(str(key).encode(errors="surrogatepass")) % partitions
-        case _:
-            return None
+    named = msgspec.defstruct("Named", [("post", int | str)], bases=(_Post,), rename={"post": kind.key})
+    return msgspec.json.Decoder(named)

@@ -1,44 +1,55 @@
-"""One record as plain JSON, `POST /pin/`, `/geo/` and `/user/`: refused at the door where it does not fit its kind."""
+"""Plain JSON records, `POST /pin/`, `/geo/`, `/user/`: refused at the door where one does not fit its kind."""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from functools import singledispatch
-from typing import Any, cast
+from typing import Annotated, Any, cast
 
-import orjson
+import msgspec
+from confluent_kafka import KafkaError as Refusal
 from fastapi import APIRouter, Request, Response
-from kafka.errors import KafkaError
 
 from pin_pipeline.gateway import contract
-from pin_pipeline.gateway.envelope import Record
-from pin_pipeline.gateway.errors import broker_unavailable, misfit
-from pin_pipeline.gateway.exact import one_line
+from pin_pipeline.gateway.envelope import Record, decode, one_line
+from pin_pipeline.gateway.errors import misfit, record_refused
 from pin_pipeline.gateway.kafka import Broker
 from pin_pipeline.gateway.limits import InFlight, read_body
+from pin_pipeline.gateway.offsets import as_offsets
+from pin_pipeline.gateway.producer import Outcome
 from pin_pipeline.gateway.replies import reply
 from pin_pipeline.records import KINDS, RecordKind
 from pin_pipeline.records.fields import Field, Integer, Number, Text, Timestamp
 from pin_pipeline.records.rules import Problem, Rules
 
 Schema = dict[str, Any]
+Post = Callable[[Request], Awaitable[Response]]
+_RECORDS = msgspec.json.Decoder(Annotated[list[msgspec.Raw], msgspec.Meta(min_length=1)])
 
 
 def router(kinds: dict[str, RecordKind] = KINDS) -> APIRouter:
-    """A route a kind."""
+    """Two routes a kind: for one record, and for many."""
     routes = APIRouter(tags=["posts"])
     for kind in kinds.values():
-        routes.add_api_route(
-            f"/{kind.name}/",
-            _post(kind),
-            methods=["POST"],
-            name=f"post_{kind.name}",
-            summary=f"Post a {kind.name} record",
-            description=f"{kind.description} 200 says that all replicas have the record.",
-            responses=contract.POST,
-            openapi_extra=contract.json_body(schema(kind)),
-        )
+        one, many = contract.json_body(schema(kind)), contract.json_body(contract.array(schema(kind)))
+        _add(routes, kind, "", _post_one(kind), contract.POST, one)
+        _add(routes, kind, "batch", _post_many(kind), contract.POST_MANY, many)
     return routes
+
+
+def _add(
+    routes: APIRouter, kind: RecordKind, form: str, post: Post, responses: contract.Responses, body: Schema
+) -> None:
+    routes.add_api_route(
+        f"/{kind.name}/{form}",
+        post,
+        methods=["POST"],
+        name=f"post_{kind.name}_{form}".rstrip("_"),
+        summary=f"Post many {kind.name} records" if form else f"Post a {kind.name} record",
+        description=f"{kind.description} {post.__doc__}",
+        responses=responses,
+        openapi_extra=body,
+    )
 
 
 def schema(kind: RecordKind) -> Schema:
@@ -50,24 +61,47 @@ def schema(kind: RecordKind) -> Schema:
     }
 
 
-def _post(kind: RecordKind) -> Callable[[Request], Awaitable[Response]]:
+def _post_one(kind: RecordKind) -> Post:
     rules = Rules(kind)
 
     async def post(request: Request) -> Response:
+        """200 says that all replicas have the record."""
         body = await read_body(request)
-        outcome = rules.judge(body)
-        if isinstance(outcome, Problem):
-            raise misfit(kind, outcome)
-        topic = request.app.state.settings.topic(kind.name)
-        record = Record(one_line(body.decode()), None, None, orjson.loads(body))
-        broker = cast("Broker", request.app.state.broker)
-        with cast("InFlight", request.app.state.in_flight).hold(len(body), 1):
-            [sent] = await broker.send(topic, [record])
-        if isinstance(sent, KafkaError):
-            raise broker_unavailable(broker.bootstrap, sent)
-        return reply({"topic": topic, "partition": sent.partition, "offset": sent.offset}, "application/json")
+        _check(kind, rules, body, "")
+        topic, [sent] = await _send(request, kind, [one_line(body)], len(body))
+        if isinstance(sent, Refusal):
+            raise record_refused(sent)
+        return reply({"topic": topic, **sent._asdict()}, "application/json")
 
     return post
+
+
+def _post_many(kind: RecordKind) -> Post:
+    rules = Rules(kind)
+
+    async def post(request: Request) -> Response:
+        """A JSON array of records; where one does not fit, none is sent. 200 says what became of each."""
+        body = await read_body(request)
+        records = [one_line(each) for each in decode(_RECORDS, body)]
+        for position, record in enumerate(records):
+            _check(kind, rules, record, f"[{position}] is ")
+        topic, outcomes = await _send(request, kind, records, len(body))
+        return reply({"topic": topic, "offsets": as_offsets(outcomes)}, "application/json")
+
+    return post
+
+
+def _check(kind: RecordKind, rules: Rules, record: bytes, where: str) -> None:
+    outcome = rules.judge(record)
+    if isinstance(outcome, Problem):
+        raise misfit(kind, outcome, where)
+
+
+async def _send(request: Request, kind: RecordKind, records: list[bytes], size: int) -> tuple[str, list[Outcome]]:
+    topic = request.app.state.settings.topic(kind.name)
+    with cast("InFlight", request.app.state.in_flight).hold(size, len(records)):
+        broker = cast("Broker", request.app.state.broker)
+        return topic, await broker.send(topic, [Record(record) for record in records])
 
 
 @singledispatch

@@ -7,14 +7,15 @@ from __future__ import annotations
 
 import base64
 from datetime import datetime
-from typing import Annotated, Any, cast
+from typing import Annotated, cast
 
+import msgspec
 import orjson
 from fastapi import APIRouter, Header, Query, Request, Response
 
 from pin_pipeline.gateway import contract
-from pin_pipeline.gateway.errors import management_refused, stream_invalid
-from pin_pipeline.gateway.exact import ExactText, NotJsonError, WrongShapeError, one_line
+from pin_pipeline.gateway.envelope import decode, one_line
+from pin_pipeline.gateway.errors import management_refused
 from pin_pipeline.gateway.kinesis import Answer, Kinesis
 from pin_pipeline.gateway.limits import InFlight, read_body
 
@@ -22,6 +23,30 @@ DEFAULT_SHARDS = 5
 STREAM = "/streams/{stream}"
 
 Put = dict[str, bytes | str]
+Key = Annotated[str, msgspec.Meta(min_length=1)] | int | float
+
+
+class _NewStream(msgspec.Struct, rename={"shards": "ShardCount"}):
+    shards: Annotated[int, msgspec.Meta(ge=1)] = DEFAULT_SHARDS
+
+
+class _Record(msgspec.Struct, rename={"data": "Data", "key": "PartitionKey"}):
+    data: msgspec.Raw
+    key: Key
+
+
+class _Element(msgspec.Struct, rename={"key": "partition-key"}):
+    data: msgspec.Raw
+    key: Key
+
+
+class _Request(msgspec.Struct):
+    records: Annotated[list[_Element], msgspec.Meta(min_length=1)]
+
+
+_NEW_STREAM = msgspec.json.Decoder(_NewStream)
+_RECORD = msgspec.json.Decoder(_Record)
+_RECORDS = msgspec.json.Decoder(_Request)
 router = APIRouter(tags=["streams"])
 
 
@@ -41,9 +66,8 @@ async def describe_stream(stream: str, request: Request) -> Response:
 async def create_stream(stream: str, request: Request) -> Response:
     """Create a stream, of five shards where the body does not say how many. Refused unless switched on."""
     _check_management(request)
-    body = await read_body(request)
-    shards = _fields(body).get("ShardCount", (DEFAULT_SHARDS, ""))[0] if body.strip() else DEFAULT_SHARDS
-    return _reply(await _kinesis(request).call("create_stream", StreamName=stream, ShardCount=shards))
+    wanted = decode(_NEW_STREAM, await read_body(request) or b"{}")
+    return _reply(await _kinesis(request).call("create_stream", StreamName=stream, ShardCount=wanted.shards))
 
 
 @router.delete(STREAM, responses=contract.MANAGE_STREAM)
@@ -57,8 +81,9 @@ async def delete_stream(stream: str, request: Request) -> Response:
 async def put_record(stream: str, request: Request) -> Response:
     """Put one record: its data is the JSON text that was sent. The stream is the path's, whatever the body names."""
     body = await read_body(request)
-    put = _record(_fields(body))
+    record = decode(_RECORD, body)
     with _in_flight(request).hold(len(body), 1):
+        put = _put(one_line(record.data), record.key)
         return _reply(await _kinesis(request).call("put_record", StreamName=stream, **put))
 
 
@@ -66,7 +91,8 @@ async def put_record(stream: str, request: Request) -> Response:
 async def put_records(stream: str, request: Request) -> Response:
     """Put many records. Those that are refused alone are put again; what fails for good says so in its place."""
     body = await read_body(request)
-    puts = _records(body)
+    records = decode(_RECORDS, body).records
+    puts = [_put(_data(each.data), each.key) for each in records]
     with _in_flight(request).hold(len(body), len(puts)):
         return _reply(await _kinesis(request).put_records(stream, puts))
 
@@ -92,63 +118,15 @@ async def get_records(
     return _reply(await _kinesis(request).call("get_records", ShardIterator=shard_iterator))
 
 
-def _record(fields: dict[str, tuple[Any, str]]) -> Put:
-    """The record of a body `{"Data": ..., "PartitionKey": "..."}`; other fields are passed over."""
-    if "Data" not in fields:
-        raise stream_invalid("the body has no Data; expected {'Data': ..., 'PartitionKey': '...'}")
-    return {"Data": one_line(fields["Data"][1]), "PartitionKey": _key(fields, "PartitionKey", "the body")}
+def _put(data: bytes, key: str | float) -> Put:
+    """A number is taken for its digits, as by the mapping templates."""
+    return {"Data": data, "PartitionKey": key if isinstance(key, str) else str(key)}
 
 
-def _records(body: bytes) -> list[Put]:
-    """The records of a body `{"records": [{"data": "...", "partition-key": "..."}, ...]}`."""
-    puts: list[Put] = []
-    try:
-        text = ExactText(body)
-        for name in text.members("the body"):
-            if name != "records":
-                text.value()
-                continue
-            for position in text.elements("records"):
-                where = f"records[{position}]"
-                fields = text.fields(where)
-                puts.append({"Data": _data(fields, where), "PartitionKey": _key(fields, "partition-key", where)})
-        text.expect_end()
-    except (NotJsonError, WrongShapeError) as error:
-        raise stream_invalid(str(error)) from error
-    if not puts:
-        raise stream_invalid("the body has no records; expected {'records': [{'data': ..., 'partition-key': ...}]}")
-    return puts
-
-
-def _data(fields: dict[str, tuple[Any, str]], where: str) -> bytes:
+def _data(value: msgspec.Raw) -> bytes:
     """A text is put as what it says, anything else as its JSON text."""
-    if "data" not in fields:
-        raise stream_invalid(f"{where} has no data; expected {{'data': ..., 'partition-key': '...'}}")
-    value, text = fields["data"]
-    try:
-        return value.encode() if isinstance(value, str) else one_line(text)
-    except UnicodeEncodeError as error:
-        raise stream_invalid(f"data of {where} is no Unicode text: {error.reason}") from error
-
-
-def _key(fields: dict[str, tuple[Any, str]], name: str, where: str) -> str:
-    """The partition key; a number is taken for its digits, as by the mapping templates."""
-    value, text = fields.get(name, (None, "missing"))
-    if isinstance(value, str):
-        return value
-    if type(value) in (int, float):
-        return text
-    raise stream_invalid(f"{name} of {where} is {text:.40}; expected a text")
-
-
-def _fields(body: bytes) -> dict[str, tuple[Any, str]]:
-    try:
-        text = ExactText(body)
-        fields = text.fields("the body")
-        text.expect_end()
-    except (NotJsonError, WrongShapeError) as error:
-        raise stream_invalid(str(error)) from error
-    return fields
+    line = one_line(value)
+    return msgspec.json.decode(line, type=str).encode() if line.startswith(b'"') else line
 
 
 def _check_management(request: Request) -> None:

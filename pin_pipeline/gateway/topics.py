@@ -5,15 +5,14 @@ from __future__ import annotations
 from typing import Annotated, Any, cast
 
 from fastapi import APIRouter, Depends, Request, Response
-from kafka.errors import KafkaError
 
 from pin_pipeline.gateway import contract
-from pin_pipeline.gateway.deliveries import Outcome
 from pin_pipeline.gateway.envelope import read_records
-from pin_pipeline.gateway.errors import ApiError, record_error_code, record_error_message, unsupported
+from pin_pipeline.gateway.errors import ApiError, unsupported
 from pin_pipeline.gateway.kafka import Broker
 from pin_pipeline.gateway.limits import InFlight, read_body
 from pin_pipeline.gateway.media import BINARY_TYPES, JSON_TYPES, REPLY_TYPES, Embedded, embedded_as, reply_type
+from pin_pipeline.gateway.offsets import as_offsets
 from pin_pipeline.gateway.replies import reply
 
 router = APIRouter(tags=["topics"])
@@ -72,19 +71,11 @@ async def produce(
     records = read_records(body, embedded)
     with cast("InFlight", request.app.state.in_flight).hold(len(body), len(records)):
         outcomes = await _broker(request).send(topic, records)
-    offsets = [_offset(outcome) for outcome in outcomes]
-    return reply({"offsets": offsets, "key_schema_id": None, "value_schema_id": None}, media_type)
+    return reply({"offsets": as_offsets(outcomes), "key_schema_id": None, "value_schema_id": None}, media_type)
 
 
 def _broker(request: Request) -> Broker:
     return cast("Broker", request.app.state.broker)
-
-
-def _offset(outcome: Outcome) -> dict[str, Any]:
-    if isinstance(outcome, KafkaError):
-        error_code, error = record_error_code(outcome), record_error_message(outcome)
-        return {"partition": None, "offset": None, "error_code": error_code, "error": error}
-    return {"partition": outcome.partition, "offset": outcome.offset, "error_code": None, "error": None}
 
 
 def _partition(partition: dict[str, Any]) -> dict[str, Any]:

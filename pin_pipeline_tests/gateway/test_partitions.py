@@ -3,21 +3,27 @@ from __future__ import annotations
 from collections import Counter
 
 import httpx
+import orjson
 import pytest
 
 from pin_pipeline.environment import Settings
+from pin_pipeline.gateway.envelope import Record
 from pin_pipeline.gateway.partitions import partition_of
 from pin_pipeline.records import KINDS
 from pin_pipeline_tests.gateway.conftest import post
 
 
+def chosen(topic: str, value: object, key: bytes | None = None, partition: int | None = None) -> int:
+    return partition_of(topic, Record(orjson.dumps(value), key, partition), 3)
+
+
 def test_every_kind_is_partitioned_by_its_own_key_field() -> None:
     for kind in KINDS.values():
         keys = range(3000)
-        chosen = [partition_of(f"some.prefix.{kind.name}", {kind.key: key, "x": None}, 3) for key in keys]
-        assert set(Counter(chosen)) == {0, 1, 2}
-        assert min(Counter(chosen).values()) > 800
-        assert chosen == [partition_of(f"other.{kind.name}", {kind.key: key}, 3) for key in keys]
+        partitions = [chosen(f"some.prefix.{kind.name}", {kind.key: key, "x": None}) for key in keys]
+        assert set(Counter(partitions)) == {0, 1, 2}
+        assert min(Counter(partitions).values()) > 800
+        assert partitions == [chosen(f"other.{kind.name}", {kind.key: key}) for key in keys]
 
 
 @pytest.mark.parametrize(
@@ -32,8 +38,16 @@ def test_every_kind_is_partitioned_by_its_own_key_field() -> None:
         ("pin", {"index": 1}),
     ],
 )
-def test_a_record_that_names_no_post_is_left_to_the_client(topic: str, value: object) -> None:
-    assert partition_of(topic, value, 3) is None
+def test_records_that_name_no_post_take_turns(topic: str, value: object) -> None:
+    first, *others = (chosen(topic, value) for _ in range(6))
+    assert others == [(first + turn) % 3 for turn in range(1, 6)]
+
+
+def test_a_key_goes_where_javas_client_sends_it_and_a_partition_that_is_named_counts_most() -> None:
+    # From the tests of Kafka's own murmur2, in Java's Utils: "21" and "foobar".
+    assert chosen("prefix.pin", {"index": 1}, b"21") == (-973932308 & 0x7FFFFFFF) % 3
+    assert chosen("prefix.pin", {"index": 1}, b"foobar") == (-790332482 & 0x7FFFFFFF) % 3
+    assert chosen("prefix.pin", {"index": 1}, b"21", 2) == 2
 
 
 def test_records_of_one_key_share_a_partition(gateway: httpx.Client, settings: Settings) -> None:

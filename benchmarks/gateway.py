@@ -1,0 +1,99 @@
+"""Records a second that the gateway acknowledges, against a plain endpoint that acknowledges one a request."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+
+import httpx
+import orjson
+
+from benchmarks import environment
+from benchmarks.load import Load, post_all
+from benchmarks.records import synthetic_values
+from benchmarks.report import Measured, conclude, require_equal, say
+from pin_pipeline.audit.broker import Broker
+from pin_pipeline.environment import Settings
+from pin_pipeline.local import ports
+from pin_pipeline.records import PIN
+
+CONNECTIONS, RECORDS_A_REQUEST = 16, 100
+WARM_UP, ONE_BY_ONE, IN_BATCHES = 1_000, 3_000, 50_000
+
+
+def main() -> None:
+    """Post the same records to both, one a request, and then to the gateway a hundred a request."""
+    with environment.fresh() as settings:
+        with _plain_endpoint() as url:
+            say(f"the plain endpoint, {ONE_BY_ONE:,} records, one a request")
+            plain = _measure(environment.apart(settings, "plain"), url, ONE_BY_ONE, 0)
+        say(f"the gateway, {ONE_BY_ONE:,} records, one a request")
+        single = _measure(environment.apart(settings, "single"), settings.gateway_url, ONE_BY_ONE, 1)
+        say(f"the gateway, {IN_BATCHES:,} records, {RECORDS_A_REQUEST} a request")
+        batch = _measure(environment.apart(settings, "batch"), settings.gateway_url, IN_BATCHES, RECORDS_A_REQUEST)
+    rates = [ONE_BY_ONE / plain.seconds, ONE_BY_ONE / single.seconds, IN_BATCHES / batch.seconds]
+    conclude(
+        Measured("plain endpoint, one record a request", rates[0], "records/s"),
+        Measured("gateway, one record a request", rates[1], "records/s"),
+        Measured(f"gateway, {RECORDS_A_REQUEST} records a request", rates[2], "records/s"),
+        Measured("plain endpoint, p99", plain.p99_seconds * 1000, "ms"),
+        Measured("gateway, one record a request, p99", single.p99_seconds * 1000, "ms"),
+        Measured(f"gateway, {RECORDS_A_REQUEST} records a request, p99", batch.p99_seconds * 1000, "ms"),
+        Measured("gateway / plain endpoint, one record a request", rates[1] / rates[0], "x", at_least=4),
+        Measured(f"gateway, {RECORDS_A_REQUEST} a request / plain endpoint", rates[2] / rates[0], "x", at_least=100),
+    )
+
+
+def _measure(settings: Settings, url: str, records: int, records_a_request: int) -> Load:
+    """Post records, 0 a request for a bare record as the body, and prove that each is on the topic, once."""
+    topic = settings.topic(PIN.name)
+    values = list(synthetic_values(PIN.name, WARM_UP + records))
+    address = f"{url}/topics/{topic}"
+    post_all(address, _bodies(values[:WARM_UP], records_a_request), CONNECTIONS)
+    load = post_all(address, _bodies(values[WARM_UP:], records_a_request), CONNECTIONS)
+    require_equal("records on the topic and posted", _sorted(_stored(settings, topic)), _sorted(values))
+    return load
+
+
+def _stored(settings: Settings, topic: str) -> Iterator[bytes]:
+    broker = Broker(settings.kafka_bootstrap, topic)
+    for partition in broker.partitions():
+        yield from (value or b"" for _, value in broker.messages(partition, 0))
+    broker.close()
+
+
+def _sorted(values: Iterable[bytes]) -> list[bytes]:
+    """JSON values in one order and one spelling: the plain endpoint spells them in its own way."""
+    return sorted(orjson.dumps(orjson.loads(value)) for value in values)
+
+
+def _bodies(values: Sequence[bytes], records_a_request: int) -> list[bytes]:
+    if not records_a_request:
+        return list(values)
+    starts = range(0, len(values), records_a_request)
+    records = [b'{"value":' + value + b"}" for value in values]
+    return [b'{"records":[' + b",".join(records[start : start + records_a_request]) + b"]}" for start in starts]
+
+
+@contextmanager
+def _plain_endpoint() -> Iterator[str]:
+    url = f"http://{ports.HOST}:{(port := ports.free())}"
+    options = ["--host", ports.HOST, "--port", str(port), "--log-level", "warning"]
+    command = [sys.executable, "-m", "uvicorn", "benchmarks.plain_endpoint:app", *options]
+    with subprocess.Popen(command) as process:  # noqa: S603
+        try:
+            while process.poll() is None:
+                with suppress(httpx.TransportError):
+                    httpx.get(f"{url}/openapi.json")
+                    break
+                time.sleep(0.1)
+            yield url
+        finally:
+            process.terminate()
+
+
+if __name__ == "__main__":
+    main()
