@@ -21,7 +21,7 @@ from pin_pipeline.local import ports
 from pin_pipeline.records import PIN
 
 CONNECTIONS, RECORDS_A_REQUEST = 16, 100
-WARM_UP, ONE_BY_ONE, IN_BATCHES = 1_000, 3_000, 50_000
+WARM_UP, ONE_BY_ONE, IN_BATCHES = 2_000, 10_000, 300_000
 
 
 def main() -> None:

@@ -24,7 +24,7 @@ MAX_BYTES = 64 * 2**20
 INSTANCE = "/consumers/{group}/instances/{name}"
 
 
-def body_type(request: Request) -> None:
+async def body_type(request: Request) -> None:
     """Raises ApiError 415 where a body is in none of the proxy's types."""
     content_type = request.headers.get("content-type")
     if content_type is not None and media_type(content_type) not in REPLY_TYPES:
@@ -90,7 +90,7 @@ def consumers_of(request: Request) -> Consumers:
     return cast("Consumers", request.app.state.consumers)
 
 
-def instance_of(group: str, name: str, request: Request) -> Instance:
+async def instance_of(group: str, name: str, request: Request) -> Instance:
     """The instance that the path names. Raises ApiError 404 where there is none."""
     return consumers_of(request).find(group, name)
 

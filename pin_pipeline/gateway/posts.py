@@ -11,6 +11,7 @@ from confluent_kafka import KafkaError as Refusal
 from fastapi import APIRouter, Request, Response
 
 from pin_pipeline.gateway import contract
+from pin_pipeline.gateway.direct import DirectRoute
 from pin_pipeline.gateway.envelope import Record, decode, one_line
 from pin_pipeline.gateway.errors import misfit, record_refused
 from pin_pipeline.gateway.kafka import Broker
@@ -29,7 +30,7 @@ _RECORDS = msgspec.json.Decoder(Annotated[list[msgspec.Raw], msgspec.Meta(min_le
 
 def router(kinds: dict[str, RecordKind] = KINDS) -> APIRouter:
     """Two routes a kind: for one record, and for many."""
-    routes = APIRouter(tags=["posts"])
+    routes = APIRouter(tags=["posts"], route_class=DirectRoute)
     for kind in kinds.values():
         one, many = contract.json_body(schema(kind)), contract.json_body(contract.array(schema(kind)))
         _add(routes, kind, "", _post_one(kind), contract.POST, one)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import threading
 from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any, NamedTuple, TypeAlias, cast
@@ -13,7 +12,7 @@ from confluent_kafka import KafkaError, Message
 from confluent_kafka import Producer as Client
 
 DELIVERY_TIMEOUT_MS = 8000
-POLL_SECONDS = 0.1
+POLL_SECONDS = 0.001
 PRODUCER = {
     "client.id": "pin-pipeline-gateway",
     "acks": "all",
@@ -44,6 +43,7 @@ class Stored(NamedTuple):
 
 
 Content: TypeAlias = tuple[bytes, bytes, int | None]
+Report: TypeAlias = tuple[KafkaError | None, Message]
 Outcome: TypeAlias = Stored | KafkaError
 """What became of a record: where it is, or why it was refused."""
 
@@ -51,79 +51,58 @@ Outcome: TypeAlias = Stored | KafkaError
 class Producer:
     """Sends records in the order in which they are given, each at least once, and once unless the process dies.
 
-    A thread of its own tells what became of them.
+    The event loop itself asks what became of them: a thread that did would take the interpreter from it all the time.
     """
 
     def __init__(self, bootstrap: str) -> None:
         self._client = Client({"bootstrap.servers": bootstrap, **PRODUCER}, logger=logging.getLogger(__name__))
-        self._closing = threading.Event()
-        self._thread = threading.Thread(target=self._poll, name="kafka-deliveries", daemon=True)
-        self._thread.start()
+        self._waiting = 0
+        self._polling = False
 
     async def send(self, topic: str, records: Sequence[Placed]) -> list[Outcome]:
         """Hand over the records of a request, and wait until the broker has each of them, or its refusal is final."""
-        deliveries = _Deliveries()
-        messages: list[_Message] = [{"value": record.value, "key": record.key} for record in records]
-        by_partition: defaultdict[int, list[_Message]] = defaultdict(list)
+        reports: list[Report] = []
+        messages: list[dict[str, Any]] = [{"value": record.value, "key": record.key} for record in records]
+        by_partition: defaultdict[int, list[dict[str, Any]]] = defaultdict(list)
         for record, message in zip(records, messages, strict=True):
             by_partition[record.partition].append(message)
+        complete = asyncio.get_running_loop().create_future()
+        handed_over = 0
+
+        def settle(error: KafkaError | None, message: Message) -> None:
+            reports.append((error, message))
+            if len(reports) == handed_over and not complete.done():
+                complete.set_result(None)
+
         # The client takes the partition of a batch alone, not those of its messages.
-        handed_over = sum(
-            self._client.produce_batch(topic, batch, partition, on_delivery=deliveries.settle)
-            for partition, batch in by_partition.items()
-        )
-        deliveries.expect(handed_over)
+        for partition, batch in by_partition.items():
+            handed_over += self._client.produce_batch(topic, batch, partition, on_delivery=settle)
+        if handed_over:
+            await self._reported(complete)
         unsent = {number: message["_error"] for number, message in enumerate(messages) if "_error" in message}
-        return _outcomes(records, await deliveries.all(), unsent)
+        return _outcomes(records, reports, unsent)
 
     def close(self) -> None:
         """Wait until each record is delivered or refused."""
         self._client.flush(DELIVERY_TIMEOUT_MS / 1000)
-        self._closing.set()
-        self._thread.join()
 
-    def _poll(self) -> None:
-        while not self._closing.is_set():
-            self._client.poll(POLL_SECONDS)
+    async def _reported(self, complete: asyncio.Future[None]) -> None:
+        self._waiting += 1
+        if not self._polling:
+            self._poll(asyncio.get_running_loop())
+        try:
+            await complete
+        finally:
+            self._waiting -= 1
 
-
-_Message = dict[str, Any]
-
-
-class _Deliveries:
-    """The bridge from the client's thread to the event loop, which is woken once, by the last record of a request."""
-
-    def __init__(self) -> None:
-        self._loop = asyncio.get_running_loop()
-        self._complete: asyncio.Future[None] = self._loop.create_future()
-        self._reports: list[tuple[KafkaError | None, Message]] = []
-        self._expected: int | None = None
-
-    def expect(self, reports: int) -> None:
-        """How many records there are; some may be settled already."""
-        self._expected = reports
-        if len(self._reports) == reports:
-            self._wake()
-
-    def settle(self, error: KafkaError | None, message: Message) -> None:
-        """Note what became of a record; called from the client's thread."""
-        self._reports.append((error, message))
-        if len(self._reports) == self._expected:
-            self._loop.call_soon_threadsafe(self._wake)
-
-    async def all(self) -> list[tuple[KafkaError | None, Message]]:
-        """Wait until every record is settled."""
-        await self._complete
-        return self._reports
-
-    def _wake(self) -> None:
-        if not self._complete.done():
-            self._complete.set_result(None)
+    def _poll(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._client.poll(0)
+        self._polling = self._waiting > 0
+        if self._polling:
+            loop.call_later(POLL_SECONDS, self._poll, loop)
 
 
-def _outcomes(
-    records: Sequence[Placed], reports: Sequence[tuple[KafkaError | None, Message]], unsent: dict[int, KafkaError]
-) -> list[Outcome]:
+def _outcomes(records: Sequence[Placed], reports: Sequence[Report], unsent: dict[int, KafkaError]) -> list[Outcome]:
     """Tell which report is of which record.
 
     A refused record is known by its content: of two that are the same it does not matter which one it is. Those that

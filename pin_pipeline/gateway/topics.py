@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, cast
+from typing import Any, cast
 
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import APIRouter, Request, Response
 
 from pin_pipeline.gateway import contract
+from pin_pipeline.gateway.direct import DirectRoute
 from pin_pipeline.gateway.envelope import read_records
 from pin_pipeline.gateway.errors import ApiError, unsupported
 from pin_pipeline.gateway.kafka import Broker
@@ -15,7 +16,7 @@ from pin_pipeline.gateway.media import BINARY_TYPES, JSON_TYPES, REPLY_TYPES, Em
 from pin_pipeline.gateway.offsets import as_offsets
 from pin_pipeline.gateway.replies import reply
 
-router = APIRouter(tags=["topics"])
+router = APIRouter(tags=["topics"], route_class=DirectRoute)
 
 
 def accepted_reply_type(request: Request) -> str:
@@ -36,18 +37,17 @@ def embedded_body(request: Request) -> Embedded:
     return embedded
 
 
-ReplyType = Annotated[str, Depends(accepted_reply_type)]
-
-
 @router.get("/topics", responses=contract.LIST_TOPICS)
-async def list_topics(request: Request, media_type: ReplyType) -> Response:
+async def list_topics(request: Request) -> Response:
     """The names of all topics."""
+    media_type = accepted_reply_type(request)
     return reply(await _broker(request).topics(), media_type)
 
 
 @router.get("/topics/{topic}", responses=contract.DESCRIBE_TOPIC)
-async def describe_topic(topic: str, request: Request, media_type: ReplyType) -> Response:
+async def describe_topic(topic: str, request: Request) -> Response:
     """A topic's partitions, their leaders and replicas."""
+    media_type = accepted_reply_type(request)
     found = await _broker(request).topic(topic)
     partitions = [_partition(partition) for partition in found["partitions"]]
     partitions.sort(key=lambda partition: partition["partition"])
@@ -59,14 +59,13 @@ async def describe_topic(topic: str, request: Request, media_type: ReplyType) ->
     responses=contract.PRODUCE,
     openapi_extra=contract.PRODUCE_BODY,
 )
-async def produce(
-    topic: str, request: Request, media_type: ReplyType, embedded: Annotated[Embedded, Depends(embedded_body)]
-) -> Response:
+async def produce(topic: str, request: Request) -> Response:
     """Append records to a topic; each key and value arrives in the JSON text it was sent in, or as its base64 says.
 
     200 says that all replicas have every record that got an offset. A record with an `error_code` was refused
     (50002: sending it again will not help, 50003: it may).
     """
+    media_type, embedded = accepted_reply_type(request), embedded_body(request)
     body = await read_body(request)
     records = read_records(body, embedded)
     with cast("InFlight", request.app.state.in_flight).hold(len(body), len(records)):

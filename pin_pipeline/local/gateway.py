@@ -15,7 +15,8 @@ def server(port: int, behind: Mapping[str, str]) -> Server:
     """The gateway on a port, in front of the servers whose addresses these variables tell."""
     address = f"http://{ports.HOST}:{port}"
     command = [sys.executable, "-m", "uvicorn", "pin_pipeline.gateway.app:app"]
-    options = ["--host", ports.HOST, "--port", str(port), "--log-level", "warning"]
+    quiet = ["--log-level", "warning", "--no-access-log"]
+    options = ["--host", ports.HOST, "--port", str(port), "--no-proxy-headers", *quiet]
     return Server("gateway", address, [*command, *options], behind, lambda: _answers(address))
 
 
