@@ -8,12 +8,14 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 
 from pin_pipeline import environment
-from pin_pipeline.gateway import consuming, health, posts, streams, topics
+from pin_pipeline.gateway import consuming, health, metrics, posts, streams, topics
+from pin_pipeline.gateway.admission import Admission, Callers
 from pin_pipeline.gateway.consumers import Consumers
 from pin_pipeline.gateway.errors import add_error_handlers
 from pin_pipeline.gateway.kafka import Broker
 from pin_pipeline.gateway.kinesis import Kinesis
 from pin_pipeline.gateway.limits import InFlight
+from pin_pipeline.gateway.metrics import Measured, Metrics
 from pin_pipeline.gateway.stage import StagePrefix
 
 
@@ -25,6 +27,9 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     app.state.broker = Broker(settings.kafka_bootstrap)
     app.state.consumers = Consumers(settings.kafka_bootstrap)
     app.state.kinesis = Kinesis(settings.kinesis_endpoint_url, settings.region)
+    app.state.callers = Callers.of_environment(settings.region)
+    app.state.metrics.watch("gateway_in_flight_bytes", "What waits for Kafka or Kinesis.", app.state.in_flight.size)
+    app.state.metrics.watch("gateway_consumers", "Consumer instances that are kept.", app.state.consumers.count)
     yield
     app.state.kinesis.close()
     await app.state.consumers.close()
@@ -38,12 +43,17 @@ def create_app() -> FastAPI:
         summary="The front door: Kafka REST (v2), Kinesis over REST, and plain records.",
         lifespan=_lifespan,
     )
+    app.state.metrics = Metrics()
     add_error_handlers(app)
     app.include_router(topics.router)
     app.include_router(consuming.router)
     app.include_router(streams.router)
     app.include_router(posts.router())
     app.include_router(health.router)
+    app.include_router(metrics.router)
+    # The last one added is the first that a request comes to.
+    app.add_middleware(Admission)
+    app.add_middleware(Measured, metrics=app.state.metrics)
     pages = filter(None, (app.openapi_url, app.docs_url, app.redoc_url))
     app.add_middleware(StagePrefix, paths=[*app.openapi()["paths"], *pages])
     return app

@@ -80,6 +80,10 @@ class Consumers:
         self._bootstrap = bootstrap
         self._instances: dict[tuple[str, str], Instance] = {}
 
+    def count(self) -> int:
+        """How many instances there are."""
+        return len(self._instances)
+
     async def create(self, group: str, name: str | None, embedded: Embedded, options: Mapping[str, Any]) -> Instance:
         """A new instance. Raises ApiError: 409 where the group has one of that name, 429 where there are too many."""
         await self._remove_idle()

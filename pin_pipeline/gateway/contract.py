@@ -236,3 +236,24 @@ GET_RECORDS = _answers(
     _object("Records MillisBehindLatest", Records=array(_GOT), NextShardIterator=_TEXT, MillisBehindLatest=_INTEGER),
     {"Records": [], "NextShardIterator": "AAAAAAAAAAHM", "MillisBehindLatest": 0},
 )
+
+_PARTS = _object("", kafka=_TEXT, kinesis=_TEXT)
+READY: Responses = {
+    200: {
+        "description": "All parts answer.",
+        "content": _content(
+            (_JSON,),
+            _object(status=_TEXT, parts=_PARTS),
+            {"status": "ready", "parts": {"kafka": "ready", "kinesis": "ready"}},
+        ),
+    },
+    503: _response(
+        "Which parts are down.",
+        _object(error_code=_INTEGER, message=_TEXT, parts=_PARTS),
+        {
+            "error_code": 50302,
+            "message": "Kafka broker 127.0.0.1:9092 did not answer",
+            "parts": {"kafka": "down", "kinesis": "ready"},
+        },
+    ),
+}

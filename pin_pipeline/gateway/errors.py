@@ -17,7 +17,7 @@ from pin_pipeline.records import RecordKind
 from pin_pipeline.records.reasons import DESCRIPTIONS
 from pin_pipeline.records.rules import Problem
 
-NON_RETRIABLE, RETRIABLE, FORBIDDEN = 50002, 50003, 40301
+NON_RETRIABLE, RETRIABLE, FORBIDDEN, UNAVAILABLE = 50002, 50003, 40301, 50302
 # librdkafka's own codes for records that it could not bring to the broker in time.
 UNDELIVERED = (Refusal._MSG_TIMED_OUT, Refusal._TRANSPORT, Refusal._ALL_BROKERS_DOWN, Refusal._QUEUE_FULL)  # noqa: SLF001
 RETRY_AFTER = {"Retry-After": "1"}
@@ -119,7 +119,7 @@ def busy(message: str) -> ApiError:
 def broker_unavailable(bootstrap: str, error: object) -> ApiError:
     """The broker did not answer in time."""
     message = f"Kafka broker {bootstrap} did not answer ({error}); check that it runs, then send the request again"
-    return ApiError(503, 50302, message, RETRY_AFTER)
+    return ApiError(503, UNAVAILABLE, message, RETRY_AFTER)
 
 
 def broker_error(bootstrap: str, error: KafkaError) -> ApiError:

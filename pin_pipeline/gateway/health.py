@@ -1,8 +1,14 @@
-"""Whether the gateway serves, and whether the broker behind it does."""
+"""Whether the gateway serves, and whether what is behind it does."""
 
 from __future__ import annotations
 
-from fastapi import APIRouter, Request
+import asyncio
+
+from fastapi import APIRouter, Request, Response
+
+from pin_pipeline.gateway import contract
+from pin_pipeline.gateway.errors import RETRY_AFTER, UNAVAILABLE, ApiError
+from pin_pipeline.gateway.replies import reply
 
 router = APIRouter(tags=["health"])
 
@@ -13,8 +19,15 @@ async def health() -> dict[str, str]:
     return {"status": "ok"}
 
 
-@router.get("/ready", responses={503: {"description": "The broker does not answer."}})
-async def ready(request: Request) -> dict[str, str]:
-    """Ready: the broker answers, so records can be produced."""
-    await request.app.state.broker.topics()
-    return {"status": "ready"}
+@router.get("/ready", responses=contract.READY)
+async def ready(request: Request) -> Response:
+    """Ready: what is behind the gateway answers. 503 says which part does not."""
+    state = request.app.state
+    parts = {"kafka": state.broker.topics(), "kinesis": state.kinesis.call("list_streams")}
+    found = await asyncio.gather(*parts.values(), return_exceptions=True)
+    down = {name: str(answer) for name, answer in zip(parts, found, strict=True) if isinstance(answer, ApiError)}
+    states = {name: "down" if name in down else "ready" for name in parts}
+    if down:
+        error = {"error_code": UNAVAILABLE, "message": "; ".join(down.values()), "parts": states}
+        return reply(error, status=503, headers=RETRY_AFTER)
+    return reply({"status": "ready", "parts": states}, "application/json")

@@ -9,8 +9,9 @@ from fastapi import Request
 
 from pin_pipeline.gateway.errors import busy, too_large
 
-MAX_BODY_BYTES = 8 * 2**20
-MAX_IN_FLIGHT_BYTES = 64 * 2**20
+# As API Gateway has it.
+MAX_BODY_BYTES = 10 * 2**20
+MAX_IN_FLIGHT_BYTES = 32 * 2**20
 RECORD_OVERHEAD_BYTES = 2048
 
 
@@ -30,6 +31,10 @@ class InFlight:
     def __init__(self, limit: int = MAX_IN_FLIGHT_BYTES) -> None:
         self._limit = limit
         self._bytes = 0
+
+    def size(self) -> int:
+        """How many bytes that are now."""
+        return self._bytes
 
     @contextmanager
     def hold(self, body_bytes: int, records: int) -> Iterator[None]:

@@ -16,7 +16,7 @@ from pin_pipeline.gateway.envelope import Record, decode, one_line
 from pin_pipeline.gateway.errors import misfit, record_refused
 from pin_pipeline.gateway.kafka import Broker
 from pin_pipeline.gateway.limits import InFlight, read_body
-from pin_pipeline.gateway.offsets import as_offsets
+from pin_pipeline.gateway.offsets import as_offsets, count_records
 from pin_pipeline.gateway.producer import Outcome
 from pin_pipeline.gateway.replies import reply
 from pin_pipeline.records import KINDS, RecordKind
@@ -102,7 +102,9 @@ async def _send(request: Request, kind: RecordKind, records: list[bytes], size: 
     topic = request.app.state.settings.topic(kind.name)
     with cast("InFlight", request.app.state.in_flight).hold(size, len(records)):
         broker = cast("Broker", request.app.state.broker)
-        return topic, await broker.send(topic, [Record(record) for record in records])
+        outcomes = await broker.send(topic, [Record(record) for record in records])
+    count_records(request, topic, outcomes)
+    return topic, outcomes
 
 
 @singledispatch

@@ -18,6 +18,7 @@ from pin_pipeline.gateway.envelope import decode, one_line
 from pin_pipeline.gateway.errors import management_refused
 from pin_pipeline.gateway.kinesis import Answer, Kinesis
 from pin_pipeline.gateway.limits import InFlight, read_body
+from pin_pipeline.gateway.metrics import Metrics
 
 DEFAULT_SHARDS = 5
 STREAM = "/streams/{stream}"
@@ -84,7 +85,9 @@ async def put_record(stream: str, request: Request) -> Response:
     record = decode(_RECORD, body)
     with _in_flight(request).hold(len(body), 1):
         put = _put(one_line(record.data), record.key)
-        return _reply(await _kinesis(request).call("put_record", StreamName=stream, **put))
+        answer = await _kinesis(request).call("put_record", StreamName=stream, **put)
+    _metrics(request).count_records(stream, [False])
+    return _reply(answer)
 
 
 @router.put(f"{STREAM}/records", responses=contract.PUT_RECORDS, openapi_extra=contract.PUT_RECORDS_BODY)
@@ -94,7 +97,9 @@ async def put_records(stream: str, request: Request) -> Response:
     records = decode(_RECORDS, body).records
     puts = [_put(_data(each.data), each.key) for each in records]
     with _in_flight(request).hold(len(body), len(puts)):
-        return _reply(await _kinesis(request).put_records(stream, puts))
+        answer = await _kinesis(request).put_records(stream, puts)
+    _metrics(request).count_records(stream, ["ErrorCode" in outcome for outcome in answer["Records"]])
+    return _reply(answer)
 
 
 @router.get(f"{STREAM}/sharditerator", responses=contract.SHARD_ITERATOR)
@@ -136,6 +141,10 @@ def _check_management(request: Request) -> None:
 
 def _kinesis(request: Request) -> Kinesis:
     return cast("Kinesis", request.app.state.kinesis)
+
+
+def _metrics(request: Request) -> Metrics:
+    return cast("Metrics", request.app.state.metrics)
 
 
 def _in_flight(request: Request) -> InFlight:

@@ -62,15 +62,15 @@ def post(gateway: httpx.Client, topic: str, *records: dict[str, Any]) -> httpx.R
 
 
 @contextmanager
-def serving(app: FastAPI) -> Iterator[httpx.Client]:
+def serving(app: FastAPI, host: str = "127.0.0.1") -> Iterator[httpx.Client]:
     """Serve the app with uvicorn on a free port of this machine."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
+    with socket.create_server((host, 0)) as listener:
         server = _Server(uvicorn.Config(app, log_level="warning"))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
         thread.start()
         try:
             assert server.serving.wait(30), "the gateway did not start"
-            with httpx.Client(base_url=f"http://127.0.0.1:{listener.getsockname()[1]}", timeout=30) as client:
+            with httpx.Client(base_url=f"http://{host}:{listener.getsockname()[1]}", timeout=30) as client:
                 yield client
         finally:
             server.should_exit = True

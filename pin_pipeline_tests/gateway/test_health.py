@@ -1,0 +1,70 @@
+"""Health, readiness and metrics."""
+
+from __future__ import annotations
+
+import httpx
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from pin_pipeline.environment import Settings
+from pin_pipeline.gateway.app import create_app
+from pin_pipeline.local import ports
+from pin_pipeline_tests.gateway.conftest import JSON_V2, post, serving
+
+
+def samples(gateway: httpx.Client, name: str) -> dict[tuple[str, ...], float]:
+    """The values of a metric by its labels' values, in the order of the labels' names."""
+    families = text_string_to_metric_families(gateway.get("/metrics").text)
+    found = [sample for family in families for sample in family.samples if sample.name == name]
+    return {tuple(value for _, value in sorted(sample.labels.items())): sample.value for sample in found}
+
+
+def test_it_is_ready_when_all_parts_answer(gateway: httpx.Client) -> None:
+    reply = gateway.get("/ready")
+    assert (reply.status_code, reply.json()) == (
+        200,
+        {"status": "ready", "parts": {"kafka": "ready", "kinesis": "ready"}},
+    )
+
+
+@pytest.mark.parametrize(
+    ("variable", "address", "part"),
+    [("PIN_KAFKA_BOOTSTRAP", "127.0.0.1:{}", "kafka"), ("PIN_KINESIS_ENDPOINT_URL", "http://127.0.0.1:{}", "kinesis")],
+)
+def test_readiness_tells_which_part_is_down(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, variable: str, address: str, part: str
+) -> None:
+    monkeypatch.setenv("PIN_PREFIX", settings.prefix)
+    where = address.format(ports.free())
+    monkeypatch.setenv(variable, where)
+    with serving(create_app()) as gateway:
+        reply = gateway.get("/ready")
+        assert (reply.status_code, reply.headers["retry-after"]) == (503, "1")
+        assert reply.json()["parts"] == {"kafka": "ready", "kinesis": "ready"} | {part: "down"}
+        assert where in reply.json()["message"]
+        assert gateway.get("/health").json() == {"status": "ok"}
+
+
+def test_requests_are_counted_by_route_and_records_by_what_became_of_them(
+    gateway: httpx.Client, settings: Settings, streams: dict[str, str]
+) -> None:
+    topic = settings.topic("pin")
+    post(gateway, topic, {"value": 1}, {"value": "x" * 2**20})
+    gateway.post(f"/dev/topics/{topic}", json={"records": [{"value": 1}]}, headers=JSON_V2)
+    gateway.put(f"/streams/{streams['pin']}/record", json={"Data": 1, "PartitionKey": "a"})
+    gateway.get("/topics/there-is-none")
+    gateway.get("/there/is/none")
+
+    requests = samples(gateway, "gateway_request_seconds_count")
+    assert requests["POST", "/topics/{topic}", "200"] == 2
+    assert requests["PUT", "/streams/{stream}/record", "200"] == 1
+    assert requests["GET", "/topics/{topic}", "404"] == 1
+    assert requests["GET", "none", "404"] == 1
+    assert samples(gateway, "gateway_records_total") == {
+        ("acknowledged", topic): 2,
+        ("refused", topic): 1,
+        ("acknowledged", streams["pin"]): 1,
+        ("refused", streams["pin"]): 0,
+    }
+    assert samples(gateway, "gateway_in_flight_bytes") == {(): 0}
+    assert samples(gateway, "gateway_consumers") == {(): 0}
