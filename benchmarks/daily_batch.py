@@ -13,6 +13,8 @@ from benchmarks.report import Measured, conclude, require_equal, say, seconds
 from pin_pipeline import demo
 from pin_pipeline.emulation.draws import Draws
 from pin_pipeline.emulation.emulator import emulate
+from pin_pipeline.emulation.rest import Gateway
+from pin_pipeline.emulation.sinks import Topics
 from pin_pipeline.emulation.source import SourceDatabase
 from pin_pipeline.environment import Settings
 from pin_pipeline.lakehouse.lake import Lake
@@ -52,7 +54,9 @@ def post_draws(settings: Settings) -> None:
     """Post the draws of a usual day."""
     database = SourceDatabase(settings.source_url)
     demo.fill_if_empty(database)
-    emulate(database, settings.gateway_url, settings.prefix, Draws(DRAWS), lambda _: None)
+    with Gateway(settings.gateway_url) as gateway:
+        topics = {kind: settings.topic(kind) for kind in KINDS}
+        emulate(database, Topics(gateway, topics), Draws(DRAWS), lambda _: None)
 
 
 def run_day(settings: Settings) -> list[orchestrator.Step]:

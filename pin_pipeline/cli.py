@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from threading import Event
 from typing import Annotated
 
 import typer
@@ -21,8 +22,10 @@ from pin_pipeline.audit.auditor import AuditError, audit_topic
 from pin_pipeline.emulation import synthetic
 from pin_pipeline.emulation.draws import Draws
 from pin_pipeline.emulation.emulator import emulate as post_draws
-from pin_pipeline.emulation.jsonl import RowError
-from pin_pipeline.emulation.rest import GatewayError
+from pin_pipeline.emulation.emulator import pace_of
+from pin_pipeline.emulation.files import RowError
+from pin_pipeline.emulation.rest import Gateway, GatewayError
+from pin_pipeline.emulation.sinks import Target, sink_of
 from pin_pipeline.emulation.source import SourceDatabase, SourceError
 from pin_pipeline.environment import Settings
 from pin_pipeline.lakehouse.lake import Lake
@@ -62,7 +65,9 @@ app.add_typer(quarantine, name="quarantine")
 console = Console(highlight=False)
 
 DrawCount = Annotated[int, typer.Option(min=0, help="How many posts to draw.")]
-RowFile = Annotated[Path | None, typer.Option(help="JSON lines, one row a line.", exists=True, dir_okay=False)]
+RowFile = Annotated[
+    Path | None, typer.Option(help="JSON lines, or CSV where it is named so.", exists=True, dir_okay=False)
+]
 
 
 def main() -> None:
@@ -155,33 +160,47 @@ def fill() -> None:
 
 @source.command()
 def load(pin: RowFile = None, geo: RowFile = None, user: RowFile = None) -> None:
-    """Store rows of JSON-lines files; rows of the same keys are replaced."""
+    """Store rows of files; rows of the same keys are replaced."""
     database = SourceDatabase(environment.load().source_url)
     for kind, path in {"pin": pin, "geo": geo, "user": user}.items():
         if path is not None:
-            database.load_jsonl(kind, path)
+            database.load_file(kind, path)
     _print_counts(database)
 
 
 @app.command()
-def emulate(
+def emulate(  # noqa: PLR0913, PLR0917 - each is an option of the command
     draws: DrawCount = 1000,
     seed: Annotated[int, typer.Option(help="The same seed draws the same posts.")] = Draws.seed,
-    paced: Annotated[bool, typer.Option(help="Wait 0 or 1 s before each post, as people do.")] = False,
+    first_row: Annotated[int, typer.Option(min=0, help="Draw from this row on.")] = 0,
+    last_row: Annotated[
+        int | None, typer.Option(min=0, help="Draw up to this row; by default 11,000, or in --sequence the last.")
+    ] = None,
+    sequence: Annotated[bool, typer.Option("--sequence", help="Every row once, instead of draws at random.")] = False,
+    endless: Annotated[bool, typer.Option("--endless", help="Go on until Ctrl-C.")] = False,
+    paced: Annotated[bool, typer.Option("--paced", help="Wait 0 or 1 s before each post, as people do.")] = False,
+    rate: Annotated[float | None, typer.Option(min=0.001, help="Draw so many posts a second at most.")] = None,
+    to: Annotated[Target, typer.Option(help="Where the records go.")] = Target.KAFKA,
+    folder: Annotated[Path, typer.Option(help="Of the files that `--to files` adds to.")] = Path("emulated"),
 ) -> None:
-    """Draw posts from the source database and send them to the gateway."""
+    """Draw posts from the source database and send them to the gateway, to files or to the console."""
     settings = environment.load()
-    with console.status("posting ...") as shown:
+    stop = Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    how_many = None if endless or sequence else draws
+    progress = Console(stderr=True, highlight=False)
+    with Gateway(settings.gateway_url) as gateway, progress.status("posting ...") as shown:
         counts = post_draws(
             SourceDatabase(settings.source_url),
-            settings.gateway_url,
-            settings.prefix,
-            Draws(draws, seed),
-            lambda posted: shown.update(f"{posted} of {draws} draws posted"),
-            paced=paced,
+            sink_of(to, settings, gateway, sys.stdout, folder),
+            Draws(how_many, seed, first_row, last_row, sequence),
+            lambda posted: shown.update(f"{posted} draws posted"),
+            pace=pace_of(rate, paced=paced),
+            stop=stop,
         )
     for kind, count in counts.items():
-        console.print(f"{settings.topic(kind)}: {count.acknowledged} of {count.sent} records acknowledged")
+        progress.print(f"{kind}: {count.sent} sent = {count.acknowledged} acknowledged + {count.refused} refused")
     if any(count.refused for count in counts.values()):
         raise typer.Exit(1)
 

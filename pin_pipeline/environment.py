@@ -42,6 +42,11 @@ class Settings:
         """The Kinesis stream of a record kind."""
         return f"streaming-{self.prefix}-{kind}"
 
+    @property
+    def one_stream(self) -> str:
+        """The Kinesis stream that all kinds may share; a record's partition key tells its kind."""
+        return f"streaming-{self.prefix}"
+
 
 def home() -> Path:
     """The one folder that holds all local state: `PIN_HOME`, else `.pin_pipeline` in the working directory."""

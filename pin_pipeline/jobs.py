@@ -1,14 +1,18 @@
 """What is run by name: the day, and the emulation of the people who post."""
 
-from dataclasses import asdict
+import sys
+from dataclasses import asdict, replace
 
 import dagster as dg
 from pydantic import Field
 
+from pin_pipeline import environment
 from pin_pipeline.assets.external import GATEWAY, source_key, topic_key
 from pin_pipeline.emulation.draws import Draws
-from pin_pipeline.emulation.emulator import emulate
-from pin_pipeline.records import KINDS
+from pin_pipeline.emulation.emulator import emulate, pace_of
+from pin_pipeline.emulation.rest import Gateway
+from pin_pipeline.emulation.sinks import TO_TOPICS, Target, sink_of
+from pin_pipeline.records import KINDS, PIN
 from pin_pipeline.resources.gateway import GatewayResource
 from pin_pipeline.resources.kafka import KafkaResource
 from pin_pipeline.resources.source import SourceResource
@@ -54,7 +58,20 @@ class EmulationConfig(dg.Config):
         default=1000, ge=0, description="How many posts to draw; each is a pin, a geo and a user record."
     )
     seed: int = Field(default=100, description="Seed of the draws; the same seed draws the same posts.")
+    first_row: int = Field(default=0, ge=0, description="Draw from this row of the source tables on, in key order.")
+    last_row: int | None = Field(
+        default=None, ge=0, description="Draw up to this row; by default 11,000, or in sequence the last one."
+    )
+    sequential: bool = Field(default=False, description="Every row once, in key order, instead of draws at random.")
     paced: bool = Field(default=False, description="Wait 0 or 1 s before each post, as the original emulator did.")
+    posts_per_second: float | None = Field(default=None, gt=0, description="Draw so many posts a second at most.")
+    target: Target = Field(
+        default=Target.KAFKA,
+        description=(
+            "Where the gateway puts the records: kafka (three topics), kinesis (three streams), kinesis-one-stream "
+            "(the partition key tells the kind), or posts (POST /pin/, /geo/ and /user/, one record a request)."
+        ),
+    )
 
 
 @dg.op
@@ -70,20 +87,29 @@ def post(
     for kind in KINDS.values():
         rows = {"dagster/row_count": database.count(kind.name)}
         context.log_event(dg.AssetMaterialization(source_key(kind), metadata=rows))
-    counts = emulate(
-        database,
-        gateway.url,
-        kafka.prefix,
-        Draws(config.draws, config.seed),
-        progress=lambda done: context.log.info("%d of %d draws posted", done, config.draws),
-        paced=config.paced,
-    )
-    context.log_event(dg.AssetMaterialization(GATEWAY, metadata={"posts": config.draws}))
-    for kind in KINDS.values():
-        context.log_event(dg.AssetMaterialization(topic_key(kind), metadata=asdict(counts[kind.name])))
+    settings = replace(environment.load(), prefix=kafka.prefix)
+    with Gateway(gateway.url) as client:
+        counts = emulate(
+            database,
+            sink_of(config.target, settings, client, sys.stdout, settings.home / "emulated"),
+            Draws(
+                None if config.sequential else config.draws,
+                config.seed,
+                config.first_row,
+                config.last_row,
+                config.sequential,
+            ),
+            progress=lambda done: context.log.info("%d draws posted", done),
+            pace=pace_of(config.posts_per_second, paced=config.paced),
+        )
+    context.log_event(dg.AssetMaterialization(GATEWAY, metadata={"posts": counts[PIN.name].sent}))
+    context.add_output_metadata({kind: asdict(count) for kind, count in counts.items()})
+    if config.target in TO_TOPICS:
+        for kind in KINDS.values():
+            context.log_event(dg.AssetMaterialization(topic_key(kind), metadata=asdict(counts[kind.name])))
 
 
-@dg.job(description="People post: draws of the source tables go through the gateway to the topics.")
+@dg.job(description="People post: draws of the source tables go through the gateway to the topics or the streams.")
 def emulation() -> None:
     """Post the draws."""
     post()

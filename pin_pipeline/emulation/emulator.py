@@ -1,89 +1,104 @@
-"""The emulator: posts the rows of each draw to the gateway, as users post pins, geolocations and themselves."""
+"""The emulator: sends the rows of each draw, as users post pins, geolocations and themselves."""
 
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import islice
+from threading import Event
 
-from pin_pipeline.emulation.draws import Draws
-from pin_pipeline.emulation.jsonl import Row
-from pin_pipeline.emulation.rest import TopicClient
+from pin_pipeline.emulation.draws import Draw, Draws
+from pin_pipeline.emulation.files import Row
+from pin_pipeline.emulation.rest import GatewayError
+from pin_pipeline.emulation.sinks import Sink
 from pin_pipeline.emulation.source import SourceDatabase, SourceError
 from pin_pipeline.records import KINDS
 
 DRAWS_PER_REQUEST = 100
 
 log = logging.getLogger(__name__)
+Pace = Callable[[Draw], float]
 
 
 @dataclass
 class Counts:
-    """What became of the records sent of one kind: the gateway acknowledged or refused each of them."""
+    """What became of the records sent of one kind: each was acknowledged or refused."""
 
     sent: int = 0
     acknowledged: int = 0
     refused: int = 0
 
 
+def pace_of(draws_per_second: float | None, *, paced: bool) -> Pace | None:
+    """So many draws a second, or, paced, 0 or 1 s before each as the original emulator waits, or as fast as it goes."""
+    if draws_per_second is not None:
+        return lambda _: 1 / draws_per_second
+    return (lambda draw: draw.pause) if paced else None
+
+
 def emulate(
     database: SourceDatabase,
-    gateway_url: str,
-    prefix: str,
+    sink: Sink,
     draws: Draws,
     progress: Callable[[int], None],
     *,
-    paced: bool = False,
+    pace: Pace | None = None,
+    stop: Event | None = None,
 ) -> dict[str, Counts]:
-    """Post the three rows of every draw, in the order of the draws, to the topics `{prefix}.{kind}`.
+    """Send the three rows of every draw, in the order of the draws.
 
     Args:
         database: where the rows are read.
-        gateway_url: base URL of a Kafka REST v2 service.
-        prefix: what the topics' names begin with.
+        sink: where they go.
         draws: which rows.
-        progress: called with the number of draws posted so far.
-        paced: wait each draw's pause and post row by row; otherwise many draws go in one request.
+        progress: called with the number of draws sent so far.
+        pace: the seconds before each draw, which then goes by itself; otherwise many go at once, as fast as they can.
+        stop: ends the run between two draws when it is set.
 
     Returns:
         The counts of each record kind.
 
     Raises:
-        SourceError: the database cannot be read, or has fewer rows than the draws reach; then nothing was posted.
-        GatewayError: the gateway is away, or answered a request with an error; earlier requests stand.
+        SourceError: the database cannot be read, or has fewer rows than the draws reach; then nothing was sent.
+        GatewayError: it is not known what became of the last rows; what was counted until then is in the log.
     """
-    _check_reach(database, draws)
+    stop = stop or Event()
+    draws = _within_reach(database, draws)
     counts = {kind: Counts() for kind in KINDS}
     rows = {kind: database.rows(kind, (draw.position for draw in draws)) for kind in KINDS}
     turns = iter(draws)
-    posted = 0
-    with TopicClient(gateway_url) as client:
-        while turn := list(islice(turns, 1 if paced else DRAWS_PER_REQUEST)):
-            if paced:
-                time.sleep(turn[0].pause)
+    sent = 0
+    while turn := list(islice(turns, 1 if pace else DRAWS_PER_REQUEST)):
+        if stop.wait(pace(turn[0]) if pace else 0):
+            break
+        try:
             for kind in KINDS:
-                _post(client, f"{prefix}.{kind}", list(islice(rows[kind], len(turn))), counts[kind])
-            posted += len(turn)
-            progress(posted)
+                _send(sink, kind, list(islice(rows[kind], len(turn))), counts[kind])
+        except GatewayError:
+            log.warning("after %d draws: %s", sent, counts)
+            raise
+        sent += len(turn)
+        progress(sent)
     return counts
 
 
-def _check_reach(database: SourceDatabase, draws: Draws) -> None:
-    for kind, definition in KINDS.items():
-        count = database.count(kind)
-        if count <= draws.last_row:
+def _within_reach(database: SourceDatabase, draws: Draws) -> Draws:
+    counts = {kind: database.count(kind) for kind in KINDS}
+    draws = draws.within(min(counts.values()))
+    for kind, count in counts.items():
+        if draws.last_row is not None and count <= draws.last_row:
             raise SourceError(
-                f"{database}: table {definition.source_table} has {count} rows, but rows 0 to {draws.last_row} are to"
-                " be drawn; fill it with `pin-pipeline source load`, or draw from fewer rows"
+                f"{database}: table {KINDS[kind].source_table} has {count} rows, but rows {draws.first_row} to"
+                f" {draws.last_row} are to be drawn; fill it with `pin-pipeline source load`, or draw from fewer rows"
             )
+    return draws
 
 
-def _post(client: TopicClient, topic: str, rows: list[Row], counts: Counts) -> None:
-    refusals = [refusal for refusal in client.post(topic, rows) if refusal is not None]
+def _send(sink: Sink, kind: str, rows: list[Row], counts: Counts) -> None:
+    refusals = [refusal for refusal in sink.send(kind, rows) if refusal is not None]
     counts.sent += len(rows)
     counts.refused += len(refusals)
     counts.acknowledged += len(rows) - len(refusals)
     if refusals:
-        log.warning("%s: %d of %d records refused, the first: %s", topic, len(refusals), len(rows), refusals[0])
+        log.warning("%s: %d of %d records refused, the first: %s", kind, len(refusals), len(rows), refusals[0])

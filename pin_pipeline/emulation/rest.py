@@ -1,16 +1,15 @@
-"""Post records to topics through Kafka REST v2, and account for every one of them."""
+"""Requests to the gateway: what is safe to try again is tried again, and every record is accounted for."""
 
 from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Mapping, Sequence
-from typing import Self
+from collections.abc import Callable
+from typing import Any, Self
 
 import httpx
-import orjson
 
-CONTENT_TYPE = "application/vnd.kafka.json.v2+json"
+JSON = "application/json"
 TIMEOUT_SECONDS = 60
 ATTEMPTS = 6
 FIRST_WAIT_SECONDS = 0.25
@@ -25,11 +24,11 @@ class GatewayError(Exception):
     """A request to the gateway failed for good; says what was tried, where, and what to do."""
 
 
-class TopicClient:
-    """The gateway's topics. A context manager: it keeps its connection open between requests."""
+class Gateway:
+    """The HTTP gateway. A context manager: it keeps its connection open between requests."""
 
-    def __init__(self, gateway_url: str) -> None:
-        self.gateway_url = gateway_url.rstrip("/")
+    def __init__(self, url: str) -> None:
+        self.url = url.rstrip("/")
         self._http = httpx.Client(timeout=TIMEOUT_SECONDS)
 
     def __enter__(self) -> Self:
@@ -38,43 +37,27 @@ class TopicClient:
     def __exit__(self, *_: object) -> None:
         self._http.close()
 
-    def post(self, topic: str, values: Sequence[Mapping[str, object]]) -> list[str | None]:
-        """Post values as one request, datetimes as `YYYY-MM-DD HH:MM:SS`.
+    def send(self, method: str, path: str, body: bytes, content_type: str = JSON) -> httpx.Response:
+        """Send a request, and return its answer, an error or not.
 
         Tried again is only what has certainly not been written: a refused connection, and a 429 or 503 that says by
         Retry-After that it may be tried again.
 
-        Returns:
-            For each value, None where it was acknowledged, else why it was refused.
-
         Raises:
-            GatewayError: there is no gateway, it answered with an error, or its answer accounts for fewer records.
+            GatewayError: there is no gateway, it puts the request off forever, or the connection was lost.
         """
-        body = orjson.dumps(
-            {"records": [{"value": value} for value in values]}, option=orjson.OPT_PASSTHROUGH_DATETIME, default=str
-        )
-        url = f"{self.gateway_url}/topics/{topic}"
-        response = self._send(url, body)
-        if response.is_error:
-            raise GatewayError(f"POST {url}: {_answer(response)}; see `pin-pipeline status`")
-        try:
-            refusals = [_refusal(offset) for offset in response.json()["offsets"]]
-        except (ValueError, LookupError, TypeError, AttributeError) as error:
-            raise GatewayError(f"POST {url}: expected a Kafka REST v2 reply, found {_answer(response)}") from error
-        if len(refusals) != len(values):
-            raise GatewayError(f"POST {url}: {len(values)} records sent, but the reply accounts for {len(refusals)}")
-        return refusals
-
-    def _send(self, url: str, body: bytes) -> httpx.Response:
+        request = f"{method} {self.url}{path}"
         wait = FIRST_WAIT_SECONDS
         for attempt in range(1, ATTEMPTS + 1):
             try:
-                response = self._http.post(url, content=body, headers={"Content-Type": CONTENT_TYPE})
+                response = self._http.request(
+                    method, f"{self.url}{path}", content=body, headers={"Content-Type": content_type}
+                )
             except (httpx.ConnectError, httpx.ConnectTimeout) as error:
                 problem = f"no connection ({error})"
             except (httpx.HTTPError, httpx.InvalidURL) as error:
                 raise GatewayError(
-                    f"POST {url}: {str(error) or type(error).__name__}; these records may or may not have been written."
+                    f"{request}: {str(error) or type(error).__name__}; these records may or may not have been written."
                     " See `pin-pipeline status`, then emulate again"
                 ) from error
             else:
@@ -84,19 +67,40 @@ class TopicClient:
                 wait = max(wait, _retry_after(response))
             if attempt < ATTEMPTS:
                 wait = min(wait, LONGEST_WAIT_SECONDS)
-                log.warning("POST %s: %s; trying again in %.1f s", url, problem, wait)
+                log.warning("%s: %s; trying again in %.1f s", request, problem, wait)
                 time.sleep(wait)
                 wait *= 2
         raise GatewayError(
-            f"POST {url}: {problem}, {ATTEMPTS} times; start the gateway with `pin-pipeline up`"
+            f"{request}: {problem}, {ATTEMPTS} times; start the gateway with `pin-pipeline up`"
             " or set PIN_GATEWAY_URL to where it is"
         )
 
 
-def _refusal(offset: Mapping[str, object]) -> str | None:
-    if offset["error_code"] is None and offset["offset"] is not None:
-        return None
-    return f"{offset.get('error')} (error code {offset['error_code']})"
+def refusals(
+    response: httpx.Response, expected: int, of_records: Callable[[Any], list[str | None]]
+) -> list[str | None]:
+    """For each record of a request, None where it was acknowledged, else why it was refused.
+
+    Args:
+        response: the answer.
+        expected: how many records the request had.
+        of_records: finds them in a reply.
+
+    Raises:
+        GatewayError: the answer is an error, no such reply, or accounts for another number of records.
+    """
+    request = f"{response.request.method} {response.request.url}"
+    if response.is_error:
+        raise GatewayError(f"{request}: {_answer(response)}; see `pin-pipeline status`")
+    try:
+        found = of_records(response.json())
+    except (ValueError, LookupError, TypeError, AttributeError) as error:
+        raise GatewayError(
+            f"{request}: expected a reply that accounts for records, found {_answer(response)}"
+        ) from error
+    if len(found) != expected:
+        raise GatewayError(f"{request}: {expected} records sent, but the reply accounts for {len(found)}")
+    return found
 
 
 def _answer(response: httpx.Response) -> str:

@@ -12,8 +12,8 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import mysql
 from sqlalchemy.exc import SQLAlchemyError
 
-from pin_pipeline.emulation import jsonl
-from pin_pipeline.emulation.jsonl import Row
+from pin_pipeline.emulation import files
+from pin_pipeline.emulation.files import Row
 from pin_pipeline.records import KINDS, RecordKind
 from pin_pipeline.records.fields import Field, Integer, Number, Text, Timestamp
 
@@ -66,14 +66,14 @@ class SourceDatabase:
                 count += len(batch)
         return count
 
-    def load_jsonl(self, kind: str, path: Path) -> int:
-        """Store the rows of a JSON-lines file, all or none; see `load`.
+    def load_file(self, kind: str, path: Path) -> int:
+        """Store the rows of a file of JSON lines or CSV, all or none; see `load`.
 
         Raises:
             OSError: the file cannot be read.
             RowError: a line is no row of this kind; nothing was stored.
         """
-        return self.load(kind, jsonl.read(KINDS[kind], path))
+        return self.load(kind, files.read(KINDS[kind], path))
 
     def count(self, kind: str) -> int:
         """How many rows the kind's table holds."""

@@ -10,7 +10,7 @@ from random import Random
 from typing import TypeVar
 
 from pin_pipeline.emulation.countries import COUNTRIES
-from pin_pipeline.emulation.jsonl import Row
+from pin_pipeline.emulation.files import Row
 from pin_pipeline.emulation.source import SourceDatabase
 from pin_pipeline.emulation.synthetic_pins import pins
 from pin_pipeline.emulation.vocabulary import FIRST_NAMES, LAST_NAMES

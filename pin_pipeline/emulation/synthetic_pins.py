@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from random import Random
 from string import capwords
 
-from pin_pipeline.emulation.jsonl import Row
+from pin_pipeline.emulation.files import Row
 from pin_pipeline.emulation.vocabulary import (
     EMOJI,
     ENGLISH,

@@ -71,7 +71,8 @@ def prepare(settings: Settings) -> None:
     """Create the topics, the bucket and the streams that the settings name, where they are not there."""
     kafka.create_topics(settings.kafka_bootstrap, [settings.topic(kind) for kind in KINDS])
     s3.create_bucket(settings.s3_endpoint_url, settings.bucket)
-    kinesis.create_streams(settings.kinesis_endpoint_url, settings.region, [settings.stream(kind) for kind in KINDS])
+    streams = [settings.one_stream, *(settings.stream(kind) for kind in KINDS)]
+    kinesis.create_streams(settings.kinesis_endpoint_url, settings.region, streams)
 
 
 def down(keep: Collection[str] = ()) -> list[str]:

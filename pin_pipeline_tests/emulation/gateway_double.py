@@ -11,7 +11,7 @@ from typing import Any
 
 import orjson
 
-from pin_pipeline.emulation.rest import CONTENT_TYPE
+from pin_pipeline.emulation.sinks import KAFKA_JSON
 
 
 @dataclass
@@ -36,7 +36,7 @@ class GatewayDouble:
         return [record["value"] for path, records in self.requests if path == f"/topics/{topic}" for record in records]
 
     def answer(self, path: str, content_type: str | None, body: bytes) -> Answer:
-        assert content_type == CONTENT_TYPE
+        assert content_type == KAFKA_JSON
         records = orjson.loads(body)["records"]
         self.requests.append((path, records))
         return self.script.pop(0) if self.script else acknowledge(len(records))

@@ -28,8 +28,22 @@ def test_every_iteration_starts_over() -> None:
 def test_each_turn_first_draws_the_pause_and_then_the_position(seed: int, last_row: int) -> None:
     random = Random(seed)
     expected = [Draw(random.randrange(0, 2), random.randint(0, last_row)) for _ in range(5)]
-    assert list(Draws(5, seed, last_row)) == expected
+    assert list(Draws(5, seed, last_row=last_row)) == expected
 
 
 def test_the_last_row_is_drawn_too() -> None:
     assert {draw.position for draw in Draws(100, last_row=2)} == {0, 1, 2}
+
+
+def test_in_sequence_the_rows_of_the_range_come_once_with_the_pauses_of_the_seed() -> None:
+    draws = list(Draws(None, seed=7, first_row=3, last_row=6, sequential=True))
+    assert [draw.position for draw in draws] == [3, 4, 5, 6]
+    random = Random(7)
+    assert [draw.pause for draw in draws] == [random.randrange(0, 2) for _ in range(4)]
+    assert list(Draws(2, seed=7, first_row=3, last_row=6, sequential=True)) == draws[:2]
+
+
+def test_the_last_row_is_the_original_emulators_or_in_sequence_the_last_there_is() -> None:
+    assert Draws(1).within(20_000).last_row == 11_000
+    assert Draws(None, sequential=True).within(20_000).last_row == 19_999
+    assert Draws(1, last_row=5).within(20_000).last_row == 5

@@ -8,16 +8,18 @@ from datetime import datetime
 import pytest
 
 from pin_pipeline.emulation import rest
-from pin_pipeline.emulation.rest import GatewayError, TopicClient
+from pin_pipeline.emulation.files import Row
+from pin_pipeline.emulation.rest import Gateway, GatewayError
+from pin_pipeline.emulation.sinks import Topics
 from pin_pipeline_tests.emulation.gateway_double import Answer, GatewayDouble, acknowledge
 
 BUSY = Answer(429, b'{"error_code":42901,"message":"busy"}', {"Retry-After": "0"})
 UNAVAILABLE = Answer(503, b'{"error_code":50302,"message":"no broker"}', {"Retry-After": "0"})
 
 
-def post(gateway: GatewayDouble, *values: dict[str, object]) -> list[str | None]:
-    with TopicClient(gateway.url) as client:
-        return client.post("pinterest.pin", values)
+def post(gateway: GatewayDouble, *values: Row) -> list[str | None]:
+    with Gateway(gateway.url) as client:
+        return Topics(client, {"pin": "pinterest.pin"}).send("pin", values)
 
 
 def test_values_arrive_in_order_as_the_contract_says(gateway: GatewayDouble) -> None:
@@ -79,7 +81,7 @@ def test_an_error_answer_is_raised_with_its_message(gateway: GatewayDouble) -> N
 @pytest.mark.parametrize("body", [b"<html>", b"[]", b"{}", b'{"offsets":[1]}', b'{"offsets":[{"offset":1}]}'])
 def test_a_reply_of_another_shape_is_raised(gateway: GatewayDouble, body: bytes) -> None:
     gateway.script = [Answer(200, body)]
-    with pytest.raises(GatewayError, match="expected a Kafka REST v2 reply, found 200"):
+    with pytest.raises(GatewayError, match="expected a reply that accounts for records, found 200"):
         post(gateway, {"n": 0})
 
 
@@ -102,12 +104,12 @@ def test_no_gateway_at_all_says_how_to_start_one(monkeypatch: pytest.MonkeyPatch
         closed.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{closed.getsockname()[1]}"
         with (
-            TopicClient(url) as client,
+            Gateway(url) as client,
             pytest.raises(GatewayError, match=rf"POST {url}/topics/t: no connection .*6 times; .*`pin-pipeline up`"),
         ):
-            client.post("t", [{}])
+            client.send("POST", "/topics/t", b"")
 
 
 def test_a_url_that_is_none_is_named() -> None:
-    with TopicClient("localhost:8082") as client, pytest.raises(GatewayError, match="POST localhost:8082/topics/t"):
-        client.post("t", [{}])
+    with Gateway("localhost:8082") as client, pytest.raises(GatewayError, match="POST localhost:8082/topics/t"):
+        client.send("POST", "/topics/t", b"")

@@ -19,7 +19,7 @@ from sqlalchemy.dialects import mysql
 from sqlalchemy.schema import CreateTable
 
 from pin_pipeline.emulation import source
-from pin_pipeline.emulation.jsonl import Row, RowError
+from pin_pipeline.emulation.files import Row, RowError
 from pin_pipeline.emulation.source import SourceDatabase, SourceError
 from pin_pipeline.records import GEO, KINDS, PIN
 
@@ -48,7 +48,7 @@ def load_lines(database: SourceDatabase, tmp_path: Path) -> Callable[..., int]:
     def load(*lines: str | bytes, kind: str = "geo") -> int:
         path = tmp_path / f"{kind}{next(names)}.jsonl"
         path.write_bytes(b"\n".join(line if isinstance(line, bytes) else line.encode() for line in lines))
-        return database.load_jsonl(kind, path)
+        return database.load_file(kind, path)
 
     return load
 
@@ -209,9 +209,52 @@ def test_nothing_of_a_file_is_loaded_when_it_breaks_off_after_many_batches(
     assert database.count("geo") == 0
 
 
+def test_csv_says_the_same_as_json_lines(database: SourceDatabase, tmp_path: Path) -> None:
+    path = tmp_path / "geo.CSV"
+    lines = [
+        "\ufeffind,country,latitude,longitude,timestamp",
+        '7,"Côte d\'Ivoire, ""x""\nsecond line",-1.5,2,2018-03-01 12:30:05',
+        "8,\\N,1e1,0.25,2018-03-01T14:30:05+02:00",
+        "9,,3,4,2018-03-01 12:30:05",
+    ]
+    path.write_text("\r\n".join(lines), encoding="utf-8", newline="")
+    assert database.load_file("geo", path) == 3
+    moment = datetime.fromisoformat("2018-03-01 12:30:05")
+    rows = [
+        (7, moment, -1.5, 2, 'Côte d\'Ivoire, "x"\nsecond line'),
+        (8, moment, 10, 0.25, None),
+        (9, moment, 3, 4, ""),
+    ]
+    names = ("ind", "timestamp", "latitude", "longitude", "country")
+    found = [tuple(row[name] for name in names) for row in database.rows("geo", range(3))]
+    assert found == rows
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        (b"2,Chile,north,2,2018-03-01 12:30:05", "line 3: field 'latitude': expected a number, found \"north\""),
+        (b"2,Chile,,2,2018-03-01 12:30:05", "line 3: field 'latitude': expected a number"),
+        (b"2.5,Chile,1,2,2018-03-01 12:30:05", "line 3: field 'ind': expected a whole number"),
+        (b"2,Chile,1,2", "line 3: there is no cell for column 'timestamp'"),
+        (b"2,Chile,1,2,2018-03-01 12:30:05,x", "line 3: there are more cells than columns"),
+        (b'2,"Chile', "line 3: expected CSV in UTF-8"),
+        (b"2,Chil\xe9,1,2,2018-03-01 12:30:05", "expected CSV in UTF-8"),
+    ],
+)
+def test_csv_that_is_no_row_is_named_and_nothing_is_loaded(
+    database: SourceDatabase, tmp_path: Path, line: bytes, message: str
+) -> None:
+    path = tmp_path / "geo.csv"
+    path.write_bytes(b"ind,country,latitude,longitude,timestamp\n1,Peru,1,2,2018-03-01 12:30:05\n" + line + b"\n")
+    with pytest.raises(RowError, match=rf"geo\.csv, {message}" if message.startswith("line") else message):
+        database.load_file("geo", path)
+    assert database.count("geo") == 0
+
+
 def test_a_missing_file_is_named(database: SourceDatabase, tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match=r"nowhere\.jsonl"):
-        database.load_jsonl("geo", tmp_path / "nowhere.jsonl")
+        database.load_file("geo", tmp_path / "nowhere.jsonl")
 
 
 def test_a_row_the_table_refuses_is_an_error_and_nothing_is_loaded(database: SourceDatabase) -> None:

@@ -228,11 +228,6 @@ def test_unknown_routes_and_methods_are_refused_in_the_same_shape(gateway: httpx
     assert_error(gateway.delete("/topics"), 405, 405, "DELETE")
 
 
-def test_the_gateway_is_healthy_and_ready(gateway: httpx.Client) -> None:
-    assert gateway.get("/health").json() == {"status": "ok"}
-    assert gateway.get("/ready").json() == {"status": "ready"}
-
-
 def test_the_openapi_page_describes_the_routes_with_examples(gateway: httpx.Client) -> None:
     paths = gateway.get("/openapi.json").json()["paths"]
     assert {"/topics", "/topics/{topic}", "/pin/", "/geo/", "/user/", "/health", "/ready"} < set(paths)

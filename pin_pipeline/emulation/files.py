@@ -1,11 +1,12 @@
-"""Source rows from JSON lines, checked against the types of their kind; its value rules are the cleaning's matter."""
+"""Source rows from JSON lines or CSV, checked against the types of their kind; its value rules are the cleaning's."""
 
 from __future__ import annotations
 
+import csv
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
-from functools import singledispatch
+from functools import partial, singledispatch
 from pathlib import Path
 
 import orjson
@@ -16,7 +17,10 @@ from pin_pipeline.records.fields import MAX_INT, Field, Integer, Number, Text, T
 SHOWN_CHARACTERS = 80
 TIMESTAMP = re.compile(r"\d{4}-\d{2}-\d{2}[ T]\d{2}:\d{2}:\d{2}(\.\d{1,6})?(Z|[+-]\d{2}:\d{2})?", re.ASCII)
 
+NULL = r"\N"
+
 Row = dict[str, object]
+Reader = Callable[[], Row]
 
 
 class RowError(ValueError):
@@ -24,29 +28,70 @@ class RowError(ValueError):
 
 
 def read(kind: RecordKind, path: Path) -> Iterator[Row]:
-    """The rows of a JSON-lines file, columns in stored order, timestamps as naive UTC; blank lines are skipped.
+    """The rows of a file, columns in stored order, timestamps as naive UTC.
+
+    A file named `.csv` has the columns' names in its first line, and `\\N` for null, as MySQL exports it. Any other has
+    JSON lines, of which blank ones are skipped.
 
     Raises:
         OSError: the file cannot be read.
         RowError: a line is no row of this kind.
     """
+    lines = _csv(kind, path) if path.suffix.lower() == ".csv" else _json_lines(kind, path)
+    for number, record in lines:
+        try:
+            row = _row(kind, record())
+        except ValueError as error:
+            raise RowError(f"{path}, line {number}: {error}") from None
+        yield row
+
+
+def _json_lines(kind: RecordKind, path: Path) -> Iterator[tuple[int, Reader]]:
     with path.open("rb") as lines:
         for number, line in enumerate(lines, start=1):
             if line.strip():
-                try:
-                    row = _row(kind, line)
-                except ValueError as error:
-                    raise RowError(f"{path}, line {number}: {error}") from None
-                yield row
+                yield number, partial(_json, kind, line)
 
 
-def _row(kind: RecordKind, line: bytes) -> Row:
+def _json(kind: RecordKind, line: bytes) -> Row:
     try:
         record = orjson.loads(line)
     except orjson.JSONDecodeError as error:
         raise ValueError(f"expected a {kind.name} row as a JSON object, found no valid JSON ({error})") from None
     if not isinstance(record, dict):
         raise ValueError(f"expected a {kind.name} row as a JSON object, found {_shown(record)}")  # noqa: TRY004
+    return record
+
+
+def _csv(kind: RecordKind, path: Path) -> Iterator[tuple[int, Reader]]:
+    numbers = {field.name for field in kind.fields if isinstance(field, Integer | Number)}
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        lines = csv.DictReader(file, restkey="", restval=None, strict=True)
+        try:
+            for cells in lines:
+                yield lines.line_num, partial(_cells, cells, numbers)
+        except (csv.Error, UnicodeDecodeError) as error:
+            raise RowError(f"{path}, line {lines.line_num + 1}: expected CSV in UTF-8, found {error}") from None
+
+
+def _cells(cells: dict[str, str | None], numbers: set[str]) -> Row:
+    if "" in cells:
+        raise ValueError("there are more cells than columns in the first line")
+    if short := [name for name, cell in cells.items() if cell is None]:
+        raise ValueError(f"there is no cell for column {short[0]!r}")
+    texts = {name: None if cell == NULL else cell for name, cell in cells.items()}
+    return {name: _number(text) if name in numbers else text for name, text in texts.items()}
+
+
+def _number(text: str | None) -> object:
+    """The number that a text says, else the text: that it is none is found later, with the name of its field."""
+    try:
+        return orjson.loads(text or "")
+    except orjson.JSONDecodeError:
+        return text
+
+
+def _row(kind: RecordKind, record: Row) -> Row:
     unknown = sorted(record.keys() - {field.name for field in kind.fields})
     if unknown:
         raise ValueError(f"field {unknown[0]!r} is unknown; expected the columns of {kind.source_table}")
