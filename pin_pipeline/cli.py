@@ -199,8 +199,9 @@ def emulate(  # noqa: PLR0913, PLR0917 - each is an option of the command
             pace=pace_of(rate, paced=paced),
             stop=stop,
         )
+    closing = progress if to is Target.CONSOLE else console
     for kind, count in counts.items():
-        progress.print(f"{kind}: {count.sent} sent = {count.acknowledged} acknowledged + {count.refused} refused")
+        closing.print(f"{kind}: {count.sent} sent = {count.acknowledged} acknowledged + {count.refused} refused")
     if any(count.refused for count in counts.values()):
         raise typer.Exit(1)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -95,9 +96,22 @@ def test_emulate_and_land_by_hand(served: Machine, settings: Settings) -> None:
         "geolocation_data: 11154 rows",
         "user_data: 11154 rows",
     ]
-    assert f"{settings.topic('pin')}: 30 of 30 records acknowledged" in served.succeed("emulate", "--draws", "30")
+    assert "pin: 30 sent = 30 acknowledged + 0 refused" in served.succeed("emulate", "--draws", "30")
     assert f"{settings.topic('pin')}: 30 new records in" in served.succeed("land")
     assert f"{settings.topic('pin')}: 0 new records in 0 objects" in served.succeed("land")
+
+
+def test_an_endless_emulation_ends_at_ctrl_c_and_its_counts_are_exact(served: Machine, tmp_path: Path) -> None:
+    served.succeed("source", "fill")
+    with served.start("emulate", "--endless", "--rate", "200", "--to", "files", "--folder", str(tmp_path)) as process:
+        while not (tmp_path / "user.jsonl").exists():
+            assert process.poll() is None
+        process.send_signal(signal.SIGINT)
+        out, _ = process.communicate()
+    assert process.returncode == 0
+    for kind in ("pin", "geo", "user"):
+        lines = len((tmp_path / f"{kind}.jsonl").read_bytes().splitlines())
+        assert f"{kind}: {lines} sent = {lines} acknowledged + 0 refused" in out
 
 
 def test_emulating_without_rows_or_without_a_gateway_says_what_to_do(served: Machine) -> None:
