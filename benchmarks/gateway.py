@@ -52,8 +52,8 @@ def _measure(settings: Settings, url: str, records: int, records_a_request: int)
     topic = settings.topic(PIN.name)
     values = list(synthetic_values(PIN.name, WARM_UP + records))
     address = f"{url}/topics/{topic}"
-    post_all(address, _bodies(values[:WARM_UP], records_a_request), CONNECTIONS)
-    load = post_all(address, _bodies(values[WARM_UP:], records_a_request), CONNECTIONS)
+    post_all(address, bodies(values[:WARM_UP], records_a_request), CONNECTIONS)
+    load = post_all(address, bodies(values[WARM_UP:], records_a_request), CONNECTIONS)
     require_equal("records on the topic and posted", _sorted(_stored(settings, topic)), _sorted(values))
     return load
 
@@ -70,7 +70,8 @@ def _sorted(values: Iterable[bytes]) -> list[bytes]:
     return sorted(orjson.dumps(orjson.loads(value)) for value in values)
 
 
-def _bodies(values: Sequence[bytes], records_a_request: int) -> list[bytes]:
+def bodies(values: Sequence[bytes], records_a_request: int) -> list[bytes]:
+    """The bodies of requests that post these values, 0 a request for a bare record as the body."""
     if not records_a_request:
         return list(values)
     starts = range(0, len(values), records_a_request)

@@ -9,6 +9,7 @@ import pytest
 from delta.tables import DeltaTable
 from pyspark.sql import SparkSession
 
+from pin_pipeline.audit import broker
 from pin_pipeline.audit.auditor import AuditError, audit_topic
 from pin_pipeline.audit.findings import Breach, Findings
 from pin_pipeline.environment import Settings
@@ -73,7 +74,8 @@ def test_defects_in_the_real_parts_are_named(
     assert found == [(4, Breach.ALTERED), (4, Breach.ALTERED), (7, Breach.LOST), (10, Breach.LOST)]
 
 
-def test_without_a_broker_it_says_what_it_tried(settings: Settings) -> None:
+def test_without_a_broker_it_says_what_it_tried(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(broker, "ANSWER_SECONDS", 1)
     where = f"127.0.0.1:{ports.free()}"
     with pytest.raises(
         AuditError, match=f"could not audit topic {settings.topic('pin')} on the Kafka broker at {where}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 from datetime import datetime
+from types import SimpleNamespace
 
 import pytest
 
@@ -52,7 +53,7 @@ def test_the_wait_is_what_the_gateway_asks_for_within_bounds(
     gateway: GatewayDouble, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     waits: list[float] = []
-    monkeypatch.setattr("time.sleep", waits.append)
+    monkeypatch.setattr(rest, "time", SimpleNamespace(sleep=waits.append))
     monkeypatch.setattr(rest, "FIRST_WAIT_SECONDS", 0.25)
     asked = ["2", "0", "Wed, 21 Oct 2026 07:28:00 GMT", "3600", "0"]
     gateway.script = [Answer(503, b"", {"Retry-After": seconds}) for seconds in asked]

@@ -30,7 +30,15 @@ def app(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> FastAPI:
 
 
 @pytest.fixture
-def gateway(app: FastAPI) -> Iterator[httpx.Client]:
+def gateway(settings: Settings) -> Iterator[httpx.Client]:
+    """The gateway that all tests share."""
+    with httpx.Client(base_url=settings.gateway_url, timeout=30) as client:
+        yield client
+
+
+@pytest.fixture
+def own_gateway(app: FastAPI) -> Iterator[httpx.Client]:
+    """A gateway of the test's own, with the prefix of its settings."""
     with serving(app) as client:
         yield client
 

@@ -26,6 +26,12 @@ Create = Callable[..., str]
 
 
 @pytest.fixture
+def gateway(own_gateway: httpx.Client) -> httpx.Client:
+    """One whose consumers leave their groups when the test ends."""
+    return own_gateway
+
+
+@pytest.fixture
 def create(gateway: httpx.Client) -> Create:
     """Creates an instance; its path."""
 

@@ -214,13 +214,13 @@ def test_a_body_beyond_the_limit_is_too_large(gateway: httpx.Client, settings: S
 
 
 def test_a_request_beyond_what_may_wait_for_the_broker_is_put_off(
-    gateway: httpx.Client, app: FastAPI, settings: Settings
+    own_gateway: httpx.Client, app: FastAPI, settings: Settings
 ) -> None:
     with app.state.in_flight.hold(MAX_IN_FLIGHT_BYTES, 0):
-        reply = post(gateway, settings.topic("pin"), {"value": 1})
+        reply = post(own_gateway, settings.topic("pin"), {"value": 1})
     assert_error(reply, 429, 42901)
     assert int(reply.headers["retry-after"]) > 0
-    assert post(gateway, settings.topic("pin"), {"value": 1}).status_code == 200
+    assert post(own_gateway, settings.topic("pin"), {"value": 1}).status_code == 200
 
 
 def test_unknown_routes_and_methods_are_refused_in_the_same_shape(gateway: httpx.Client) -> None:

@@ -12,15 +12,15 @@ from pin_pipeline.local import ports
 from pin_pipeline_tests.gateway.conftest import JSON_V2, post, serving
 
 
-def samples(gateway: httpx.Client, name: str) -> dict[tuple[str, ...], float]:
+def samples(own_gateway: httpx.Client, name: str) -> dict[tuple[str, ...], float]:
     """The values of a metric by its labels' values, in the order of the labels' names."""
-    families = text_string_to_metric_families(gateway.get("/metrics").text)
+    families = text_string_to_metric_families(own_gateway.get("/metrics").text)
     found = [sample for family in families for sample in family.samples if sample.name == name]
     return {tuple(value for _, value in sorted(sample.labels.items())): sample.value for sample in found}
 
 
-def test_it_is_ready_when_all_parts_answer(gateway: httpx.Client) -> None:
-    reply = gateway.get("/ready")
+def test_it_is_ready_when_all_parts_answer(own_gateway: httpx.Client) -> None:
+    reply = own_gateway.get("/ready")
     assert (reply.status_code, reply.json()) == (
         200,
         {"status": "ready", "parts": {"kafka": "ready", "kinesis": "ready"}},
@@ -46,25 +46,25 @@ def test_readiness_tells_which_part_is_down(
 
 
 def test_requests_are_counted_by_route_and_records_by_what_became_of_them(
-    gateway: httpx.Client, settings: Settings, streams: dict[str, str]
+    own_gateway: httpx.Client, settings: Settings, streams: dict[str, str]
 ) -> None:
     topic = settings.topic("pin")
-    post(gateway, topic, {"value": 1}, {"value": "x" * 2**20})
-    gateway.post(f"/dev/topics/{topic}", json={"records": [{"value": 1}]}, headers=JSON_V2)
-    gateway.put(f"/streams/{streams['pin']}/record", json={"Data": 1, "PartitionKey": "a"})
-    gateway.get("/topics/there-is-none")
-    gateway.get("/there/is/none")
+    post(own_gateway, topic, {"value": 1}, {"value": "x" * 2**20})
+    own_gateway.post(f"/dev/topics/{topic}", json={"records": [{"value": 1}]}, headers=JSON_V2)
+    own_gateway.put(f"/streams/{streams['pin']}/record", json={"Data": 1, "PartitionKey": "a"})
+    own_gateway.get("/topics/there-is-none")
+    own_gateway.get("/there/is/none")
 
-    requests = samples(gateway, "gateway_request_seconds_count")
+    requests = samples(own_gateway, "gateway_request_seconds_count")
     assert requests["POST", "/topics/{topic}", "200"] == 2
     assert requests["PUT", "/streams/{stream}/record", "200"] == 1
     assert requests["GET", "/topics/{topic}", "404"] == 1
     assert requests["GET", "none", "404"] == 1
-    assert samples(gateway, "gateway_records_total") == {
+    assert samples(own_gateway, "gateway_records_total") == {
         ("acknowledged", topic): 2,
         ("refused", topic): 1,
         ("acknowledged", streams["pin"]): 1,
         ("refused", streams["pin"]): 0,
     }
-    assert samples(gateway, "gateway_in_flight_bytes") == {(): 0}
-    assert samples(gateway, "gateway_consumers") == {(): 0}
+    assert samples(own_gateway, "gateway_in_flight_bytes") == {(): 0}
+    assert samples(own_gateway, "gateway_consumers") == {(): 0}

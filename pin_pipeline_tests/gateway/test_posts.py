@@ -19,9 +19,9 @@ ROWS = {"pin": pin, "geo": geo, "user": user}
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_record_that_fits_is_on_its_topic_when_200_is_said(
-    gateway: httpx.Client, settings: Settings, messages: Callable[[str], Messages], kind: str
+    own_gateway: httpx.Client, settings: Settings, messages: Callable[[str], Messages], kind: str
 ) -> None:
-    reply = gateway.post(f"/{kind}/", content=json.dumps(ROWS[kind](7), indent=1))
+    reply = own_gateway.post(f"/{kind}/", content=json.dumps(ROWS[kind](7), indent=1))
     assert reply.status_code == 200, reply.text
     place = reply.json()
     assert place["topic"] == settings.topic(kind)
@@ -31,9 +31,9 @@ def test_a_record_that_fits_is_on_its_topic_when_200_is_said(
     assert json.loads(value) == ROWS[kind](7)
 
 
-def test_the_optional_fields_of_the_old_model_may_be_absent(gateway: httpx.Client) -> None:
+def test_the_optional_fields_of_the_old_model_may_be_absent(own_gateway: httpx.Client) -> None:
     old = {name: value for name, value in pin().items() if name not in {"poster_name", "description"}}
-    assert gateway.post("/pin/", json=old).status_code == 200
+    assert own_gateway.post("/pin/", json=old).status_code == 200
 
 
 @pytest.mark.parametrize(
@@ -47,16 +47,16 @@ def test_the_optional_fields_of_the_old_model_may_be_absent(gateway: httpx.Clien
     ],
 )
 def test_a_record_that_does_not_fit_is_refused_by_name_and_reaches_no_topic(
-    gateway: httpx.Client, settings: Settings, messages: Callable[[str], Messages], body: bytes, words: str
+    own_gateway: httpx.Client, settings: Settings, messages: Callable[[str], Messages], body: bytes, words: str
 ) -> None:
-    reply = gateway.post("/pin/", content=body)
+    reply = own_gateway.post("/pin/", content=body)
     assert (reply.status_code, reply.json()["error_code"]) == (422, 422)
     assert words in reply.json()["message"]
     assert not any(messages(settings.topic("pin")).values())
 
 
-def test_the_openapi_page_shows_the_fields_of_each_kind(gateway: httpx.Client) -> None:
-    paths: dict[str, Any] = gateway.get("/openapi.json").json()["paths"]
+def test_the_openapi_page_shows_the_fields_of_each_kind(own_gateway: httpx.Client) -> None:
+    paths: dict[str, Any] = own_gateway.get("/openapi.json").json()["paths"]
     for kind in KINDS.values():
         body = paths[f"/{kind.name}/"]["post"]["requestBody"]["content"]["application/json"]["schema"]
         assert list(body["properties"]) == [field.name for field in kind.fields]
