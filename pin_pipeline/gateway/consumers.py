@@ -29,6 +29,7 @@ T = TypeVar("T")
 # As the proxy has it: an instance that nobody has asked for in so long is removed.
 IDLE_SECONDS = 300
 MAX_INSTANCES = 100
+DEFAULT_WAIT_MS = 1000
 CONSUMER = {"allow_auto_create_topics": False}
 
 
@@ -39,6 +40,7 @@ class Instance:
         self.name = name
         self.embedded = embedded
         self.used = time.monotonic()
+        self.wait_ms = DEFAULT_WAIT_MS
         self._bootstrap = bootstrap
         self._consumer: KafkaConsumer | None = None
         self._options = {"group_id": group, **options}

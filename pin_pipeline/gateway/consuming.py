@@ -14,12 +14,12 @@ from kafka.structs import OffsetAndMetadata
 from pydantic import BaseModel, ConfigDict, Field
 
 from pin_pipeline.gateway import contract
-from pin_pipeline.gateway.consumers import Consumers, Instance, read
+from pin_pipeline.gateway.consumers import DEFAULT_WAIT_MS, Consumers, Instance, read
 from pin_pipeline.gateway.errors import format_mismatch, illegal_state, not_deserialized, unprocessable, unsupported
 from pin_pipeline.gateway.media import REPLY_TYPES, Embedded, media_type, takes_embedded
 from pin_pipeline.gateway.replies import reply
 
-DEFAULT_WAIT_MS, LONGEST_WAIT_MS = 1000, 30_000
+LONGEST_WAIT_MS = 30_000
 MAX_BYTES = 64 * 2**20
 INSTANCE = "/consumers/{group}/instances/{name}"
 
@@ -50,6 +50,13 @@ class NewConsumer(_Body):
         True, alias="auto.commit.enable", description="Commit by and by what was read, without being asked."
     )
     fetch_min_bytes: int = Field(1, alias="fetch.min.bytes", ge=1, description="Wait until there are so many bytes.")
+    wait_ms: int = Field(
+        DEFAULT_WAIT_MS,
+        alias="consumer.request.timeout.ms",
+        ge=0,
+        le=LONGEST_WAIT_MS,
+        description="Milliseconds to wait for records where a request does not say.",
+    )
 
 
 class Subscription(_Body):
@@ -107,6 +114,7 @@ async def create_consumer(group: str, consumer: NewConsumer, request: Request) -
         "fetch_min_bytes": consumer.fetch_min_bytes,
     }
     instance = await consumers_of(request).create(group, consumer.name, consumer.format, options)
+    instance.wait_ms = consumer.wait_ms
     path = request.url_for("remove_consumer", group=group, name=instance.name)
     return reply({"instance_id": instance.name, "base_uri": str(path)})
 
@@ -155,9 +163,10 @@ async def assigned(instance: AnInstance) -> Response:
 async def records(
     instance: AnInstance,
     request: Request,
-    timeout: Annotated[int, Query(ge=0, le=LONGEST_WAIT_MS, description="Milliseconds to wait for records.")] = (
-        DEFAULT_WAIT_MS
-    ),
+    timeout: Annotated[
+        int | None,
+        Query(ge=0, le=LONGEST_WAIT_MS, description="Milliseconds to wait for records; else the consumer's."),
+    ] = None,
     max_bytes: Annotated[
         int, Query(ge=1, le=MAX_BYTES, description="Bytes of keys and values; one record at least.")
     ] = (MAX_BYTES),
@@ -166,7 +175,8 @@ async def records(
     accept = request.headers.get("accept")
     if not takes_embedded(accept, instance.embedded):
         raise format_mismatch(accept, instance.embedded)
-    found = await instance.do(lambda consumer: read(consumer, timeout / 1000, max_bytes))
+    wait_ms = instance.wait_ms if timeout is None else timeout
+    found = await instance.do(lambda consumer: read(consumer, wait_ms / 1000, max_bytes))
     return reply([_embedded(record, instance.embedded) for record in found], instance.embedded.media_type)
 
 

@@ -10,9 +10,12 @@ from typing import Any, NamedTuple
 
 import httpx
 import pytest
+from kafka import KafkaConsumer
+from kafka.consumer.fetcher import ConsumerRecord
 
 from pin_pipeline.environment import Settings
 from pin_pipeline.gateway import consumers as module
+from pin_pipeline.gateway import consuming
 from pin_pipeline_tests.gateway.conftest import post
 from pin_pipeline_tests.gateway.test_contract import assert_error
 from pin_pipeline_tests.topics import produce
@@ -153,6 +156,24 @@ def test_a_reply_is_as_large_as_asked_for_and_nothing_is_passed_over(
         assert len(found) == count
         offsets += [record["offset"] for record in found]
     assert offsets == list(range(10))
+
+
+def test_a_consumer_waits_for_records_as_long_as_it_was_made_to(
+    gateway: httpx.Client, settings: Settings, create: Create, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waits: list[float] = []
+
+    def noting(consumer: KafkaConsumer, timeout_seconds: float, max_bytes: int) -> list[ConsumerRecord]:
+        waits.append(timeout_seconds)
+        return module.read(consumer, 0, max_bytes)
+
+    monkeypatch.setattr(consuming, "read", noting)
+    for options in ({}, {"consumer.request.timeout.ms": 50}):
+        instance = create(**options)
+        subscribe(gateway, instance, settings.topic("pin"))
+        gateway.get(f"{instance}/records", headers={"Accept": JSON_V2})
+        gateway.get(f"{instance}/records", params={"timeout": 7}, headers={"Accept": JSON_V2})
+    assert waits == [1, 0.007, 0.05, 0.007]
 
 
 def test_instances_that_nobody_uses_are_removed_and_there_are_only_so_many(
