@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 import httpx
@@ -16,6 +17,7 @@ from benchmarks import environment
 from benchmarks.gateway import bodies
 from benchmarks.records import synthetic_values
 from benchmarks.report import Measured, conclude, require_equal, say
+from pin_pipeline.emulation.sinks import KAFKA_JSON
 from pin_pipeline.environment import Settings
 from pin_pipeline.local import servers
 from pin_pipeline.records import PIN
@@ -23,7 +25,7 @@ from pin_pipeline.records import PIN
 CLIENTS, RECORDS_A_REQUEST, REQUESTS = 16, 100, 50
 OUTAGE_SECONDS, SAMPLE_SECONDS = 60, 0.1
 KIB_A_MIB = 1024
-JSON_V2 = {"Content-Type": "application/vnd.kafka.json.v2+json"}
+HEADERS = {"Content-Type": KAFKA_JSON}
 
 
 def main() -> None:
@@ -33,7 +35,8 @@ def main() -> None:
     with environment.fresh() as settings:
         pids = {state.name: state.process.pid for state in servers.status()}
         stop, answers = threading.Event(), Counter[int]()
-        clients = [threading.Thread(target=_post, args=(settings, stop, answers)) for _ in range(CLIENTS)]
+        requests = bodies(list(synthetic_values(PIN.name, REQUESTS * RECORDS_A_REQUEST)), RECORDS_A_REQUEST)
+        clients = [threading.Thread(target=_post, args=(settings, requests, stop, answers)) for _ in range(CLIENTS)]
         for client in clients:
             client.start()
         _wait_for(answers, 200)
@@ -55,12 +58,11 @@ def main() -> None:
     conclude(Measured("gateway's memory at most, broker standing still", peak / KIB_A_MIB, "MiB", at_most=200))
 
 
-def _post(settings: Settings, stop: threading.Event, answers: Counter[int]) -> None:
-    requests = bodies(list(synthetic_values(PIN.name, REQUESTS * RECORDS_A_REQUEST)), RECORDS_A_REQUEST)
+def _post(settings: Settings, requests: Sequence[bytes], stop: threading.Event, answers: Counter[int]) -> None:
     with httpx.Client(base_url=settings.gateway_url, timeout=60) as client:
         while not stop.is_set():
             for body in requests:
-                reply = client.post(f"/topics/{settings.topic(PIN.name)}", content=body, headers=JSON_V2)
+                reply = client.post(f"/topics/{settings.topic(PIN.name)}", content=body, headers=HEADERS)
                 answers[reply.status_code] += 1
                 if stop.is_set():
                     return

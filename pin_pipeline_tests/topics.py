@@ -8,6 +8,7 @@ from typing import Any
 
 from kafka import KafkaProducer
 
+from pin_pipeline.audit.broker import Broker
 from pin_pipeline.environment import Settings
 
 
@@ -38,3 +39,12 @@ def produce_in_transaction(settings: Settings, kind: str, values: Sequence[bytes
             producer.abort_transaction()
     finally:
         producer.close()
+
+
+def stored(bootstrap: str, topic: str) -> dict[tuple[int, int], bytes | None]:
+    """All values of a topic by partition and offset."""
+    broker = Broker(bootstrap, topic)
+    try:
+        return {(number, at): value for number in broker.partitions() for at, value in broker.messages(number, 0)}
+    finally:
+        broker.close()

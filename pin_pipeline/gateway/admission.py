@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from ipaddress import ip_address
-from typing import Any, NamedTuple
+from typing import Any
 
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
@@ -49,12 +49,6 @@ class Callers:
         return cls(tuple(_listed(API_KEYS)), {one[0]: one[1] for one in signers if len(one) == 2}, region)  # noqa: PLR2004
 
 
-class Refused(NamedTuple):
-    """Why somebody is not let in."""
-
-    message: str
-
-
 class Admission:
     """Lets requests in. What was not asked for at a loopback address needs credentials, whoever seems to ask."""
 
@@ -69,40 +63,40 @@ class Admission:
         callers: Callers = scope["app"].state.callers
         headers = Headers(scope=scope)
         if (key := headers.get("x-api-key")) is not None:
-            refused = None if _is_one_of(key, callers.keys) else Refused("the x-api-key is not known here")
+            refused = None if _is_one_of(key, callers.keys) else "the x-api-key is not known here"
         elif "authorization" in headers:
             body = await _whole(receive)
             receive = _again(body)
             refused = verify(scope, headers, body, callers, datetime.now(UTC))
         else:
-            refused = Refused(f"send an x-api-key ({API_KEYS}), or sign with AWS's version 4 ({SIGNERS})")
+            refused = f"send an x-api-key ({API_KEYS}), or sign with AWS's version 4 ({SIGNERS})"
         if refused is None:
             await self._app(scope, receive, send)
         else:
             # As API Gateway words it, with the reason.
-            await reply({"message": f"Forbidden: {refused.message}"}, "application/json", 403)(scope, receive, send)
+            await reply({"message": f"Forbidden: {refused}"}, "application/json", 403)(scope, receive, send)
 
 
-def verify(scope: Scope, headers: Headers, body: bytes, callers: Callers, now: datetime) -> Refused | None:
-    """Check a signature; None where it is right.
+def verify(scope: Scope, headers: Headers, body: bytes, callers: Callers, now: datetime) -> str | None:
+    """Check a signature: None where it is right, else what is wrong with it.
 
     https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html
     """
     said = AUTHORIZATION.fullmatch(headers["authorization"])
     if said is None:
-        return Refused("Authorization is no signature of AWS's version 4")
+        return "Authorization is no signature of AWS's version 4"
     signed = {name: headers.get(name, "") for name in said["headers"].split(";")}
     secret = callers.signers.get(said["id"])
     if secret is None or (said["region"], said["service"]) != (callers.region, SERVICE):
-        return Refused(f"the signer is not known here, or signs for another region or service than {SERVICE}")
+        return f"the signer is not known here, or signs for another region or service than {SERVICE}"
     if not {"host", "x-amz-date"} <= signed.keys():
-        return Refused("host and x-amz-date must be among the signed headers")
+        return "host and x-amz-date must be among the signed headers"
     if not _is_of_these_minutes(signed["x-amz-date"], said["day"], now):
-        return Refused("x-amz-date is not of these minutes, or of another day than the signature")
+        return "x-amz-date is not of these minutes, or of another day than the signature"
     if signed.get(CONTENT, digest := sha256(body).hexdigest()) != digest:
-        return Refused(f"{CONTENT} is not the digest of the body")
+        return f"{CONTENT} is not the digest of the body"
     right = hmac.compare_digest(_signature(scope, signed, body, said, secret), said["signature"])
-    return None if right else Refused("the signature is not right")
+    return None if right else "the signature is not right"
 
 
 def _is_of_these_minutes(stamp: str, day: str, now: datetime) -> bool:

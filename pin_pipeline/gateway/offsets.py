@@ -1,14 +1,17 @@
-"""What became of each record: as the proxy words it, and in numbers."""
+"""Records of a request on their way to a topic, and what became of each, as the proxy words it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, cast
 
 from confluent_kafka import KafkaError as Refusal
 from fastapi import Request
 
+from pin_pipeline.gateway.envelope import Record
 from pin_pipeline.gateway.errors import record_error_code
+from pin_pipeline.gateway.kafka import Broker
+from pin_pipeline.gateway.limits import InFlight
 from pin_pipeline.gateway.metrics import Metrics
 from pin_pipeline.gateway.producer import Outcome, Stored
 
@@ -18,10 +21,17 @@ def as_offsets(outcomes: Iterable[Outcome]) -> list[dict[str, Any]]:
     return [_refused(each) if isinstance(each, Refusal) else _stored(each) for each in outcomes]
 
 
-def count_records(request: Request, topic: str, outcomes: Iterable[Outcome]) -> None:
-    """Count the records of a request."""
-    metrics = cast("Metrics", request.app.state.metrics)
-    metrics.count_records(topic, [isinstance(each, Refusal) for each in outcomes])
+async def send_counted(request: Request, topic: str, records: Sequence[Record], size: int) -> list[Outcome]:
+    """Send the records of a body of so many bytes, which count as waiting until then; see `Broker.send`.
+
+    Raises:
+        ApiError: also 429 or 413 where no more may wait.
+    """
+    state = request.app.state
+    with cast("InFlight", state.in_flight).hold(size, len(records)):
+        outcomes = await cast("Broker", state.broker).send(topic, records)
+    cast("Metrics", state.metrics).count_records(topic, [isinstance(each, Refusal) for each in outcomes])
+    return outcomes
 
 
 def _stored(place: Stored) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from functools import singledispatch
-from typing import Annotated, Any, cast
+from typing import Annotated, Any
 
 import msgspec
 from confluent_kafka import KafkaError as Refusal
@@ -14,9 +14,8 @@ from pin_pipeline.gateway import contract
 from pin_pipeline.gateway.direct import DirectRoute
 from pin_pipeline.gateway.envelope import Record, decode, one_line
 from pin_pipeline.gateway.errors import misfit, record_refused
-from pin_pipeline.gateway.kafka import Broker
-from pin_pipeline.gateway.limits import InFlight, read_body
-from pin_pipeline.gateway.offsets import as_offsets, count_records
+from pin_pipeline.gateway.limits import read_body
+from pin_pipeline.gateway.offsets import as_offsets, send_counted
 from pin_pipeline.gateway.producer import Outcome
 from pin_pipeline.gateway.replies import reply
 from pin_pipeline.records import KINDS, RecordKind
@@ -100,11 +99,7 @@ def _check(kind: RecordKind, rules: Rules, record: bytes, where: str) -> None:
 
 async def _send(request: Request, kind: RecordKind, records: list[bytes], size: int) -> tuple[str, list[Outcome]]:
     topic = request.app.state.settings.topic(kind.name)
-    with cast("InFlight", request.app.state.in_flight).hold(size, len(records)):
-        broker = cast("Broker", request.app.state.broker)
-        outcomes = await broker.send(topic, [Record(record) for record in records])
-    count_records(request, topic, outcomes)
-    return topic, outcomes
+    return topic, await send_counted(request, topic, [Record(record) for record in records], size)
 
 
 @singledispatch

@@ -11,9 +11,9 @@ from pin_pipeline.gateway.direct import DirectRoute
 from pin_pipeline.gateway.envelope import read_records
 from pin_pipeline.gateway.errors import ApiError, unsupported
 from pin_pipeline.gateway.kafka import Broker
-from pin_pipeline.gateway.limits import InFlight, read_body
+from pin_pipeline.gateway.limits import read_body
 from pin_pipeline.gateway.media import BINARY_TYPES, JSON_TYPES, REPLY_TYPES, Embedded, embedded_as, reply_type
-from pin_pipeline.gateway.offsets import as_offsets, count_records
+from pin_pipeline.gateway.offsets import as_offsets, send_counted
 from pin_pipeline.gateway.replies import reply
 
 router = APIRouter(tags=["topics"], route_class=DirectRoute)
@@ -68,9 +68,7 @@ async def produce(topic: str, request: Request) -> Response:
     media_type, embedded = accepted_reply_type(request), embedded_body(request)
     body = await read_body(request)
     records = read_records(body, embedded)
-    with cast("InFlight", request.app.state.in_flight).hold(len(body), len(records)):
-        outcomes = await _broker(request).send(topic, records)
-    count_records(request, topic, outcomes)
+    outcomes = await send_counted(request, topic, records, len(body))
     return reply({"offsets": as_offsets(outcomes), "key_schema_id": None, "value_schema_id": None}, media_type)
 
 

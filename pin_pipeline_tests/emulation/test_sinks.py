@@ -5,13 +5,12 @@ from __future__ import annotations
 import io
 import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import boto3
 import pytest
 
-from pin_pipeline.audit.broker import Broker
 from pin_pipeline.emulation.draws import Draws
 from pin_pipeline.emulation.emulator import Counts, emulate
 from pin_pipeline.emulation.rest import Gateway
@@ -23,6 +22,7 @@ from pin_pipeline.local import kinesis
 from pin_pipeline.records import KINDS
 from pin_pipeline_tests.gateway.conftest import serving
 from pin_pipeline_tests.rows import pin
+from pin_pipeline_tests.topics import stored as on_topic
 
 DRAWS = Draws(40)
 
@@ -32,13 +32,6 @@ def client(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[Gate
     monkeypatch.setenv("PIN_PREFIX", settings.prefix)
     with serving(create_app()) as http, Gateway(str(http.base_url)) as client:
         yield client
-
-
-def on_topic(settings: Settings, topic: str) -> list[bytes]:
-    broker = Broker(settings.kafka_bootstrap, topic)
-    values = [value or b"" for number in broker.partitions() for _, value in broker.messages(number, 0)]
-    broker.close()
-    return values
 
 
 def run(filled: SourceDatabase, target: Target, settings: Settings, client: Gateway) -> None:
@@ -53,8 +46,8 @@ def drawn(filled: SourceDatabase, kind: str) -> Counter[str]:
     return Counter(json.dumps(row, default=str, sort_keys=True) for row in rows)
 
 
-def same(values: list[bytes]) -> Counter[str]:
-    return Counter(json.dumps(json.loads(value), sort_keys=True) for value in values)
+def same(values: Iterable[bytes | None]) -> Counter[str]:
+    return Counter(json.dumps(json.loads(value or b""), sort_keys=True) for value in values)
 
 
 def stored(settings: Settings, stream: str) -> list[tuple[str, bytes]]:
@@ -73,7 +66,7 @@ def stored(settings: Settings, stream: str) -> list[tuple[str, bytes]]:
 def test_rows_are_on_the_topics(filled: SourceDatabase, settings: Settings, client: Gateway, target: Target) -> None:
     run(filled, target, settings, client)
     for kind in KINDS:
-        assert same(on_topic(settings, settings.topic(kind))) == drawn(filled, kind)
+        assert same(on_topic(settings.kafka_bootstrap, settings.topic(kind)).values()) == drawn(filled, kind)
 
 
 def test_rows_are_on_three_streams_and_those_of_a_post_on_one_shard(

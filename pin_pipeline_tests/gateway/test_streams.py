@@ -8,14 +8,13 @@ from __future__ import annotations
 import base64
 import json
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import boto3
 import httpx
 import pytest
-from fastapi import FastAPI
 
 from pin_pipeline.environment import Settings
 from pin_pipeline.gateway.app import create_app
@@ -247,8 +246,8 @@ def throttle(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[Th
         server.shutdown()
 
 
-def put_three(app: Callable[[], FastAPI], stream: str) -> tuple[httpx.Response, list[tuple[str, bytes]]]:
-    with serving(app()) as gateway:
+def put_three(stream: str) -> tuple[httpx.Response, list[tuple[str, bytes]]]:
+    with serving(create_app()) as gateway:
         records = [{"data": key, "partition-key": key} for key in "abc"]
         reply = gateway.put(f"/streams/{stream}/records", json={"records": records})
         return reply, sorted(read(gateway, stream))
@@ -258,7 +257,7 @@ def test_records_that_were_refused_alone_are_put_again_and_no_others(
     throttle: Throttle, streams: dict[str, str]
 ) -> None:
     throttle.refused = {"b": 2, "c": 1}
-    reply, stored = put_three(create_app, streams["pin"])
+    reply, stored = put_three(streams["pin"])
     assert throttle.asked == [["a", "b", "c"], ["b", "c"], ["b"]]
     assert reply.json()["FailedRecordCount"] == 0
     assert stored == [("a", b"a"), ("b", b"b"), ("c", b"c")]
@@ -266,7 +265,7 @@ def test_records_that_were_refused_alone_are_put_again_and_no_others(
 
 def test_a_record_that_is_refused_for_good_says_so_in_its_place(throttle: Throttle, streams: dict[str, str]) -> None:
     throttle.refused = {"b": 100}
-    reply, stored = put_three(create_app, streams["pin"])
+    reply, stored = put_three(streams["pin"])
     assert reply.status_code == 200
     assert reply.json()["FailedRecordCount"] == 1
     codes = [outcome.get("ErrorCode") for outcome in reply.json()["Records"]]

@@ -121,8 +121,9 @@ def test_emulating_without_rows_or_without_a_gateway_says_what_to_do(served: Mac
     assert where in served.fail("emulate", "--draws", "1", PIN_GATEWAY_URL=f"http://{where}")
 
 
-def test_landing_without_s3_says_what_to_do(served: Machine) -> None:
+def test_landing_without_a_broker_or_without_s3_says_what_to_do(served: Machine) -> None:
     where = away()
+    assert where in served.fail("land", PIN_KAFKA_BOOTSTRAP=where)
     assert where in served.fail("land", PIN_S3_ENDPOINT_URL=f"http://{where}")
 
 

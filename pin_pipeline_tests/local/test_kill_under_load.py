@@ -11,9 +11,9 @@ from itertools import count
 
 import httpx
 
-from pin_pipeline.audit.broker import Broker
 from pin_pipeline_tests.gateway.conftest import JSON_V2
 from pin_pipeline_tests.local.conftest import Machine
+from pin_pipeline_tests.topics import stored
 
 CLIENTS, RECORDS_A_REQUEST = 4, 25
 TOPIC = "pinterest.pin"
@@ -75,8 +75,6 @@ def test_what_was_acknowledged_is_on_the_topic_as_sent_whatever_is_killed(machin
         load.stop.set()
         for client in clients:
             client.join()
-    broker = Broker(machine.addresses()["PIN_KAFKA_BOOTSTRAP"], TOPIC)
-    stored = {(number, at): value for number in broker.partitions() for at, value in broker.messages(number, 0)}
-    broker.close()
+    found = stored(machine.addresses()["PIN_KAFKA_BOOTSTRAP"], TOPIC)
     assert len(load.acknowledged) >= 1_500
-    assert {place: stored.get(place) for place in load.acknowledged} == load.acknowledged
+    assert {place: found.get(place) for place in load.acknowledged} == load.acknowledged
