@@ -22,7 +22,7 @@ SHORT_LIVED = (
 def spark_conf(jars: Path, home: Path, s3_endpoint_url: str, region: str) -> dict[str, str]:
     """Settings of a session on this machine that reads and writes Delta tables on an S3 endpoint.
 
-    Small tables on few cores: what Spark and Delta spread over hundreds of tasks by default goes into two.
+    Small tables on few cores: what Spark and Delta spread over hundreds of tasks by default goes into one or two.
     What Spark keeps on disk by itself lies in `home`. Its Python workers run the Python of this process.
     """
     # There is no setting for this: without it PySpark starts the `python3` of the PATH.
@@ -50,7 +50,7 @@ def spark_conf(jars: Path, home: Path, s3_endpoint_url: str, region: str) -> dic
         "spark.sql.execution.arrow.maxBytesPerBatch": str(ARROW_BATCH_BYTES),
         "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
         "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
-        "spark.databricks.delta.snapshotPartitions": "2",
+        "spark.databricks.delta.snapshotPartitions": "1",
         "spark.hadoop.fs.s3a.endpoint": s3_endpoint_url,
         "spark.hadoop.fs.s3a.endpoint.region": region,
         "spark.hadoop.fs.s3a.path.style.access": "true",

@@ -25,7 +25,7 @@ from pin_pipeline.lakehouse import clean, quarantine
 from pin_pipeline.lakehouse.lake import Lake
 from pin_pipeline.landing import chunks
 from pin_pipeline.landing.store import ObjectStore
-from pin_pipeline.local import servers
+from pin_pipeline.local import s3
 from pin_pipeline.records import GEO
 from pin_pipeline_tests.lakehouse.crash import crash_at
 from pin_pipeline_tests.lakehouse.landed import Row, put, run_clean, table, totals
@@ -127,7 +127,7 @@ def content(settings: Settings) -> tuple[list[Row], list[Row]]:
 def apart(settings: Settings) -> Settings:
     """A bucket of its own."""
     mine = replace(settings, bucket=f"b{uuid.uuid4().hex[:12]}")
-    servers.prepare(mine)
+    s3.create_bucket(mine.s3_endpoint_url, mine.bucket)
     return mine
 
 

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -62,10 +63,19 @@ class Machine:
         return {path.stem: int(path.read_text()) for path in self.home.glob("*.pid")}
 
 
-@pytest.fixture
-def machine(tmp_path: Path) -> Iterator[Machine]:
+@contextmanager
+def new_machine(folder: Path) -> Iterator[Machine]:
     """A machine on which nothing runs yet; its servers get ports of their own and are stopped at the end."""
     variables = {f"PIN_{name.upper()}_PORT": str(ports.free()) for name in servers.ADDRESSES}
-    machine = Machine(tmp_path / "home", variables)
-    yield machine
-    machine.run("down")
+    machine = Machine(folder / "home", variables)
+    try:
+        yield machine
+    finally:
+        machine.run("down")
+
+
+@pytest.fixture
+def machine(tmp_path: Path) -> Iterator[Machine]:
+    """A machine of the test's own."""
+    with new_machine(tmp_path) as machine:
+        yield machine

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -123,8 +124,11 @@ def test_emulating_without_rows_or_without_a_gateway_says_what_to_do(served: Mac
 
 def test_landing_without_a_broker_or_without_s3_says_what_to_do(served: Machine) -> None:
     where = away()
-    assert where in served.fail("land", PIN_KAFKA_BOOTSTRAP=where)
-    assert where in served.fail("land", PIN_S3_ENDPOINT_URL=f"http://{where}")
+    with ThreadPoolExecutor() as both:
+        without_broker = both.submit(served.fail, "land", PIN_KAFKA_BOOTSTRAP=where)
+        without_s3 = both.submit(served.fail, "land", PIN_S3_ENDPOINT_URL=f"http://{where}")
+    assert where in without_broker.result()
+    assert where in without_s3.result()
 
 
 def test_a_row_that_is_none_is_named_and_nothing_is_stored(served: Machine, tmp_path: Path) -> None:
@@ -164,7 +168,7 @@ def test_quarantined_records_are_listed_and_shown(
     served.variables |= {"PIN_PREFIX": settings.prefix, "PIN_BUCKET": settings.bucket}
     produce(settings, "geo", [geo(1), geo(2, latitude="[red]north"), b"no json\xff"])
     served.succeed("land")
-    run_clean(settings, session)
+    run_clean(settings, session, "geo")
     latest, earlier = served.succeed("quarantine", "list").splitlines()
     assert latest.startswith("geo/0/2  ")
     assert latest.endswith("  not_json")

@@ -16,11 +16,12 @@ from pin_pipeline.environment import Settings
 from pin_pipeline.landing.names import ObjectName
 from pin_pipeline.landing.store import ObjectStore
 from pin_pipeline.local import ports
-from pin_pipeline_tests.local.conftest import Machine
+from pin_pipeline_tests.local.conftest import Machine, new_machine
 from pin_pipeline_tests.rows import geo
 from pin_pipeline_tests.topics import produce
 
 SERVERS = {"kafka", "s3", "kinesis", "gateway"}
+SECRET = "not-to-be-seen"  # noqa: S105 - looked for, and not to be found
 
 
 @pytest.fixture
@@ -36,26 +37,34 @@ def port(address: str) -> int:
     return found
 
 
-def test_up_again_changes_nothing_and_down_stops_all(machine: Machine) -> None:
-    assert machine.run("status").returncode == 1
-    machine.succeed("up")
-    pids, addresses = machine.pids(), machine.addresses()
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
+    """A machine on which all servers run, for tests that only look at it."""
+    with new_machine(tmp_path_factory.mktemp("running")) as machine:
+        machine.variables["AWS_SECRET_ACCESS_KEY"] = SECRET
+        machine.succeed("up")
+        yield machine
+
+
+def test_up_again_changes_nothing(running: Machine) -> None:
+    pids, addresses = running.pids(), running.addresses()
     assert set(pids) == SERVERS
-    machine.succeed("up")
-    assert (machine.pids(), machine.addresses()) == (pids, addresses)
-    assert machine.run("status").stdout.count(" up ") == len(SERVERS)
-    assert machine.succeed("down").split(None, 1)[0] == "stopped"
-    assert all(ports.is_free(port(address)) for address in addresses.values())
-    assert machine.succeed("down") == "nothing was running\n"
+    running.succeed("up")
+    assert (running.pids(), running.addresses()) == (pids, addresses)
+    assert running.run("status").stdout.count(" up ") == len(SERVERS)
+
+
+def test_two_ups_at_once_start_each_server_once_and_down_stops_all(machine: Machine) -> None:
     assert machine.run("status").returncode == 1
-
-
-def test_two_ups_at_once_start_each_server_once(machine: Machine) -> None:
     with machine.start("up") as one, machine.start("up") as other:
         outputs = one.communicate(), other.communicate()
     assert (one.returncode, other.returncode) == (0, 0), outputs
     for pid in machine.pids().values():
         assert os.getpgid(pid) == pid
+    assert machine.succeed("down").split(None, 1)[0] == "stopped"
+    assert all(ports.is_free(port(address)) for address in machine.addresses().values())
+    assert machine.succeed("down") == "nothing was running\n"
+    assert machine.run("status").returncode == 1
 
 
 def test_what_was_written_outlives_a_kill_of_every_server(machine: Machine, local_environment: Settings) -> None:
@@ -107,35 +116,31 @@ def test_no_port_is_given_twice() -> None:
     assert len(set(given)) == len(given)
 
 
-def test_servers_listen_to_this_machine_only(machine: Machine) -> None:
-    machine.succeed("up")
+def test_servers_listen_to_this_machine_only(running: Machine) -> None:
     own = socket.gethostbyname(socket.gethostname())
     others = {own, *(f"127.0.0.{number}" for number in (2, 3))} - {"127.0.0.1"}
-    for address in machine.addresses().values():
+    for address in running.addresses().values():
         for host in others:
             with socket.socket() as client:
                 assert client.connect_ex((host, port(address)))
 
 
 def test_a_server_that_cannot_start_says_so_with_its_own_words(machine: Machine) -> None:
-    machine.succeed("up")
-    machine.succeed("down")
-    (machine.home / "kafka" / "data" / "meta.properties").write_text("cluster.id=another\nversion=1\nnode.id=9\n")
+    data = machine.home / "kafka" / "data"
+    data.mkdir(parents=True)
+    (data / "meta.properties").write_text("cluster.id=another\nversion=1\nnode.id=9\n")
     error = machine.fail("up")
     assert "kafka ended while it was starting" in error
     assert str(machine.home / "logs" / "kafka.log") in error
 
 
-def test_credentials_are_not_needed_and_not_written_anywhere(machine: Machine) -> None:
-    marker = "not-to-be-seen"
-    machine.variables["AWS_SECRET_ACCESS_KEY"] = marker
-    machine.succeed("up")
+def test_credentials_are_not_needed_and_not_written_anywhere(running: Machine) -> None:
     client = boto3.client(
         "s3",
-        endpoint_url=machine.addresses()["PIN_S3_ENDPOINT_URL"],
+        endpoint_url=running.addresses()["PIN_S3_ENDPOINT_URL"],
         aws_access_key_id="any",
         aws_secret_access_key="any",  # noqa: S106 - the local endpoint takes any
     )
     assert [bucket["Name"] for bucket in client.list_buckets()["Buckets"]] == ["pin-pipeline"]
-    texts = [path.read_bytes() for path in machine.home.rglob("*") if path.is_file()]
-    assert not any(marker.encode() in text for text in texts)
+    texts = [path.read_bytes() for path in running.home.rglob("*") if path.is_file()]
+    assert not any(SECRET.encode() in text for text in texts)

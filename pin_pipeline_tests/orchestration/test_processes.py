@@ -27,8 +27,9 @@ RECORDS = 30
 
 @contextmanager
 def day(output: int | IO[bytes]) -> Iterator[subprocess.Popen[bytes]]:
-    """A run of daily_batch in a process group of its own; no process of it outlives the block."""
-    command = [sys.executable, "-m", "dagster", "job", "execute", "-m", "pin_pipeline.definitions", "-j", "daily_batch"]
+    """A run of a day's landing and cleaning in a process group of its own; no process of it outlives the block."""
+    what = ["-m", "pin_pipeline.definitions", "--select", 'key:"raw/*" or key:"cleaned/*"']
+    command = [sys.executable, "-m", "dagster", "asset", "materialize", *what]
     process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT, start_new_session=True)
     try:
         yield process
