@@ -7,6 +7,8 @@ import sys
 from pathlib import Path
 
 ARROW_BATCH_BYTES = 4 * 2**20
+# Made by `pin_pipeline.local.classes`; where there is none, or one of another Java, Java goes on without.
+CLASSES = Path(sys.prefix, "spark-classes.jsa")
 # A short-lived driver never earns back what the second compiler and a parallel collector cost, nor collections that
 # only make room to grow: neither the heap nor the classes of Spark fit into what a JVM begins with.
 SHORT_LIVED = (
@@ -16,6 +18,8 @@ SHORT_LIVED = (
     "-XX:MetaspaceSize=256m",
     "-Xms1g",
     "-Xmn400m",
+    "-Xlog:cds=off",
+    "-Xlog:cds+dynamic=off",
 )
 
 
@@ -34,7 +38,7 @@ def spark_conf(jars: Path, home: Path, s3_endpoint_url: str, region: str) -> dic
         "spark.driver.bindAddress": "127.0.0.1",
         "spark.driver.memory": "1g",
         "spark.driver.extraClassPath": f"{jars}/*",
-        "spark.driver.extraJavaOptions": " ".join(SHORT_LIVED),
+        "spark.driver.extraJavaOptions": " ".join((*SHORT_LIVED, f"-XX:SharedArchiveFile={CLASSES}")),
         "spark.ui.enabled": "false",
         "spark.ui.showConsoleProgress": "false",
         "spark.log.level": "ERROR",

@@ -1,11 +1,17 @@
 """The bucket: landed objects and Delta tables."""
 
+from functools import cached_property
+from typing import TYPE_CHECKING
+
 import dagster as dg
 from dagster_aws.s3 import S3Resource
 from pydantic import Field
 
 from pin_pipeline.lakehouse.lake import Lake
 from pin_pipeline.landing.store import ObjectStore
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3.client import S3Client
 
 
 class LakeResource(dg.ConfigurableResource["LakeResource"]):
@@ -16,9 +22,15 @@ class LakeResource(dg.ConfigurableResource["LakeResource"]):
 
     def objects(self) -> ObjectStore:
         """The landed objects."""
-        return ObjectStore(self.s3.get_client(), self.bucket)
+        return ObjectStore(self._client, self.bucket)
 
     def tables(self) -> Lake:
         """The Delta tables."""
-        client = self.s3.get_client()
-        return Lake(self.bucket, client.meta.endpoint_url, client.meta.region_name)
+        meta = self._client.meta
+        return Lake(self.bucket, meta.endpoint_url, meta.region_name)
+
+    @cached_property
+    def _client(self) -> "S3Client":
+        """One for all steps of a run: it takes a quarter of a second to make."""
+        client: S3Client = self.s3.get_client()
+        return client
