@@ -1,21 +1,30 @@
-"""The Kinesis endpoint, which keeps its streams in memory: they are gone when it stops."""
+"""The Kinesis endpoint as a local server. It keeps its streams on disk, and they reshard as on AWS."""
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable
 from contextlib import suppress
+from pathlib import Path
 
 import boto3
 
-from pin_pipeline.local import aws
+from pin_pipeline.local import aws, ports
 from pin_pipeline.local.server import Server
 
 SHARDS = 2
 
 
-def server(port: int) -> Server:
+def server(home: Path, port: int) -> Server:
     """The endpoint on a port."""
-    return aws.server("kinesis", port, {}, "list_streams")
+    folder = home / "kinesis"
+    folder.mkdir(parents=True, exist_ok=True)
+    address = f"http://{ports.HOST}:{port}"
+    command = [sys.executable, "-m", "uvicorn", "--factory", "pin_pipeline.local.kinesis_endpoint.app:application"]
+    options = ["--host", ports.HOST, "--port", str(port), "--log-level", "warning", "--no-access-log"]
+    environment = {"PIN_KINESIS_FILE": str(folder / "streams.sqlite")}
+    ready = aws.answers("kinesis", address, "list_streams")
+    return Server("kinesis", address, [*command, *options], environment, ready)
 
 
 def create_streams(endpoint_url: str, region: str, streams: Iterable[str]) -> None:

@@ -1,19 +1,27 @@
-"""The S3 endpoint, which keeps its objects on disk."""
+"""The S3 endpoint, ministack's, which keeps its objects on disk."""
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import boto3
 from botocore.exceptions import ClientError
 
-from pin_pipeline.local import aws
+from pin_pipeline.local import aws, ports
 from pin_pipeline.local.server import Server
+
+QUIET = {"SERVICES": "s3", "IOT_MTLS_ENABLED": "0", "LOG_LEVEL": "WARNING"}
 
 
 def server(home: Path, port: int) -> Server:
-    """The endpoint on a port."""
-    return aws.server("s3", port, {"S3_PERSIST": "1", "S3_DATA_DIR": str(home / "s3")}, "list_buckets")
+    """The endpoint on a port. It is run as an ASGI app: its own command would listen to the whole network."""
+    address = f"http://{ports.HOST}:{port}"
+    command = [sys.executable, "-m", "hypercorn", "ministack.app:app", "--bind", f"{ports.HOST}:{port}"]
+    options = ["--workers", "0", "--keep-alive", "75", "--log-level", "WARNING"]
+    environment = {"GATEWAY_PORT": str(port), "S3_PERSIST": "1", "S3_DATA_DIR": str(home / "s3")}
+    ready = aws.answers("s3", address, "list_buckets")
+    return Server("s3", address, [*command, *options], QUIET | environment, ready)
 
 
 def create_bucket(endpoint_url: str, bucket: str) -> None:

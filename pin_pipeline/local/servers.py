@@ -53,7 +53,7 @@ def up() -> Settings:
         servers = [
             kafka.server(home, chosen["kafka"]),
             s3.server(home, chosen["s3"]),
-            kinesis.server(chosen["kinesis"]),
+            kinesis.server(home, chosen["kinesis"]),
             gateway.server(chosen["gateway"], behind),
         ]
         for server in servers:

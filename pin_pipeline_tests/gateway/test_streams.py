@@ -164,7 +164,7 @@ def test_reading_needs_a_shard_and_an_iterator_that_are_there(gateway: httpx.Cli
     assert refusal(gateway.get(f"{path}/sharditerator?shard-id=9")) == (400, "ResourceNotFoundException")
     assert refusal(gateway.get(f"{path}/records")) == (400, "ValidationException")
     nowhere = gateway.get(f"{path}/records", headers={"Shard-Iterator": "nowhere"})
-    assert refusal(nowhere) == (400, "ExpiredIteratorException")
+    assert refusal(nowhere) == (400, "InvalidArgumentException")
     assert refusal(gateway.patch(path)) == (405, "MethodNotAllowed")
 
 

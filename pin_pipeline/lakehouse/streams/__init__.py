@@ -1,0 +1,1 @@
+"""Streams as Spark reads and cleans them, micro-batch by micro-batch."""

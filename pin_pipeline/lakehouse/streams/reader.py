@@ -1,0 +1,270 @@
+"""How a query reads a stream: each record once, shards after their parents, and never past what was lost.
+
+The driver fetches the records while it looks how far a micro-batch can go, because only reading tells that, and hands
+them to the tasks. Only a batch that is done again after a restart is read again, by the tasks, between its positions.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+from pyspark.sql.datasource import DataSourceStreamReader, InputPartition
+from pyspark.sql.streaming.datasource import ReadLimit, ReadMaxRows, SupportsTriggerAvailableNow
+
+from pin_pipeline.lakehouse.streams.kinesis import Fetched, Kinesis, Shard, StreamError, milliseconds
+from pin_pipeline.lakehouse.streams.options import Options
+from pin_pipeline.lakehouse.streams.position import Position, Progress
+
+if TYPE_CHECKING:
+    from mypy_boto3_kinesis.type_defs import RecordTypeDef
+
+SCHEMA = pa.schema(
+    [
+        ("partitionKey", pa.string()),
+        ("data", pa.binary()),
+        ("stream", pa.string()),
+        ("shardId", pa.string()),
+        ("sequenceNumber", pa.string()),
+        ("approximateArrivalTimestamp", pa.timestamp("us", "UTC")),
+    ]
+)
+SHARDS_AT_ONCE = 16
+# So often, within the time that records are kept, a stream without records says that it was read up to now: a restart
+# knows then that nothing aged out unread.
+SIGNS_OF_LIFE = 24
+
+Offset = Mapping[str, Any]
+
+
+@dataclass
+class Held(InputPartition):
+    """Records that were fetched, as an Arrow stream."""
+
+    records: bytes
+
+
+@dataclass
+class Again(InputPartition):
+    """A part of a shard that is to be read again, up to and with the record of a sequence number."""
+
+    shard: str
+    start: Position
+    end: str
+
+
+@dataclass(frozen=True)
+class Part:
+    """What was fetched of a shard.
+
+    Attributes:
+        start: where it begins.
+        end: where it ends.
+        records: as the client gives them.
+        read_at: what arrived before this moment, in epoch milliseconds, was read.
+        iterator: what goes on behind it; None where there is none, or it is not wanted.
+        asked: when the last request was made, by the monotonic clock.
+    """
+
+    start: Position
+    end: Position
+    records: Sequence[RecordTypeDef]
+    read_at: int
+    iterator: str | None
+    asked: float
+
+
+class KinesisReader(DataSourceStreamReader, SupportsTriggerAvailableNow):
+    """Reads one stream.
+
+    Every method raises StreamError where the service refuses or does not answer, where the stream was deleted and
+    made again since the checkpoint, and where records may have aged out before they were read.
+    """
+
+    def __init__(self, options: Options) -> None:
+        self._options = options
+        self._kinesis = Kinesis(options.stream, options.region, options.endpoint_url)
+        self._until: int | None = None
+        self._parts: dict[str, Part] = {}
+        self._known: list[Shard] = []
+        self._created = self._retention = 0
+        self._looked: float | None = None
+
+    def initialOffset(self) -> dict[str, Any]:  # noqa: N802 - Spark's name
+        """Where a query without a checkpoint begins."""
+        created, _ = self._kinesis.created()
+        now = _now()
+        initial = self._options.initial or Position(at=now)
+        shards = self._kinesis.shards()
+        if initial.at is None:
+            return Progress(self._options.stream, created, now).offset()
+        return Progress(self._options.stream, created, now, {shard.id: initial for shard in shards}).offset()
+
+    def getDefaultReadLimit(self) -> ReadLimit:  # noqa: N802 - Spark's name
+        """As many records as the options allow."""
+        return ReadMaxRows(self._options.records_a_trigger)
+
+    def prepareForTriggerAvailableNow(self) -> None:  # noqa: N802 - Spark's name
+        """Read what has arrived by now, and nothing later."""
+        self._until = _now()
+
+    def latestOffset(self, start: Offset, limit: ReadLimit) -> dict[str, Any]:  # noqa: N802 - Spark's name
+        """Fetch the next records, and say how far they go; the start where there are none."""
+        progress = Progress.from_offset(start)
+        self._look()
+        self._verify(progress)
+        unread = [shard for shard in self._known if not progress.position(shard.id).ended]
+        readable = [shard for shard in unread if self._parents_ended(shard, progress)]
+        share = max(1, limit.max_rows // max(1, len(readable))) if isinstance(limit, ReadMaxRows) else None
+        with ThreadPoolExecutor(SHARDS_AT_ONCE) as pool:
+            parts = list(pool.map(lambda shard: self._read_on(shard.id, progress.position(shard.id), share), readable))
+        self._parts = {shard.id: part for shard, part in zip(readable, parts, strict=True)}
+        known = {shard.id for shard in self._known}
+        positions = {shard: position for shard, position in progress.shards.items() if shard in known}
+        positions |= {shard: part.end for shard, part in self._parts.items() if part.end != Position()}
+        # Of a shard that waits for its parents nothing was read by now.
+        read_at = progress.read_at if len(readable) < len(unread) else min((part.read_at for part in parts), default=0)
+        if positions == progress.shards and read_at - progress.read_at < self._retention // SIGNS_OF_LIFE:
+            return dict(start)
+        return replace(progress, read_at=max(read_at, progress.read_at), shards=positions).offset()
+
+    def partitions(self, start: Offset, end: Offset) -> Sequence[InputPartition]:
+        """What was fetched between the offsets; where it is not held any more, what to read again."""
+        before, after = Progress.from_offset(start), Progress.from_offset(end)
+        found: list[InputPartition] = []
+        for shard, position in after.shards.items():
+            begin, part = before.position(shard), self._parts.get(shard)
+            if position.after is None or position.after == begin.after:
+                continue
+            if part and (part.start, part.end) == (begin, position):
+                found.append(Held(_bytes(_batch(self._options.stream, shard, part.records))))
+            else:
+                found.append(Again(shard, begin, position.after))
+        return found
+
+    def read(self, partition: InputPartition) -> Iterator[pa.RecordBatch]:
+        """The records of a part, by a task."""
+        if isinstance(partition, Held):
+            yield from pa.ipc.open_stream(partition.records)
+        elif isinstance(partition, Again):
+            yield from self._read_again(partition)
+
+    def _read_on(self, shard: str, start: Position, share: int | None) -> Part:
+        """Fetch a shard's records, up to the share, the latest, or what had arrived when the query began."""
+        last = self._parts.get(shard)
+        iterator = last.iterator if last and last.end == start else None
+        asked = last.asked if last else 0.0
+        records: list[RecordTypeDef] = []
+        position = start
+        while True:
+            time.sleep(max(0.0, asked + self._options.fetch_seconds - time.monotonic()))
+            asked, now = time.monotonic(), _now()
+            most = self._options.records_a_fetch
+            fetched = self._kinesis.fetch(shard, position, iterator, min(most, share - len(records)) if share else most)
+            wanted = self._arrived_in_time(fetched)
+            records += wanted
+            if wanted:
+                position = Position(after=wanted[-1]["SequenceNumber"])
+            if len(wanted) < len(fetched.records):
+                left = milliseconds(fetched.records[len(wanted)]["ApproximateArrivalTimestamp"])
+                return Part(start, position, records, left, None, asked)
+            iterator = fetched.next_iterator
+            if iterator is None:
+                return Part(start, replace(position, ended=True), records, now, None, asked)
+            if not fetched.behind or (share and len(records) >= share):
+                return Part(start, position, records, now - fetched.behind, iterator, asked)
+
+    def _read_again(self, part: Again) -> Iterator[pa.RecordBatch]:
+        position, iterator, end = part.start, None, int(part.end)
+        while True:
+            fetched = self._kinesis.fetch(part.shard, position, iterator, self._options.records_a_fetch)
+            records = [record for record in fetched.records if int(record["SequenceNumber"]) <= end]
+            if records:
+                yield _batch(self._options.stream, part.shard, records)
+                position = Position(after=records[-1]["SequenceNumber"])
+            if position.after == part.end:
+                return
+            iterator = fetched.next_iterator
+            if len(records) < len(fetched.records) or iterator is None or not fetched.behind:
+                self._lost(f"the record of sequence number {part.end} in {part.shard} is there no more")
+                return
+
+    def _arrived_in_time(self, fetched: Fetched) -> Sequence[RecordTypeDef]:
+        if self._until is None:
+            return fetched.records
+        for place, record in enumerate(fetched.records):
+            if milliseconds(record["ApproximateArrivalTimestamp"]) > self._until:
+                return fetched.records[:place]
+        return fetched.records
+
+    def _look(self) -> None:
+        """Ask for the stream's shards, unless that was done a moment ago."""
+        now = time.monotonic()
+        ended = any(part.end.ended for part in self._parts.values())
+        if self._looked is None or ended or now - self._looked >= self._options.list_seconds:
+            self._created, self._retention = self._kinesis.created()
+            self._known = self._kinesis.shards()
+            self._looked = now
+
+    def _verify(self, progress: Progress) -> None:
+        """Refuse to go on where the stream is another one, or where it may have forgotten what was not read."""
+        if self._created != progress.created:
+            raise StreamError(
+                f"stream {progress.stream} was created at {_moment(self._created)}, but the checkpoint is of one that "
+                f"was created at {_moment(progress.created)}: it was deleted and made again; start the query with a "
+                "new checkpoint"
+            )
+        known = {shard.id for shard in self._known}
+        for shard, position in progress.shards.items():
+            if not position.ended and shard not in known:
+                self._lost(f"{shard} was not read to its end, and is there no more")
+        if _now() - progress.read_at > self._retention:
+            self._lost(
+                f"what arrived after {_moment(progress.read_at)} was not read, and the stream keeps its records for "
+                f"{self._retention / 3_600_000:g} hours only"
+            )
+
+    def _lost(self, what: str) -> None:
+        if self._options.fail_on_data_loss:
+            raise StreamError(
+                f"records of stream {self._options.stream} may have aged out before they were read: {what}; to go on "
+                "with those that are left, set failOnDataLoss to false"
+            )
+
+    def _parents_ended(self, shard: Shard, progress: Progress) -> bool:
+        known = {other.id for other in self._known}
+        return all(progress.position(parent).ended for parent in shard.parents & known)
+
+
+def _batch(stream: str, shard: str, records: Sequence[RecordTypeDef]) -> pa.RecordBatch:
+    count = len(records)
+    columns = [
+        [record["PartitionKey"] for record in records],
+        [record["Data"] for record in records],
+        [stream] * count,
+        [shard] * count,
+        [record["SequenceNumber"] for record in records],
+        [record["ApproximateArrivalTimestamp"] for record in records],
+    ]
+    arrays = [pa.array(column, field.type) for column, field in zip(columns, SCHEMA, strict=True)]
+    return pa.RecordBatch.from_arrays(arrays, schema=SCHEMA)
+
+
+def _bytes(batch: pa.RecordBatch) -> bytes:
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, SCHEMA) as writer:
+        writer.write_batch(batch)
+    return bytes(sink.getvalue())
+
+
+def _moment(milliseconds: int) -> str:
+    return datetime.fromtimestamp(milliseconds / 1000, UTC).isoformat(timespec="milliseconds")
+
+
+def _now() -> int:
+    return time.time_ns() // 1_000_000
