@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
+from itertools import chain
 from typing import Any
 
 import pyarrow as pa
 from deltalake import DeltaTable, QueryBuilder
+from pyarrow.fs import FileSystem
 
 from pin_pipeline.lakehouse.preview import markdown
 
-# Usually the last commit is ours; a hundred are far more than maintenance ever makes between two of ours.
-FEW, HISTORY = 3, 100
+# Far more commits than maintenance ever makes between two of ours.
+HISTORY = 100
 
 
 @dataclass(frozen=True)
@@ -33,6 +36,7 @@ class Snapshot:
 
     key: str
     delta: DeltaTable
+    files: FileSystem
 
     @property
     def version(self) -> int:
@@ -51,9 +55,9 @@ class Snapshot:
         Raises:
             ValueError: none of its commits is ours.
         """
-        for limit in (FEW, HISTORY):
-            for commit in self._commits(limit):
-                return commit
+        # Usually it is the very last one, and that can be read without listing the log.
+        for commit in chain(self._newest(), self.commits()):
+            return commit
         raise ValueError(
             f"none of the last {HISTORY} commits of {self.delta.table_uri} was made by this pipeline, so its progress "
             "is not known; move the table away and materialize it again from the landed objects"
@@ -61,7 +65,8 @@ class Snapshot:
 
     def commits(self) -> Iterator[Commit]:
         """Those of its last commits that carry metadata of ours, the newest first."""
-        return self._commits(HISTORY)
+        for info in self.delta.history(limit=HISTORY):
+            yield from _ours(info)
 
     def query(self, sql: str, **others: Snapshot) -> pa.Table:
         """The answer of a query over this table, `t` in it, and others by their names; for counts and samples."""
@@ -74,8 +79,14 @@ class Snapshot:
         """Its first rows as Markdown."""
         return markdown(self.query("select * from t limit 5"))
 
-    def _commits(self, limit: int) -> Iterator[Commit]:
-        for commit in self.delta.history(limit=limit):
-            if "userMetadata" in commit:
-                at = datetime.fromtimestamp(commit["timestamp"] / 1000, UTC)
-                yield Commit(at, json.loads(commit["userMetadata"]), commit.get("operationMetrics", {}))
+    def _newest(self) -> Iterator[Commit]:
+        """The newest of its commits, where it is ours and its file was not cleaned up yet."""
+        with suppress(FileNotFoundError), self.files.open_input_stream(f"_delta_log/{self.version:020}.json") as file:
+            for line in file.read().splitlines():
+                yield from _ours(json.loads(line).get("commitInfo", {}))
+
+
+def _ours(info: Mapping[str, Any]) -> Iterator[Commit]:
+    if "userMetadata" in info:
+        at = datetime.fromtimestamp(info["timestamp"] / 1000, UTC)
+        yield Commit(at, json.loads(info["userMetadata"]), info.get("operationMetrics", {}))
