@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from pin_pipeline.gateway import contract
 from pin_pipeline.gateway.consumers import DEFAULT_WAIT_MS, Consumers, Instance, read
 from pin_pipeline.gateway.errors import format_mismatch, illegal_state, not_deserialized, unprocessable, unsupported
+from pin_pipeline.gateway.limits import BoundedRoute
 from pin_pipeline.gateway.media import REPLY_TYPES, Embedded, media_type, takes_embedded
 from pin_pipeline.gateway.replies import reply
 
@@ -31,7 +32,7 @@ async def body_type(request: Request) -> None:
         raise unsupported(content_type, REPLY_TYPES)
 
 
-router = APIRouter(tags=["consumers"], dependencies=[Depends(body_type)])
+router = APIRouter(tags=["consumers"], dependencies=[Depends(body_type)], route_class=BoundedRoute)
 
 
 class _Body(BaseModel):

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
+from typing import Any
 
-from fastapi import Request
+from fastapi import Request, Response
+from fastapi.routing import APIRoute
+from starlette.types import Message
 
 from pin_pipeline.gateway.errors import busy, too_large
 
+Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 # As API Gateway has it.
 MAX_BODY_BYTES = 10 * 2**20
 MAX_IN_FLIGHT_BYTES = 32 * 2**20
@@ -23,6 +27,24 @@ async def read_body(request: Request) -> bytes:
         if len(body) > MAX_BODY_BYTES:
             raise too_large(f"the body is larger than {MAX_BODY_BYTES} bytes; send the records in smaller requests")
     return bytes(body)
+
+
+class BoundedRoute(APIRoute):
+    """A route that reads its body by `read_body`, whatever it makes of it."""
+
+    def get_route_handler(self) -> Handler:
+        """What answers a request."""
+        answer = super().get_route_handler()
+
+        async def bounded(request: Request) -> Response:
+            body = await read_body(request)
+
+            async def again() -> Message:
+                return {"type": "http.request", "body": body, "more_body": False}
+
+            return await answer(Request(request.scope, again))
+
+        return bounded
 
 
 class InFlight:

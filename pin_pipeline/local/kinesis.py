@@ -13,6 +13,8 @@ from pin_pipeline.local import aws, ports
 from pin_pipeline.local.server import Server
 
 SHARDS = 2
+# As long as AWS allows: on a laptop that is off for days nothing should age out.
+RETENTION_HOURS = 365 * 24
 
 
 def server(home: Path, port: int) -> Server:
@@ -33,3 +35,4 @@ def create_streams(endpoint_url: str, region: str, streams: Iterable[str]) -> No
     for stream in streams:
         with suppress(client.exceptions.ResourceInUseException):
             client.create_stream(StreamName=stream, ShardCount=SHARDS)
+            client.increase_stream_retention_period(StreamName=stream, RetentionPeriodHours=RETENTION_HOURS)

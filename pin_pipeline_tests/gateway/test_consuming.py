@@ -232,6 +232,61 @@ def test_what_cannot_be_done_is_refused_in_the_proxys_shape(
     assert_error(reply, status, code, word)
 
 
+WITH_BODY = ("subscription", "assignments", "positions", "positions/beginning", "positions/end", "offsets")
+HOSTILE: list[tuple[bytes, int, int]] = [
+    (b"{", 400, 400),
+    (b'{"\xff": 1}', 400, 400),
+    ('{"topic": []}'.encode("utf-16"), 422, 422),
+    (b"{} {}", 400, 400),
+    (b"[" * 100_000 + b"]" * 100_000, 400, 400),
+    (b"[]", 422, 422),
+    (b'"topics"', 422, 422),
+    (b"1e400", 422, 422),
+    (b'{"__proto__": {"admin": true}}', 422, 422),
+    (b'{"topics": {}, "partitions": {}, "offsets": {}, "format": 1}', 422, 422),
+    (b'"' + b"x" * (10 * 2**20) + b'"', 413, 413),
+]
+
+
+@pytest.mark.parametrize(("body", "status", "code"), HOSTILE, ids=[repr(body[:40]) for body, *_ in HOSTILE])
+def test_a_hostile_body_has_its_one_error_at_every_route(
+    gateway: httpx.Client, create: Create, body: bytes, status: int, code: int
+) -> None:
+    instance = create()
+    for path in ("/consumers/readers", *(f"{instance}/{route}" for route in WITH_BODY)):
+        assert_error(gateway.post(path, content=body, headers=V2), status, code)
+    assert gateway.get(f"{instance}/subscription").json() == {"topics": []}
+
+
+ROUTES = [
+    ("DELETE", ""),
+    ("GET", "/subscription"),
+    ("DELETE", "/subscription"),
+    ("GET", "/assignments"),
+    ("GET", "/records"),
+]
+NAMES = [
+    "%00",
+    "'; drop table t; --",
+    "x" * 2_000,
+    "\U0001f600",
+    "%",
+    "{instance}",
+    "%2e",
+    "-1",
+    " ",
+    "none%0d%0aX-A: b",
+]
+
+
+@pytest.mark.parametrize("name", NAMES, ids=lambda name: repr(name[:20]))
+def test_a_hostile_name_is_one_that_is_not_there_at_every_route(gateway: httpx.Client, name: str) -> None:
+    for method, route in ROUTES:
+        assert_error(gateway.request(method, f"/consumers/readers/instances/{name}{route}"), 404, 40403)
+    up = gateway.get("/consumers/readers/instances/..%2f..%2fetc/records")
+    assert_error(up, 404, 404)
+
+
 def test_a_body_of_another_type_is_unsupported(gateway: httpx.Client) -> None:
     reply = gateway.post("/consumers/readers", content=b"{}", headers={"Content-Type": "text/plain"})
     assert_error(reply, 415, 415, "text/plain")

@@ -22,6 +22,7 @@ from pin_pipeline.local.kinesis_endpoint.sequence import Sequence
 ACCOUNT = "000000000000"
 SHARDS_A_STREAM, RECORDS_A_PUT, RECORDS_A_GET, BYTES_A_GET = 10_000, 500, 10_000, 10 * 2**20
 BYTES_A_RECORD, CHARACTERS_A_KEY = 2**20, 256
+LEAST_HOURS_KEPT, MOST_HOURS_KEPT = 24, 8_760
 NAME = re.compile(r"[a-zA-Z0-9_.-]{1,128}")
 HOUR = 3_600_000
 
@@ -89,7 +90,7 @@ class Service:
             raise _violated(f"StreamName {name!r} must match {NAME.pattern}")
         if not 1 <= shards <= SHARDS_A_STREAM:
             raise _violated(f"ShardCount {shards} must be 1 to {SHARDS_A_STREAM}")
-        self._log.create(name, shards, retention_hours=24)
+        self._log.create(name, shards, LEAST_HOURS_KEPT)
         return {}
 
     def _delete_stream(self, request: Request) -> Answer:
@@ -219,7 +220,10 @@ class Service:
         return answer
 
     def _retain(self, request: Request) -> Answer:
-        self._log.retain(self._stream(request), request["RetentionPeriodHours"])
+        hours = request["RetentionPeriodHours"]
+        if not LEAST_HOURS_KEPT <= hours <= MOST_HOURS_KEPT:
+            raise _violated(f"RetentionPeriodHours {hours} must be {LEAST_HOURS_KEPT} to {MOST_HOURS_KEPT}")
+        self._log.retain(self._stream(request), hours)
         return {}
 
     def _split_shard(self, request: Request) -> Answer:
