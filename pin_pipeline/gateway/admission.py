@@ -15,9 +15,9 @@ from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 from starlette.datastructures import Headers
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
-from pin_pipeline.gateway.limits import MAX_BODY_BYTES
+from pin_pipeline.gateway.limits import MAX_BODY_BYTES, again
 from pin_pipeline.gateway.replies import reply
 
 API_KEYS, SIGNERS = "PIN_GATEWAY_API_KEYS", "PIN_GATEWAY_SIGNERS"
@@ -66,7 +66,7 @@ class Admission:
             refused = None if _is_one_of(key, callers.keys) else "the x-api-key is not known here"
         elif "authorization" in headers:
             body = await _whole(receive)
-            receive = _again(body)
+            receive = again(body)
             refused = verify(scope, headers, body, callers, datetime.now(UTC))
         else:
             refused = f"send an x-api-key ({API_KEYS}), or sign with AWS's version 4 ({SIGNERS})"
@@ -142,12 +142,3 @@ async def _whole(receive: Receive) -> bytes:
         if not message.get("more_body", False):
             break
     return bytes(body)
-
-
-def _again(body: bytes) -> Receive:
-    messages: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
-
-    async def receive() -> Message:
-        return messages.pop() if messages else {"type": "http.disconnect"}
-
-    return receive

@@ -8,7 +8,7 @@ from typing import Any
 
 from fastapi import Request, Response
 from fastapi.routing import APIRoute
-from starlette.types import Message
+from starlette.types import Message, Receive
 
 from pin_pipeline.gateway.errors import busy, too_large
 
@@ -37,14 +37,19 @@ class BoundedRoute(APIRoute):
         answer = super().get_route_handler()
 
         async def bounded(request: Request) -> Response:
-            body = await read_body(request)
-
-            async def again() -> Message:
-                return {"type": "http.request", "body": body, "more_body": False}
-
-            return await answer(Request(request.scope, again))
+            return await answer(Request(request.scope, again(await read_body(request))))
 
         return bounded
+
+
+def again(body: bytes) -> Receive:
+    """What gives a body that was read once more."""
+    messages: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
+
+    async def receive() -> Message:
+        return messages.pop() if messages else {"type": "http.disconnect"}
+
+    return receive
 
 
 class InFlight:

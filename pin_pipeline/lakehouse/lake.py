@@ -10,9 +10,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 from deltalake import CommitProperties, DeltaTable, Field, Schema, write_deltalake
 from deltalake.exceptions import CommitFailedError, TableNotFoundError
-from deltalake.fs import DeltaStorageHandler
 from deltalake.schema import ArrayType, PrimitiveType
-from pyarrow.fs import PyFileSystem
 
 from pin_pipeline.environment import Settings
 from pin_pipeline.lakehouse.snapshot import Snapshot
@@ -40,8 +38,8 @@ class Lake:
     def snapshot(self, key: str) -> Snapshot | None:
         """A table as it is now, None where there is none yet."""
         try:
-            table = DeltaTable(self._uri(key), storage_options=self._options())
-            return Snapshot(key, table, PyFileSystem(DeltaStorageHandler(self._uri(key), self._options())))
+            options = self._options()
+            return Snapshot(key, DeltaTable(self._uri(key), storage_options=options), options)
         except TableNotFoundError:
             return None
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
 from itertools import chain
@@ -13,7 +13,8 @@ from typing import Any
 
 import pyarrow as pa
 from deltalake import DeltaTable, QueryBuilder
-from pyarrow.fs import FileSystem
+from deltalake.fs import DeltaStorageHandler
+from pyarrow.fs import PyFileSystem
 
 from pin_pipeline.lakehouse.preview import markdown
 
@@ -36,7 +37,7 @@ class Snapshot:
 
     key: str
     delta: DeltaTable
-    files: FileSystem
+    options: Mapping[str, str] = field(repr=False)  # of its storage, credentials among them
 
     @property
     def version(self) -> int:
@@ -81,7 +82,8 @@ class Snapshot:
 
     def _newest(self) -> Iterator[Commit]:
         """The newest of its commits, where it is ours and its file was not cleaned up yet."""
-        with suppress(FileNotFoundError), self.files.open_input_stream(f"_delta_log/{self.version:020}.json") as file:
+        files = PyFileSystem(DeltaStorageHandler(self.delta.table_uri, dict(self.options)))
+        with suppress(FileNotFoundError), files.open_input_stream(f"_delta_log/{self.version:020}.json") as file:
             for line in file.read().splitlines():
                 yield from _ours(json.loads(line).get("commitInfo", {}))
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
@@ -10,7 +9,7 @@ from pathlib import Path
 import boto3
 
 from pin_pipeline.local import aws, ports
-from pin_pipeline.local.server import Server
+from pin_pipeline.local.server import Server, uvicorn
 
 SHARDS = 2
 # As long as AWS allows: on a laptop that is off for days nothing should age out.
@@ -22,11 +21,10 @@ def server(home: Path, port: int) -> Server:
     folder = home / "kinesis"
     folder.mkdir(parents=True, exist_ok=True)
     address = f"http://{ports.HOST}:{port}"
-    command = [sys.executable, "-m", "uvicorn", "--factory", "pin_pipeline.local.kinesis_endpoint.app:application"]
-    options = ["--host", ports.HOST, "--port", str(port), "--log-level", "warning", "--no-access-log"]
+    command = uvicorn("pin_pipeline.local.kinesis_endpoint.app:application", port, "--factory")
     environment = {"PIN_KINESIS_FILE": str(folder / "streams.sqlite")}
     ready = aws.answers("kinesis", address, "list_streams")
-    return Server("kinesis", address, [*command, *options], environment, ready)
+    return Server("kinesis", address, command, environment, ready)
 
 
 def create_streams(endpoint_url: str, region: str, streams: Iterable[str]) -> None:

@@ -10,6 +10,7 @@ import fcntl
 import os
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -17,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+from pin_pipeline.local import ports
 from pin_pipeline.local.errors import LocalError
 
 START_SECONDS = 90
@@ -41,6 +43,12 @@ class Server:
     command: Sequence[str]
     environment: Mapping[str, str]
     ready: Callable[[], bool]
+
+
+def uvicorn(app: str, port: int, *options: str) -> list[str]:
+    """The command of a server that is an ASGI app of ours; it listens to this machine only."""
+    where = ["--host", ports.HOST, "--port", str(port)]
+    return [sys.executable, "-m", "uvicorn", app, *where, "--log-level", "warning", "--no-access-log", *options]
 
 
 @dataclass(frozen=True)

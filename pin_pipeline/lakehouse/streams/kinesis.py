@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, NoReturn, ParamSpec, TypeVar
 
 import boto3
@@ -58,15 +59,14 @@ class Kinesis:
     stream: str
     region: str | None
     endpoint_url: str | None
-    _clients: list[KinesisClient] = field(default_factory=list, compare=False)
 
-    @property
+    @cached_property
     def client(self) -> KinesisClient:
         """Made late, because it cannot be sent to another process."""
-        if not self._clients:
-            client = boto3.client("kinesis", region_name=self.region, endpoint_url=self.endpoint_url, config=CLIENT)
-            self._clients.append(client)
-        return self._clients[0]
+        client: KinesisClient = boto3.client(
+            "kinesis", region_name=self.region, endpoint_url=self.endpoint_url, config=CLIENT
+        )
+        return client
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Where and what, without the connection."""

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
+from pin_pipeline.lakehouse.streams.kinesis import milliseconds
 from pin_pipeline.lakehouse.streams.position import Position
 
 NAMES = (
@@ -40,14 +41,14 @@ class Options:
     """
 
     stream: str
-    region: str | None = None
-    endpoint_url: str | None = None
-    initial: Position | None = None
-    records_a_fetch: int = 10_000
-    records_a_trigger: int = 50_000
-    fetch_seconds: float = 0.2
-    list_seconds: float = 1.0
-    fail_on_data_loss: bool = True
+    region: str | None
+    endpoint_url: str | None
+    initial: Position | None
+    records_a_fetch: int
+    records_a_trigger: int
+    fetch_seconds: float
+    list_seconds: float
+    fail_on_data_loss: bool
 
     @classmethod
     def of(cls, options: Mapping[str, str]) -> Options:
@@ -83,8 +84,7 @@ def _initial(text: str) -> Position | None:
         case "trim_horizon" | "earliest":
             return Position()
     try:
-        moment = json.loads(text)["at_timestamp"]
-        return Position(at=round(datetime.fromisoformat(moment).timestamp() * 1000))
+        return Position(at=milliseconds(datetime.fromisoformat(json.loads(text)["at_timestamp"])))
     except (ValueError, TypeError, KeyError) as error:
         raise ValueError(
             f"initialPosition {text!r} is none: expected latest, trim_horizon, earliest or "

@@ -91,7 +91,7 @@ class KinesisReader(DataSourceStreamReader, SupportsTriggerAvailableNow):
         self._kinesis = Kinesis(options.stream, options.region, options.endpoint_url)
         self._until: int | None = None
         self._parts: dict[str, Part] = {}
-        self._known: list[Shard] = []
+        self._known: dict[str, Shard] = {}
         self._created = self._retention = 0
         self._looked: float | None = None
 
@@ -100,9 +100,8 @@ class KinesisReader(DataSourceStreamReader, SupportsTriggerAvailableNow):
         created, _ = self._kinesis.created()
         now = _now()
         initial = self._options.initial or Position(at=now)
-        shards = self._kinesis.shards()
-        if initial.at is None:
-            return Progress(self._options.stream, created, now).offset()
+        # At its oldest record is where every shard begins that nothing is said of.
+        shards = [] if initial == Position() else self._kinesis.shards()
         return Progress(self._options.stream, created, now, {shard.id: initial for shard in shards}).offset()
 
     def getDefaultReadLimit(self) -> ReadLimit:  # noqa: N802 - Spark's name
@@ -118,14 +117,13 @@ class KinesisReader(DataSourceStreamReader, SupportsTriggerAvailableNow):
         progress = Progress.from_offset(start)
         self._look()
         self._verify(progress)
-        unread = [shard for shard in self._known if not progress.position(shard.id).ended]
+        unread = [shard for shard in self._known.values() if not progress.position(shard.id).ended]
         readable = [shard for shard in unread if self._parents_ended(shard, progress)]
         share = max(1, limit.max_rows // max(1, len(readable))) if isinstance(limit, ReadMaxRows) else None
         with ThreadPoolExecutor(SHARDS_AT_ONCE) as pool:
             parts = list(pool.map(lambda shard: self._read_on(shard.id, progress.position(shard.id), share), readable))
         self._parts = {shard.id: part for shard, part in zip(readable, parts, strict=True)}
-        known = {shard.id for shard in self._known}
-        positions = {shard: position for shard, position in progress.shards.items() if shard in known}
+        positions = {shard: position for shard, position in progress.shards.items() if shard in self._known}
         positions |= {shard: part.end for shard, part in self._parts.items() if part.end != Position()}
         # Of a shard that waits for its parents nothing was read by now.
         read_at = progress.read_at if len(readable) < len(unread) else min((part.read_at for part in parts), default=0)
@@ -208,7 +206,7 @@ class KinesisReader(DataSourceStreamReader, SupportsTriggerAvailableNow):
         ended = any(part.end.ended for part in self._parts.values())
         if self._looked is None or ended or now - self._looked >= self._options.list_seconds:
             self._created, self._retention = self._kinesis.created()
-            self._known = self._kinesis.shards()
+            self._known = {shard.id: shard for shard in self._kinesis.shards()}
             self._looked = now
 
     def _verify(self, progress: Progress) -> None:
@@ -219,9 +217,8 @@ class KinesisReader(DataSourceStreamReader, SupportsTriggerAvailableNow):
                 f"was created at {_moment(progress.created)}: it was deleted and made again; start the query with a "
                 "new checkpoint"
             )
-        known = {shard.id for shard in self._known}
         for shard, position in progress.shards.items():
-            if not position.ended and shard not in known:
+            if not position.ended and shard not in self._known:
                 self._lost(f"{shard} was not read to its end, and is there no more")
         if _now() - progress.read_at > self._retention:
             self._lost(
@@ -237,8 +234,7 @@ class KinesisReader(DataSourceStreamReader, SupportsTriggerAvailableNow):
             )
 
     def _parents_ended(self, shard: Shard, progress: Progress) -> bool:
-        known = {other.id for other in self._known}
-        return all(progress.position(parent).ended for parent in shard.parents & known)
+        return all(progress.position(parent).ended for parent in shard.parents & self._known.keys())
 
 
 def _batch(stream: str, shard: str, records: Sequence[RecordTypeDef]) -> pa.RecordBatch:

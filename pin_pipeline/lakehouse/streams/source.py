@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from pyspark.sql.datasource import DataSource, DataSourceStreamReader
+from pyspark.sql.pandas.types import from_arrow_schema
 from pyspark.sql.types import StructType
 
 from pin_pipeline.lakehouse.streams.options import Options
-from pin_pipeline.lakehouse.streams.reader import KinesisReader
+from pin_pipeline.lakehouse.streams.reader import SCHEMA, KinesisReader
 
 
 class KinesisSource(DataSource):
@@ -17,12 +18,9 @@ class KinesisSource(DataSource):
         """What the source is called in a query."""
         return "kinesis"
 
-    def schema(self) -> str:
+    def schema(self) -> StructType:
         """The columns of https://docs.databricks.com/aws/en/connect/streaming/kinesis."""
-        return (
-            "partitionKey string, data binary, stream string, shardId string, sequenceNumber string, "
-            "approximateArrivalTimestamp timestamp"
-        )
+        return from_arrow_schema(SCHEMA)
 
     def streamReader(self, schema: StructType) -> DataSourceStreamReader:  # noqa: ARG002, N802 - Spark's names
         """The reader of a query.

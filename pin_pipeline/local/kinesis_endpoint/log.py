@@ -70,11 +70,11 @@ class Shard:
     created: int
     first_hash_key: int
     last_hash_key: int
-    parent: int | None
-    adjacent_parent: int | None
-    first_number: int
-    last_number: int | None
-    closed: int | None
+    parent: int | None = None
+    adjacent_parent: int | None = None
+    first_number: int = 0
+    last_number: int | None = None
+    closed: int | None = None
 
     @property
     def id(self) -> str:
@@ -118,9 +118,9 @@ class Log:
             raise
         self._file.execute("commit")
 
-    def names(self) -> list[str]:
-        """The names of the streams, sorted."""
-        return [name for (name,) in self._file.execute("select name from stream order by name")]
+    def streams(self) -> list[Stream]:
+        """All streams, by name."""
+        return [Stream(*row) for row in self._file.execute("select * from stream order by name")]
 
     def stream(self, name: str) -> Stream:
         """The stream of a name.
@@ -139,29 +139,17 @@ class Log:
         Raises:
             KinesisError: there is one of that name.
         """
-        if name in self.names():
+        if any(stream.name == name for stream in self.streams()):
             raise KinesisError("ResourceInUseException", f"Stream {name} already exists.")
-        now = _now()
+        now = epoch_milliseconds()
         with self.transaction():
             cursor = self._file.execute(
                 "insert into stream (name, created, retention_hours) values (?, ?, ?)", (name, now, retention_hours)
             )
             bounds = [HASH_KEYS * number // shards for number in range(shards + 1)]
             for number in range(shards):
-                self._add_shard(
-                    Shard(
-                        cursor.lastrowid or 0,
-                        number,
-                        now,
-                        bounds[number],
-                        bounds[number + 1] - 1,
-                        None,
-                        None,
-                        0,
-                        None,
-                        None,
-                    )
-                )
+                low, high = bounds[number], bounds[number + 1] - 1
+                self._add_shard(Shard(cursor.lastrowid or 0, number, now, low, high))
 
     def delete(self, stream: Stream) -> None:
         """Delete a stream and its records."""
@@ -181,7 +169,7 @@ class Log:
 
     def put(self, stream: Stream, records: Several[tuple[Shard, str, str]]) -> list[int]:
         """Append records, given by open shard, partition key and data; their numbers."""
-        now, first = _now(), stream.next_number
+        now, first = epoch_milliseconds(), stream.next_number
         rows = [
             (stream.id, shard.number, number, now, key, data)
             for number, (shard, key, data) in enumerate(records, first)
@@ -207,8 +195,8 @@ class Log:
 
     def reshard(self, stream: Stream, parents: Several[Shard], ranges: Several[tuple[int, int]]) -> None:
         """Close the parents, and open a child for each range of hash keys; records stay where they are."""
-        now, parent_numbers = _now(), [shard.number for shard in parents]
-        parent, adjacent = (*parent_numbers, None)[:2]
+        now, (parent, adjacent) = epoch_milliseconds(), (*(shard.number for shard in parents), None)[:2]
+        created = max(now, *(shard.created + 1 for shard in parents))
         first = len(self.shards(stream))
         with self.transaction():
             for shard in parents:
@@ -217,10 +205,7 @@ class Log:
                     (stream.next_number - 1, now, stream.id, shard.number),
                 )
             for number, (low, high) in enumerate(ranges, first):
-                created = max(now, *(shard.created + 1 for shard in parents))
-                self._add_shard(
-                    Shard(stream.id, number, created, low, high, parent, adjacent, stream.next_number, None, None)
-                )
+                self._add_shard(Shard(stream.id, number, created, low, high, parent, adjacent, stream.next_number))
 
     def expire(self, stream: Stream, oldest: int) -> None:
         """Forget the records that arrived earlier, and the shards that were closed earlier."""
@@ -247,5 +232,6 @@ def hash_key(partition_key: str) -> int:
     return int.from_bytes(hashlib.md5(partition_key.encode(), usedforsecurity=False).digest())
 
 
-def _now() -> int:
+def epoch_milliseconds() -> int:
+    """The time of now, as all times here."""
     return time.time_ns() // 1_000_000

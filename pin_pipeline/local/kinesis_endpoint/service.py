@@ -16,7 +16,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from pin_pipeline.local.kinesis_endpoint.errors import KinesisError
-from pin_pipeline.local.kinesis_endpoint.log import HASH_KEYS, SHARD_ID, Log, Record, Shard, Stream, hash_key
+from pin_pipeline.local.kinesis_endpoint.log import (
+    HASH_KEYS,
+    SHARD_ID,
+    Log,
+    Record,
+    Shard,
+    Stream,
+    epoch_milliseconds,
+    hash_key,
+)
 from pin_pipeline.local.kinesis_endpoint.sequence import Sequence
 
 ACCOUNT = "000000000000"
@@ -57,7 +66,7 @@ class Service:
         self._region = region
         self._limits = limits
         self._reads: dict[tuple[int, int], deque[float]] = {}
-        self.actions: dict[str, Callable[[Request], Answer]] = {
+        self._actions: dict[str, Callable[[Request], Answer]] = {
             "CreateStream": self._create_stream,
             "DeleteStream": self._delete_stream,
             "DescribeStream": self._describe_stream,
@@ -80,9 +89,9 @@ class Service:
         Raises:
             KinesisError: the service refuses.
         """
-        if action not in self.actions:
+        if action not in self._actions:
             raise KinesisError("UnknownOperationException", f"{action} is not known here")
-        return self.actions[action](request)
+        return self._actions[action](request)
 
     def _create_stream(self, request: Request) -> Answer:
         name, shards = request.get("StreamName", ""), request.get("ShardCount", 1)
@@ -98,21 +107,18 @@ class Service:
         return {}
 
     def _list_streams(self, request: Request) -> Answer:
-        after, limit = (
-            request.get("NextToken") or request.get("ExclusiveStartStreamName", ""),
-            request.get("Limit", 100),
-        )
-        names = [name for name in self._log.names() if name > after]
-        page, more = names[:limit], len(names) > limit
+        after = request.get("NextToken") or request.get("ExclusiveStartStreamName", "")
+        streams, limit = [stream for stream in self._log.streams() if stream.name > after], request.get("Limit", 100)
+        page, more = [stream.name for stream in streams[:limit]], len(streams) > limit
         summaries = [
             {
-                "StreamName": name,
-                "StreamARN": self._arn(name),
+                "StreamName": stream.name,
+                "StreamARN": self._arn(stream.name),
                 "StreamStatus": "ACTIVE",
-                "StreamCreationTimestamp": self._log.stream(name).created / 1000,
+                "StreamCreationTimestamp": stream.created / 1000,
                 "StreamModeDetails": {"StreamMode": "PROVISIONED"},
             }
-            for name in page
+            for stream in streams[:limit]
         ]
         answer: Answer = {"StreamNames": page, "StreamSummaries": summaries, "HasMoreStreams": more}
         return {**answer, "NextToken": page[-1]} if more else answer
@@ -192,7 +198,7 @@ class Service:
         limit = request.get("Limit", RECORDS_A_GET)
         if not 1 <= limit <= RECORDS_A_GET:
             raise _violated(f"Limit {limit} must be 1 to {RECORDS_A_GET}")
-        now = time.time_ns() // 1_000_000
+        now = epoch_milliseconds()
         oldest = now - self._retention(stream)
         records = _at_most(BYTES_A_GET, self._log.records(shard, number, oldest, limit))
         behind = records[-1].number + 1 if records else max(number, stream.next_number)
@@ -251,7 +257,7 @@ class Service:
         if not name:
             raise _invalid("StreamName or StreamARN must be given")
         stream = self._log.stream(name)
-        self._log.expire(stream, time.time_ns() // 1_000_000 - self._retention(stream))
+        self._log.expire(stream, epoch_milliseconds() - self._retention(stream))
         return stream
 
     def _retention(self, stream: Stream) -> int:

@@ -14,7 +14,7 @@ from pin_pipeline.lakehouse.streams.kinesis import Kinesis, StreamError
 from pin_pipeline.lakehouse.streams.options import Options
 from pin_pipeline.lakehouse.streams.reader import Again, Held, KinesisReader
 from pin_pipeline_tests.lakehouse.streams.conftest import Stream
-from pin_pipeline_tests.local.test_kinesis import endpoint
+from pin_pipeline_tests.local.test_kinesis import endpoint, read
 
 NewStream = Callable[..., Stream]
 Offset = dict[str, Any]
@@ -206,7 +206,7 @@ def test_what_aged_out_before_it_was_read_is_an_error_unless_it_may_be_lost(
         end, _ = next(batches(reader, start))
         lost = [f"a{number}" for number in range(2, 5)]
         stream.put(*lost)
-        while client.get_records(ShardIterator=oldest(stream))["Records"]:
+        while read(client, stream.name, stream.open_shards()[0]["ShardId"])["Records"]:
             pass
         stream.put("a5")
         with pytest.raises(
@@ -217,12 +217,6 @@ def test_what_aged_out_before_it_was_read_is_an_error_unless_it_may_be_lost(
             texts(reader_of(stream), start, end)
         careless = reader_of(stream, failOnDataLoss="false")
         assert next(batches(careless, end))[1] == ["a5"]
-
-
-def oldest(stream: Stream) -> str:
-    shard = stream.open_shards()[0]["ShardId"]
-    where = stream.client.get_shard_iterator(StreamName=stream.name, ShardId=shard, ShardIteratorType="TRIM_HORIZON")
-    return str(where["ShardIterator"])
 
 
 @pytest.mark.parametrize(
