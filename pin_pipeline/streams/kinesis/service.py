@@ -12,7 +12,7 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from pin_pipeline.lakehouse.streams.position import Position
+from pin_pipeline.streams.kinesis.position import Position
 
 if TYPE_CHECKING:
     from mypy_boto3_kinesis.client import KinesisClient

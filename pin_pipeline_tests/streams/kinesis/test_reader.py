@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 from pyspark.sql.streaming.datasource import ReadAllAvailable, ReadMaxRows
 
-from pin_pipeline.lakehouse.streams.kinesis import Kinesis, StreamError
-from pin_pipeline.lakehouse.streams.options import Options
-from pin_pipeline.lakehouse.streams.reader import Again, Held, KinesisReader
-from pin_pipeline_tests.lakehouse.streams.conftest import Stream
+from pin_pipeline.streams.kinesis.options import Options
+from pin_pipeline.streams.kinesis.reader import Again, Held, KinesisReader
+from pin_pipeline.streams.kinesis.service import Kinesis, StreamError
 from pin_pipeline_tests.local.test_kinesis import endpoint, read
+from pin_pipeline_tests.streams.kinesis.conftest import Stream
 
 NewStream = Callable[..., Stream]
 Offset = dict[str, Any]

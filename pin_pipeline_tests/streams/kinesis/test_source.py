@@ -11,8 +11,8 @@ import pytest
 from pyspark.errors import StreamingQueryException
 from pyspark.sql import DataFrame, SparkSession
 
-from pin_pipeline.lakehouse.streams.source import KinesisSource
-from pin_pipeline_tests.lakehouse.streams.conftest import Stream
+from pin_pipeline.streams.kinesis.source import KinesisSource
+from pin_pipeline_tests.streams.kinesis.conftest import Stream
 
 NewStream = Callable[..., Stream]
 

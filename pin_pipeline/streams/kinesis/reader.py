@@ -17,9 +17,9 @@ import pyarrow as pa
 from pyspark.sql.datasource import DataSourceStreamReader, InputPartition
 from pyspark.sql.streaming.datasource import ReadLimit, ReadMaxRows, SupportsTriggerAvailableNow
 
-from pin_pipeline.lakehouse.streams.kinesis import Fetched, Kinesis, Shard, StreamError, milliseconds
-from pin_pipeline.lakehouse.streams.options import Options
-from pin_pipeline.lakehouse.streams.position import Position, Progress
+from pin_pipeline.streams.kinesis.options import Options
+from pin_pipeline.streams.kinesis.position import Position, Progress
+from pin_pipeline.streams.kinesis.service import Fetched, Kinesis, Shard, StreamError, milliseconds
 
 if TYPE_CHECKING:
     from mypy_boto3_kinesis.type_defs import RecordTypeDef

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from pin_pipeline.lakehouse.streams.kinesis import milliseconds
-from pin_pipeline.lakehouse.streams.position import Position
+from pin_pipeline.streams.kinesis.position import Position
+from pin_pipeline.streams.kinesis.service import milliseconds
 
 NAMES = (
     "streamName",

@@ -6,8 +6,8 @@ from pyspark.sql.datasource import DataSource, DataSourceStreamReader
 from pyspark.sql.pandas.types import from_arrow_schema
 from pyspark.sql.types import StructType
 
-from pin_pipeline.lakehouse.streams.options import Options
-from pin_pipeline.lakehouse.streams.reader import SCHEMA, KinesisReader
+from pin_pipeline.streams.kinesis.options import Options
+from pin_pipeline.streams.kinesis.reader import SCHEMA, KinesisReader
 
 
 class KinesisSource(DataSource):

@@ -1,1 +1,0 @@
-"""Streams as Spark reads and cleans them, micro-batch by micro-batch."""

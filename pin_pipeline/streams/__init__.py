@@ -1,0 +1,1 @@
+"""The real-time half: streams as Spark reads and cleans them, micro-batch by micro-batch."""
