@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 DEFAULTS = {
@@ -11,6 +11,7 @@ DEFAULTS = {
     "PIN_KAFKA_BOOTSTRAP": "127.0.0.1:9092",
     "PIN_S3_ENDPOINT_URL": "http://127.0.0.1:4566",
     "PIN_KINESIS_ENDPOINT_URL": "http://127.0.0.1:4567",
+    "PIN_POSTGRES_URL": "postgresql://pin@127.0.0.1:5432/pinterest_streaming",
     "AWS_ACCESS_KEY_ID": "local",
     "AWS_SECRET_ACCESS_KEY": "local",
     "AWS_REGION": "us-east-1",
@@ -32,6 +33,7 @@ class Settings:
     kafka_bootstrap: str
     s3_endpoint_url: str
     kinesis_endpoint_url: str
+    postgres_url: str = field(repr=False)  # may hold a password
     manage_streams: bool
 
     def topic(self, kind: str) -> str:
@@ -75,6 +77,7 @@ def load() -> Settings:
         kafka_bootstrap=os.environ["PIN_KAFKA_BOOTSTRAP"],
         s3_endpoint_url=os.environ["PIN_S3_ENDPOINT_URL"],
         kinesis_endpoint_url=os.environ["PIN_KINESIS_ENDPOINT_URL"],
+        postgres_url=os.environ["PIN_POSTGRES_URL"],
         manage_streams=os.environ.get("PIN_GATEWAY_MANAGE_STREAMS") == "1",
     )
 

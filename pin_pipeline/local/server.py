@@ -57,6 +57,7 @@ class ServerProcess:
 
     home: Path
     name: str
+    stop_signal: signal.Signals = signal.SIGTERM
 
     @property
     def log(self) -> Path:
@@ -124,7 +125,7 @@ class ServerProcess:
         """Stop the server, the hard way where it does not stop by itself; says whether there was one to stop."""
         if not self.alive():
             return False
-        for kind in (signal.SIGTERM, signal.SIGKILL):
+        for kind in (self.stop_signal, signal.SIGKILL):
             with suppress(ProcessLookupError):
                 os.killpg(self.pid, kind)
             deadline = time.monotonic() + STOP_SECONDS

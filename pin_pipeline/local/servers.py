@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import signal
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from urllib.parse import urlsplit
 
 from pin_pipeline import environment
 from pin_pipeline.environment import DEFAULTS, Settings
-from pin_pipeline.local import gateway, jars, kafka, kinesis, ports, s3
+from pin_pipeline.local import gateway, jars, kafka, kinesis, ports, postgres, s3
 from pin_pipeline.local.server import ServerProcess
 from pin_pipeline.records import KINDS
 
@@ -20,9 +21,11 @@ ADDRESSES = {
     "kafka": "PIN_KAFKA_BOOTSTRAP",
     "s3": "PIN_S3_ENDPOINT_URL",
     "kinesis": "PIN_KINESIS_ENDPOINT_URL",
+    "postgres": "PIN_POSTGRES_URL",
     "gateway": "PIN_GATEWAY_URL",
 }
-FORMS = {"kafka": "{}:{}"}
+FORMS = {"kafka": "{}:{}", "postgres": f"postgresql://{postgres.USER}@{{}}:{{}}/{postgres.DATABASE}"}
+STOP_SIGNALS = {"postgres": postgres.STOP_SIGNAL}
 
 
 @dataclass(frozen=True)
@@ -36,7 +39,7 @@ class Status:
 
 
 def up() -> Settings:
-    """Start what does not run, wait until all of it answers, make topics and bucket.
+    """Start what does not run, wait until all of it answers, make topics, bucket, database and streams.
 
     Raises:
         LocalError: something needed is missing, or a server does not start.
@@ -54,6 +57,7 @@ def up() -> Settings:
             kafka.server(home, chosen["kafka"]),
             s3.server(home, chosen["s3"]),
             kinesis.server(home, chosen["kinesis"]),
+            postgres.server(home, chosen["postgres"]),
             gateway.server(chosen["gateway"], behind),
         ]
         for server in servers:
@@ -68,10 +72,11 @@ def up() -> Settings:
 
 
 def prepare(settings: Settings) -> None:
-    """Create the topics, the bucket and the streams that the settings name, where they are not there."""
+    """Create the topics, the bucket, the database and the streams that the settings name, where they are not there."""
     kafka.create_topics(settings.kafka_bootstrap, [settings.topic(kind) for kind in KINDS])
     s3.create_bucket(settings.s3_endpoint_url, settings.bucket)
     streams = [settings.one_stream, *(settings.stream(kind) for kind in KINDS)]
+    postgres.create_database(settings.postgres_url)
     kinesis.create_streams(settings.kinesis_endpoint_url, settings.region, streams)
 
 
@@ -90,7 +95,7 @@ def status() -> list[Status]:
 
 
 def _process(name: str) -> ServerProcess:
-    return ServerProcess(environment.home(), name)
+    return ServerProcess(environment.home(), name, STOP_SIGNALS.get(name, signal.SIGTERM))
 
 
 def _port(name: str) -> int:
