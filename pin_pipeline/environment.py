@@ -17,12 +17,18 @@ DEFAULTS = {
     "AWS_REGION": "us-east-1",
     "PIN_PREFIX": "pinterest",
     "PIN_BUCKET": "pin-pipeline",
+    "PIN_SHARE_ONE_STREAM": "0",
 }
 
 
 @dataclass(frozen=True)
 class Settings:
-    """Where the parts of the pipeline are. Credentials are not here: clients take them from the environment."""
+    """Where the parts of the pipeline are. Credentials are not here: clients take them from the environment.
+
+    Attributes:
+        share_one_stream: whether all kinds come by `one_stream` instead of a Kinesis stream each.
+        checkpoints: the folder of the streaming queries' checkpoints, as a URL that Spark writes to.
+    """
 
     home: Path
     prefix: str
@@ -34,6 +40,8 @@ class Settings:
     s3_endpoint_url: str
     kinesis_endpoint_url: str
     postgres_url: str = field(repr=False)  # may hold a password
+    share_one_stream: bool
+    checkpoints: str
     manage_streams: bool
 
     def topic(self, kind: str) -> str:
@@ -65,7 +73,11 @@ def load() -> Settings:
 
     Servers that `pin-pipeline up` had to start at other addresses are found through the state file.
     """
-    for name, value in (DEFAULTS | {"PIN_SOURCE_URL": f"sqlite:///{home() / 'source.db'}"} | read_state()).items():
+    in_home = {
+        "PIN_SOURCE_URL": f"sqlite:///{home() / 'source.db'}",
+        "PIN_CHECKPOINTS": (home() / "checkpoints").as_uri(),
+    }
+    for name, value in (DEFAULTS | in_home | read_state()).items():
         os.environ.setdefault(name, value)
     return Settings(
         home=home(),
@@ -78,6 +90,8 @@ def load() -> Settings:
         s3_endpoint_url=os.environ["PIN_S3_ENDPOINT_URL"],
         kinesis_endpoint_url=os.environ["PIN_KINESIS_ENDPOINT_URL"],
         postgres_url=os.environ["PIN_POSTGRES_URL"],
+        share_one_stream=os.environ["PIN_SHARE_ONE_STREAM"] == "1",
+        checkpoints=os.environ["PIN_CHECKPOINTS"],
         manage_streams=os.environ.get("PIN_GATEWAY_MANAGE_STREAMS") == "1",
     )
 

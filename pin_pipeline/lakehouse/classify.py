@@ -56,16 +56,16 @@ def classify_objects(kind: RecordKind, objects: DataFrame) -> DataFrame:
     return records.withColumn("offset", F.col("first_offset") + F.col("number")).select(*POSITION, "outcome.*")
 
 
-def classify(kind: RecordKind, records: DataFrame) -> DataFrame:
-    """Split records, given by topic, partition, offset and `bytes`, as `classify_objects` does."""
+def classify(kind: RecordKind, records: DataFrame, position: Sequence[str] = POSITION) -> DataFrame:
+    """Split records, given by the columns of their position and `bytes`, as `classify_objects` does."""
     outcome = _outcome(kind)
     type_ = _arrow(outcome)
 
     def judge(values: pa.Array) -> pa.Array:
         return _judged(kind, values.to_pylist(), type_)
 
-    judged = records.select(*POSITION, arrow_udf(judge, outcome, ArrowUDFType.SCALAR)("bytes").alias("outcome"))
-    return judged.select(*POSITION, "outcome.*")
+    judged = records.select(*position, arrow_udf(judge, outcome, ArrowUDFType.SCALAR)("bytes").alias("outcome"))
+    return judged.select(*position, "outcome.*")
 
 
 def _outcome(kind: RecordKind) -> str:

@@ -1,0 +1,210 @@
+"""Kinesis into Delta: published or quarantined, once, whatever becomes of checkpoint, table and stream."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+from urllib.parse import urlsplit
+
+import boto3
+import deltalake
+import pyarrow as pa
+import pytest
+
+from pin_pipeline.environment import Settings
+from pin_pipeline.lakehouse.lake import Lake
+from pin_pipeline.local.kinesis import create_streams
+from pin_pipeline.records import KINDS, PIN
+from pin_pipeline.records.positions import STREAM_POSITION
+from pin_pipeline.streams import delta
+from pin_pipeline.streams.coverage import Coverage
+from pin_pipeline.streams.delta import DeltaSink
+from pin_pipeline_tests.rows import geo, pin, user
+from pin_pipeline_tests.streams.conftest import Kinesis
+
+CatchUp = Callable[..., None]
+
+
+def inds(lake: Lake, kind: str = "pin") -> list[int]:
+    """The keys of a stream's table, each as often as it is there."""
+    return sorted(lake.existing(f"streams/{kind}").query("select ind from t")["ind"].to_pylist())
+
+
+def quarantined(lake: Lake, kind: str = "pin") -> list[tuple[str, bytes]]:
+    """What is in a stream's quarantine."""
+    rows = lake.existing(f"quarantine/streams/{kind}").query("select reason, bytes from t").to_pylist()
+    return sorted((row["reason"], row["bytes"]) for row in rows)
+
+
+def delete(lake: Lake, key: str) -> None:
+    """Delete a table's folder, as somebody does by hand."""
+    objects = boto3.resource("s3", endpoint_url=lake.endpoint_url).Bucket(lake.bucket).objects
+    objects.filter(Prefix=f"{lake.root}/{key}/").delete()
+
+
+def test_what_fits_is_published_with_its_position_and_the_rest_is_quarantined_with_its_bytes(
+    catch_up: CatchUp, kinesis: Kinesis, here: Settings, lake: Lake
+) -> None:
+    kinesis.post(here.stream("pin"), "a", pin(1), b"poison", pin(2, follower_count="many"), user(3))
+    kinesis.post(here.stream("geo"), "b", geo(1), user(1))
+    kinesis.post(here.stream("user"), "c", user(1))
+    catch_up()
+    [row] = lake.existing("streams/pin").query("select * from t").to_pylist()
+    assert (row["ind"], row["follower_count"], row["save_location"]) == (1, 12_000, "/data/art")
+    assert row["source_stream"] == here.stream("pin")
+    assert {column.name for column in (*PIN.columns, *STREAM_POSITION)} == row.keys()
+    assert [reason for reason, _ in quarantined(lake)] == ["invalid_value", "no_key", "not_json"]
+    assert ("not_json", b"poison") in quarantined(lake)
+    assert [reason for reason, _ in quarantined(lake, "geo")] == ["another_kind"]
+    assert (inds(lake, "geo"), inds(lake, "user")) == ([1], [1])
+    coverage = Coverage.of(lake.existing("streams/pin"))
+    assert (coverage.records, coverage.quarantined) == (4, 3)
+    catch_up()
+    assert lake.existing("streams/pin").query("select * from t").to_pylist() == [row]
+
+
+def test_a_shared_stream_is_split_by_partition_key_and_a_key_of_no_kind_loses_nothing(
+    catch_up: CatchUp, kinesis: Kinesis, here: Settings, lake: Lake
+) -> None:
+    shared = replace(here, share_one_stream=True)
+    create_streams(here.kinesis_endpoint_url, here.region, [shared.one_stream])
+    for key, row in (("pin", pin(1)), ("geo", geo(2)), ("user", user(3)), ("other", pin(4)), ("else", user(5))):
+        kinesis.post(shared.one_stream, key, row)
+    catch_up(settings=shared)
+    assert [inds(lake, kind) for kind in KINDS] == [[1, 4], [2], [3]]
+    assert [reason for reason, _ in quarantined(lake)] == ["no_key"]
+
+
+def test_without_its_checkpoint_a_query_begins_anew_and_doubles_nothing(
+    catch_up: CatchUp, kinesis: Kinesis, here: Settings, lake: Lake
+) -> None:
+    kinesis.post(here.stream("pin"), "a", pin(1), b"poison")
+    catch_up()
+    shutil.rmtree(urlsplit(here.checkpoints).path)
+    kinesis.post(here.stream("pin"), "b", pin(2), b"venom")
+    catch_up()
+    assert inds(lake) == [1, 2]
+    assert quarantined(lake) == [("not_json", b"poison"), ("not_json", b"venom")]
+
+
+@pytest.mark.parametrize("deleted", ["streams/pin", "quarantine/streams/pin"])
+def test_a_table_that_was_deleted_gets_everything_again_and_the_other_nothing_twice(
+    catch_up: CatchUp, kinesis: Kinesis, here: Settings, lake: Lake, deleted: str
+) -> None:
+    kinesis.post(here.stream("pin"), "a", pin(1), b"poison", pin(2))
+    catch_up()
+    delete(lake, deleted)
+    kinesis.post(here.stream("pin"), "a", pin(3))
+    catch_up()
+    assert inds(lake) == [1, 2, 3]
+    assert quarantined(lake) == [("not_json", b"poison")]
+
+
+def test_a_stream_that_was_made_again_while_nobody_read_is_read_from_its_beginning(
+    catch_up: CatchUp, kinesis: Kinesis, here: Settings, lake: Lake
+) -> None:
+    stream = here.stream("pin")
+    kinesis.post(stream, "a", pin(1))
+    catch_up()
+    kinesis.client.delete_stream(StreamName=stream)
+    create_streams(here.kinesis_endpoint_url, here.region, [stream])
+    kinesis.post(stream, "a", pin(2))
+    catch_up()
+    assert inds(lake) == [1, 2]
+
+
+def judged(*numbers: int) -> pa.Table:
+    """Pins as Spark judges them; odd ones do not fit."""
+    problem = {"reason": "not_json", "field": None, "value": None}
+    rows = [
+        {column.name: None for column in PIN.columns}
+        | {
+            "ind": number,
+            "source_stream": "s",
+            "source_shard": f"shardId-{number % 2}",
+            "source_sequence_number": str(number),
+            "arrived_at": None,
+            "bytes": None if number % 2 == 0 else b"poison",
+            "problem": problem if number % 2 else None,
+        }
+        for number in numbers
+    ]
+    return pa.Table.from_pylist(rows, schema=SCHEMA)
+
+
+INTEGERS = {"int": pa.int32(), "bigint": pa.int64()}
+SCHEMA = pa.schema(
+    [
+        *((column.name, INTEGERS.get(column.type, pa.string())) for column in PIN.columns),
+        *((column.name, pa.string()) for column in STREAM_POSITION[:3]),
+        ("arrived_at", pa.timestamp("us", "UTC")),
+        ("bytes", pa.binary()),
+        ("problem", pa.struct([(name, pa.string()) for name in ("reason", "field", "value")])),
+    ]
+)
+
+
+class Judged:
+    """A micro-batch that is judged already."""
+
+    def __init__(self, table: pa.Table) -> None:
+        self.table = table
+
+    def toArrow(self) -> pa.Table:  # noqa: N802 - Spark's name
+        return self.table
+
+
+@pytest.fixture
+def sink(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> Callable[[], DeltaSink]:
+    """Makes writers of one table; what they get is judged already."""
+    monkeypatch.setattr(delta, "classify", lambda _kind, batch, _position: batch)
+    return lambda: DeltaSink(lake, PIN, ("s", 1))
+
+
+def test_two_writers_of_one_table_double_nothing_and_lose_nothing(sink: Callable[[], DeltaSink], lake: Lake) -> None:
+    one, other = sink(), sink()
+    batches: list[Any] = [Judged(judged(*numbers)) for numbers in ((1, 2, 3, 4), (1, 2, 3, 4, 5, 6), (7, 8))]
+    one(batches[0], 0)
+    other(batches[0], 0)
+    other(batches[1], 1)
+    one(batches[1], 1)
+    one(batches[2], 2)
+    assert inds(lake) == [2, 4, 6, 8]
+    assert len(quarantined(lake)) == 4
+    assert Coverage.of(lake.existing("streams/pin")).records == 8
+
+
+def test_a_batch_that_was_killed_between_its_two_tables_is_done_again_without_doubling(
+    sink: Callable[[], DeltaSink], lake: Lake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batch: Any = Judged(judged(1, 2, 3))
+    first = iter([True])
+
+    def killed_at_the_second(*arguments: Any, **options: Any) -> None:
+        if not next(first, False):
+            raise KeyboardInterrupt
+        deltalake.write_deltalake(*arguments, **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(delta, "write_deltalake", killed_at_the_second)
+        with pytest.raises(KeyboardInterrupt):
+            sink()(batch, 0)
+    assert (inds(lake), len(quarantined(lake))) == ([], 2)
+    sink()(batch, 0)
+    assert (inds(lake), len(quarantined(lake))) == ([2], 2)
+
+
+def test_many_commits_leave_few_files_a_short_log_and_every_row(
+    sink: Callable[[], DeltaSink], lake: Lake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(delta, "VACUUM_EVERY", 70)
+    writer = sink()
+    for number in range(0, 300, 2):
+        batch: Any = Judged(judged(number))
+        writer(batch, number)
+    table = lake.existing("streams/pin")
+    assert inds(lake) == list(range(0, 300, 2))
+    assert len(table.delta.file_uris()) < 60
+    assert Coverage.of(table).records == 150
