@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 from kafka import KafkaProducer
@@ -12,13 +13,16 @@ from pin_pipeline.audit.broker import Broker
 from pin_pipeline.environment import Settings
 
 
-def produce(settings: Settings, kind: str, values: Sequence[Any], partition: int = 0) -> None:
-    """Put values on a kind's topic, bytes and None as they are, the rest as JSON."""
+def produce(
+    settings: Settings, kind: str, values: Sequence[Any], partition: int = 0, at: datetime | None = None
+) -> None:
+    """Put values on a kind's topic, bytes and None as they are, the rest as JSON; posted now or at another time."""
+    milliseconds = None if at is None else int(at.timestamp() * 1000)
     producer = KafkaProducer(bootstrap_servers=settings.kafka_bootstrap, acks="all")
     try:
         for value in values:
             raw = value if value is None or isinstance(value, bytes) else json.dumps(value).encode()
-            producer.send(settings.topic(kind), raw, key=b"1", partition=partition)
+            producer.send(settings.topic(kind), raw, key=b"1", partition=partition, timestamp_ms=milliseconds)
         producer.flush()
     finally:
         producer.close()

@@ -13,7 +13,7 @@ STREAM_POSITION = (
     Column(name="source_sequence_number", type="string", description="Sequence number in the shard, a whole number."),
     Column(name="arrived_at", type="timestamp", description="When the stream got the record."),
 )
-_MISFIT = (
+MISFIT = (
     Column(name="reason", type="string", description="Why the record does not fit."),
     Column(name="field", type="string", description="The offending field, where it is one."),
     Column(name="value", type="string", description="The field's value as JSON."),
@@ -23,11 +23,11 @@ _MISFIT = (
 )
 QUARANTINE = (
     *SOURCE_POSITION,
-    *_MISFIT,
+    *MISFIT,
     Column(
         name="replayed_in",
         type="bigint",
         description="The batch of the cleaned table that is to publish it after all; null but during a replay.",
     ),
 )
-STREAM_QUARANTINE = (*STREAM_POSITION, *_MISFIT)
+STREAM_QUARANTINE = (*STREAM_POSITION, *MISFIT)

@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Self
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from pin_pipeline.lakehouse.snapshot import Snapshot
 
@@ -28,6 +29,7 @@ class Coverage:
         shards: the highest sequence number by shard; all up to it are covered.
         records: how many records were covered since the table was made, of this stream and those before it.
         quarantined: how many of these did not fit.
+        arrived: when the oldest and the newest record of the last batch came to the stream, in epoch milliseconds.
     """
 
     stream: str
@@ -35,6 +37,7 @@ class Coverage:
     shards: Mapping[str, str] = field(default_factory=dict)
     records: int = 0
     quarantined: int = 0
+    arrived: tuple[int, int] | None = None
 
     @classmethod
     def of(cls, table: Snapshot) -> Self:
@@ -66,8 +69,14 @@ class Coverage:
             shards={shard: str(number) for shard, number in highest.items()},
             records=self.records + records.num_rows,
             quarantined=self.quarantined + records.num_rows - records["problem"].null_count,
+            arrived=_milliseconds(pc.min_max(records["arrived_at"])),
         )
 
 
 def _positions(records: pa.Table) -> zip[tuple[str, str]]:
     return zip(records[SHARD].to_pylist(), records[SEQUENCE_NUMBER].to_pylist(), strict=True)
+
+
+def _milliseconds(ends: pa.StructScalar) -> tuple[int, int]:
+    oldest, newest = (round(ends[end].as_py().timestamp() * 1000) for end in ("min", "max"))
+    return oldest, newest

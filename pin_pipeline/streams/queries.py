@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterator
 
+from kafka import KafkaAdminClient
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F  # noqa: N812
 from pyspark.sql.streaming.query import StreamingQuery
@@ -14,7 +15,10 @@ from pin_pipeline.records import KINDS, PIN
 from pin_pipeline.streams.delta import DeltaSink
 from pin_pipeline.streams.kinesis.service import Kinesis
 from pin_pipeline.streams.kinesis.source import KinesisSource
+from pin_pipeline.streams.postgres import Postgres
+from pin_pipeline.streams.realtime import WINDOWED, PinsSink, WindowSink, positioned
 
+# What a micro-batch takes at most; its records pass through the driver.
 MAX_RECORDS = 20_000
 POSITION = {
     "stream": "source_stream",
@@ -23,18 +27,29 @@ POSITION = {
     "approximateArrivalTimestamp": "arrived_at",
     "data": "bytes",
 }
+# The Kinesis source waits by itself; a topic would be asked without a pause.
+PINS_EVERY, WINDOWS_EVERY = "500 milliseconds", "2 seconds"
+# Five requests a second to a shard are allowed, and three queries read a shared stream.
+SHARED_FETCH_PERIOD = "600ms"
+
+Sink = Callable[[DataFrame, int], None]
 
 
 def start(job: str, spark: SparkSession, settings: Settings) -> list[StreamingQuery]:
     """Start the queries of a streaming job, each called like its table.
 
+    Each has a checkpoint of its own, whose folder is named after what it reads and the tables it writes: an earlier
+    stream or table of the same name had another one, so that nothing is skipped that this one needs.
+
     Raises:
         StreamError: a Kinesis stream is not there, or does not answer.
+        PostgresError: Postgres does not answer, or refuses.
+        KafkaError: the broker does not answer.
     """
-    return list(JOBS[job](spark, settings))
+    return list(QUERIES[job](spark, settings))
 
 
-def kinesis_to_delta(spark: SparkSession, settings: Settings) -> Iterable[StreamingQuery]:
+def _kinesis_to_delta(spark: SparkSession, settings: Settings) -> Iterator[StreamingQuery]:
     """A query for each kind, from its stream, or from its part of the stream that all kinds share."""
     spark.dataSource.register(KinesisSource)
     for kind in KINDS.values():
@@ -44,11 +59,26 @@ def kinesis_to_delta(spark: SparkSession, settings: Settings) -> Iterable[Stream
         records = _kinesis(spark, settings, stream)
         if settings.share_one_stream:
             records = records.where(is_of(kind.name))
-        name = f"streams/{kind.name}"
-        # An earlier table, or an earlier stream of that name, had a checkpoint of its own: this one starts from none.
-        checkpoint = f"{settings.checkpoints}/{name}/{stream}-{created}/{sink.identity}"
-        batches = records.select(*(F.col(source).alias(ours) for source, ours in POSITION.items()))
-        yield (batches.writeStream.queryName(name).foreachBatch(sink).option("checkpointLocation", checkpoint).start())
+        named = records.select(*(F.col(source).alias(ours) for source, ours in POSITION.items()))
+        yield _start(settings, named, sink, f"streams/{kind.name}", f"{stream}-{created}/{sink.identity}", "0 seconds")
+
+
+def _kafka_to_postgres(spark: SparkSession, settings: Settings) -> Iterator[StreamingQuery]:
+    """The topic of pins, once as it is and once for each kind of window."""
+    topic = settings.topic(PIN.name)
+    postgres = Postgres(settings.postgres_url)
+    source = f"{topic}-{_topic_id(settings, topic)}"
+    pins = PinsSink(postgres)
+    some = positioned(_kafka(spark, settings, topic, {"maxOffsetsPerTrigger": str(MAX_RECORDS)}))
+    yield _start(settings, some, pins, "realtime/experimental_data", f"{source}/{pins.identity}", PINS_EVERY)
+    for name, (table, windows) in WINDOWED.items():
+        sink = WindowSink(postgres, table)
+        # All at once: in several steps one partition could get far ahead, and another's records come too late.
+        changes = windows(positioned(_kafka(spark, settings, topic, {})))
+        yield _start(settings, changes, sink, name, f"{source}/{sink.identity}", WINDOWS_EVERY)
+
+
+QUERIES = {"kinesis_to_delta": _kinesis_to_delta, "kafka_to_postgres": _kafka_to_postgres}
 
 
 def is_of(kind: str) -> str:
@@ -57,19 +87,33 @@ def is_of(kind: str) -> str:
     return f"partitionKey not in ({others})" if kind == PIN.name else f"partitionKey = '{kind}'"
 
 
+def _start(settings: Settings, frame: DataFrame, sink: Sink, name: str, identity: str, every: str) -> StreamingQuery:
+    writer = frame.writeStream.queryName(name).outputMode("update").trigger(processingTime=every)
+    return writer.foreachBatch(sink).option("checkpointLocation", f"{settings.checkpoints}/{name}/{identity}").start()
+
+
 def _kinesis(spark: SparkSession, settings: Settings, stream: str) -> DataFrame:
     options = {
         "streamName": stream,
         "region": settings.region,
+        "endpointUrl": settings.kinesis_endpoint_url,
         "initialPosition": "trim_horizon",
         "maxRecordsPerTrigger": str(MAX_RECORDS),
-        "endpointUrl": settings.kinesis_endpoint_url,
     }
     if settings.share_one_stream:
-        options["minFetchPeriod"] = (
-            "600ms"  # five requests a second to a shard are allowed, and there are three queries
-        )
+        options["minFetchPeriod"] = SHARED_FETCH_PERIOD
     return spark.readStream.format("kinesis").options(**options).load()
 
 
-JOBS: dict[str, Callable[[SparkSession, Settings], Iterable[StreamingQuery]]] = {"kinesis_to_delta": kinesis_to_delta}
+def _kafka(spark: SparkSession, settings: Settings, topic: str, options: dict[str, str]) -> DataFrame:
+    where = {"kafka.bootstrap.servers": settings.kafka_bootstrap, "subscribe": topic, "startingOffsets": "earliest"}
+    return spark.readStream.format("kafka").options(**where, **options).load()
+
+
+def _topic_id(settings: Settings, topic: str) -> str:
+    client = KafkaAdminClient(bootstrap_servers=settings.kafka_bootstrap)
+    try:
+        [described] = client.describe_topics([topic])
+    finally:
+        client.close()
+    return str(described["topic_id"])

@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 import boto3
 import pytest
+from psycopg.conninfo import make_conninfo
 from pyspark.sql import SparkSession
 
 from pin_pipeline.environment import Settings
 from pin_pipeline.lakehouse.lake import Lake
+from pin_pipeline.local.postgres import create_database
 from pin_pipeline.streams import queries
 
 if TYPE_CHECKING:
@@ -38,8 +40,10 @@ class Kinesis:
 
 @pytest.fixture
 def here(settings: Settings, streams: dict[str, str], tmp_path: Path) -> Settings:  # noqa: ARG001 - they are made
-    """Streams, tables and checkpoints that no other test knows."""
-    return replace(settings, checkpoints=(tmp_path / "checkpoints").as_uri())
+    """Streams, tables, a database and checkpoints that no other test knows."""
+    database = make_conninfo(settings.postgres_url, dbname=settings.prefix)
+    create_database(database)
+    return replace(settings, checkpoints=(tmp_path / "checkpoints").as_uri(), postgres_url=database)
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -125,7 +126,7 @@ def judged(*numbers: int) -> pa.Table:
             "source_stream": "s",
             "source_shard": f"shardId-{number % 2}",
             "source_sequence_number": str(number),
-            "arrived_at": None,
+            "arrived_at": datetime(2026, 1, 1, tzinfo=UTC),
             "bytes": None if number % 2 == 0 else b"poison",
             "problem": problem if number % 2 else None,
         }
