@@ -78,6 +78,8 @@ class Postgres:
         ]
         key = sql.SQL("PRIMARY KEY ({})").format(_listed(table.key))
         with self.transaction() as connection:
+            # Two that make it at once would both find that it is not there.
+            connection.execute("SELECT pg_advisory_xact_lock(hashtext(%s))", [table.name])
             create = sql.SQL("CREATE TABLE IF NOT EXISTS {} ({})")
             connection.execute(create.format(name, sql.SQL(", ").join([*types, key])))
             for column, type_ in zip(table.columns, types, strict=True):
