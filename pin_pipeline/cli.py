@@ -19,6 +19,8 @@ from rich.table import Table
 from pin_pipeline import demo as whole_pipeline
 from pin_pipeline import environment
 from pin_pipeline.audit.auditor import AuditError, audit_topic
+from pin_pipeline.audit.findings import StreamFindings, TopicFindings
+from pin_pipeline.audit.stream import audit_stream_of
 from pin_pipeline.emulation import synthetic
 from pin_pipeline.emulation.draws import Draws
 from pin_pipeline.emulation.emulator import emulate as post_draws
@@ -220,22 +222,30 @@ def land(
 
 @app.command()
 def audit() -> None:
-    """Prove of every landed record that it is published, superseded or quarantined; exit code 1 if one is not."""
+    """Prove of every record that it is published, superseded or quarantined; exit code 1 if one is not."""
     settings = environment.load()
     names = ("landed", "published", "superseded", "quarantined", "waiting")
-    table = Table("topic", *names, "defects")
+    table = Table("topic or stream", *names, "defects")
     defects = []
-    for kind in KINDS.values():
-        topic = settings.topic(kind.name)
-        with console.status(f"auditing {topic} ..."):
-            findings = audit_topic(kind, topic, settings.kafka_bootstrap, Lake.of(settings), ObjectStore.of(settings))
-        table.add_row(topic, *(str(findings.total(name)) for name in names), str(len(findings.defects)))
-        defects += [f"{topic}, {sentence}" for sentence in findings.sentences()]
+    for source, findings in _audits(settings):
+        table.add_row(source, *(str(findings.total(name)) for name in names), str(len(findings.defects)))
+        defects += [f"{source}, {sentence}" for sentence in findings.sentences()]
     console.print(table)
     for sentence in defects:
         console.print(sentence)
     if defects:
         raise typer.Exit(1)
+
+
+def _audits(settings: Settings) -> Iterator[tuple[str, TopicFindings | StreamFindings]]:
+    lake, store = Lake.of(settings), ObjectStore.of(settings)
+    for kind in KINDS.values():
+        topic = settings.topic(kind.name)
+        with console.status(f"auditing topic {topic} ..."):
+            yield topic, audit_topic(kind, topic, settings.kafka_bootstrap, lake, store)
+    for kind in KINDS.values():
+        with console.status(f"auditing the stream of {kind.name} records ..."):
+            yield audit_stream_of(kind, settings)
 
 
 @app.command()

@@ -8,7 +8,7 @@ import dagster as dg
 from pydantic import Field
 
 from pin_pipeline.assets.cleaned import cleaned_key
-from pin_pipeline.audit.findings import Findings
+from pin_pipeline.audit.findings import TopicFindings
 from pin_pipeline.records import KINDS
 from pin_pipeline.resources.kafka import KafkaResource
 from pin_pipeline.resources.lake import LakeResource
@@ -67,7 +67,7 @@ def _since(instance: dg.DagsterInstance, check: dg.AssetCheckKey, of: str) -> di
     return {}
 
 
-def _result(check: dg.AssetCheckKey, of: str, findings: Findings) -> dg.AssetCheckResult:
+def _result(check: dg.AssetCheckKey, of: str, findings: TopicFindings) -> dg.AssetCheckResult:
     counts = ("landed", "published", "superseded", "quarantined", "waiting")
     return dg.AssetCheckResult(
         asset_key=check.asset_key,

@@ -10,7 +10,7 @@ from confluent_kafka import KafkaException
 
 from pin_pipeline.audit.broker import Broker
 from pin_pipeline.audit.expected import Expected, Misfit, expect
-from pin_pipeline.audit.findings import Breach, Findings, Partition, Position
+from pin_pipeline.audit.findings import Breach, Partition, Position, TopicFindings
 from pin_pipeline.audit.objects import Landed, Objects
 from pin_pipeline.audit.tables import Quarantined, Tables, key_column
 from pin_pipeline.lakehouse.lake import Lake
@@ -28,7 +28,7 @@ class AuditError(Exception):
 
 def audit_topic(
     kind: RecordKind, topic: str, bootstrap: str, lake: Lake, store: ObjectStore, since: Mapping[int, int] | None = None
-) -> Findings:
+) -> TopicFindings:
     """Audit a topic as it stands on the broker, on S3 and in the tables; see `audit`.
 
     Raises:
@@ -52,7 +52,9 @@ def audit_topic(
         ) from error
 
 
-def audit(kind: RecordKind, broker: Broker, objects: Objects, tables: Tables, since: Mapping[int, int]) -> Findings:
+def audit(
+    kind: RecordKind, broker: Broker, objects: Objects, tables: Tables, since: Mapping[int, int]
+) -> TopicFindings:
     """Follow the records from the topic to where they are now.
 
     Args:
@@ -74,7 +76,7 @@ def audit(kind: RecordKind, broker: Broker, objects: Objects, tables: Tables, si
 
 class _Auditor:
     def __init__(self, kind: RecordKind, tables: Tables, since: Mapping[int, int]) -> None:
-        self.findings = Findings()
+        self.findings = TopicFindings()
         self._kind = kind
         self._key = key_column(kind)
         self._version = rules_version(kind)
@@ -207,7 +209,7 @@ class _Auditor:
 class _Topic:
     """The messages of one partition, with which its objects are compared one after another."""
 
-    def __init__(self, findings: Findings, broker: Broker, number: int, first: int) -> None:
+    def __init__(self, findings: TopicFindings, broker: Broker, number: int, first: int) -> None:
         self._findings, self._number = findings, number
         self._begin = max(broker.begin(number), first)
         self._messages = broker.messages(number, self._begin)

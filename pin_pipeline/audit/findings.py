@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import NamedTuple
+from typing import Generic, NamedTuple, TypeVar
 
 
 class Breach(StrEnum):
@@ -35,22 +35,39 @@ class Position(NamedTuple):
     partition: int
     offset: int
 
+    def __str__(self) -> str:
+        return f"partition {self.partition}, offset {self.offset}"
 
-class Defect(NamedTuple):
+
+class StreamPosition(NamedTuple):
+    """Where a record stands in its stream."""
+
+    shard: str
+    sequence_number: int
+
+    def __str__(self) -> str:
+        return f"{self.shard}, sequence number {self.sequence_number}"
+
+
+Part = TypeVar("Part", int, str)
+Place = TypeVar("Place", Position, StreamPosition)
+
+
+class Defect(NamedTuple, Generic[Place]):
     """One record that breaks the law."""
 
-    position: Position
+    position: Place
     breach: Breach
     detail: str
 
 
 @dataclass
 class Partition:
-    """What became of the records of one topic partition that were landed from some offset on.
+    """What became of the records of one topic partition that were landed from some offset on, or of a stream's shard.
 
     Attributes:
         replayable: of those in quarantine, such as fit by the rules of today, but were judged by earlier ones.
-        waiting: landed, but not read by the cleaning yet.
+        waiting: landed, or in the stream, but not read by the cleaning yet.
         next_offset: where an audit of later records begins.
     """
 
@@ -64,13 +81,13 @@ class Partition:
 
 
 @dataclass
-class Findings:
-    """The outcome of an audit of one topic: counts by partition, and every record that breaks the law."""
+class Findings(Generic[Part, Place]):
+    """The outcome of an audit of one topic or stream: counts by partition or shard, and all that break the law."""
 
-    partitions: dict[int, Partition] = field(default_factory=dict)
-    defects: list[Defect] = field(default_factory=list)
+    partitions: dict[Part, Partition] = field(default_factory=dict)
+    defects: list[Defect[Place]] = field(default_factory=list)
 
-    def add(self, position: Position, breach: Breach, detail: str) -> None:
+    def add(self, position: Place, breach: Breach, detail: str) -> None:
         """Name a record that breaks the law."""
         self.defects.append(Defect(position, breach, detail))
 
@@ -81,4 +98,8 @@ class Findings:
     def sentences(self) -> Iterator[str]:
         """A sentence for each defect, in the order of the records."""
         for position, breach, detail in sorted(self.defects):
-            yield f"partition {position.partition}, offset {position.offset} is {breach}: {detail}"
+            yield f"{position} is {breach}: {detail}"
+
+
+TopicFindings = Findings[int, Position]
+StreamFindings = Findings[str, StreamPosition]

@@ -6,7 +6,7 @@ import dagster as dg
 from pydantic import Field
 
 from pin_pipeline.audit.auditor import audit_topic
-from pin_pipeline.audit.findings import Findings
+from pin_pipeline.audit.findings import TopicFindings
 from pin_pipeline.lakehouse.lake import Lake
 from pin_pipeline.landing.landing import Landed, land
 from pin_pipeline.landing.store import ObjectStore
@@ -23,7 +23,7 @@ class KafkaResource(dg.ConfigurableResource["KafkaResource"]):
         """The topic of a record kind."""
         return f"{self.prefix}.{kind}"
 
-    def audit(self, kind: RecordKind, lake: Lake, store: ObjectStore, since: Mapping[int, int]) -> Findings:
+    def audit(self, kind: RecordKind, lake: Lake, store: ObjectStore, since: Mapping[int, int]) -> TopicFindings:
         """Follow a kind's records from the topic into the tables, from an offset on by partition."""
         return audit_topic(kind, self.topic(kind.name), self.bootstrap_servers, lake, store, since)
 

@@ -11,7 +11,7 @@ from pyspark.sql import SparkSession
 
 from pin_pipeline.audit import broker
 from pin_pipeline.audit.auditor import AuditError, audit_topic
-from pin_pipeline.audit.findings import Breach, Findings
+from pin_pipeline.audit.findings import Breach, TopicFindings
 from pin_pipeline.environment import Settings
 from pin_pipeline.lakehouse.clean import clean
 from pin_pipeline.lakehouse.lake import Lake
@@ -40,12 +40,12 @@ def work(settings: Settings, spark: SparkSession) -> Callable[..., None]:
     return work_off
 
 
-def audited(settings: Settings, since: dict[int, int] | None = None) -> Findings:
+def audited(settings: Settings, since: dict[int, int] | None = None) -> TopicFindings:
     topic, lake, store = settings.topic("pin"), Lake.of(settings), ObjectStore.of(settings)
     return audit_topic(PIN, topic, settings.kafka_bootstrap, lake, store, since)
 
 
-def totals(findings: Findings) -> tuple[int, ...]:
+def totals(findings: TopicFindings) -> tuple[int, ...]:
     return tuple(findings.total(name) for name in COUNTS)
 
 

@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from pin_pipeline.audit.auditor import audit
 from pin_pipeline.audit.expected import schema
-from pin_pipeline.audit.findings import Findings, Position
+from pin_pipeline.audit.findings import Position, TopicFindings
 from pin_pipeline.audit.objects import Landed
 from pin_pipeline.audit.tables import OFFSET, PARTITION, Published, Quarantined, Tables
 from pin_pipeline.lakehouse.version import rules_version
@@ -80,7 +80,7 @@ class World:
         published = Published(GEO, pa.Table.from_pylist(rows, pa.schema(types)))
         return Tables(published, self.quarantined, last_keys=self.last_keys)
 
-    def audit(self, since: dict[int, int] | None = None) -> Findings:
+    def audit(self, since: dict[int, int] | None = None) -> TopicFindings:
         parts: Any = self
         return audit(GEO, parts, parts, self.tables(), since or {})
 

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from pyspark.sql import SparkSession, functions
 
 from pin_pipeline.audit.auditor import audit
-from pin_pipeline.audit.findings import Findings
+from pin_pipeline.audit.findings import TopicFindings
 from pin_pipeline.audit.objects import Objects
 from pin_pipeline.audit.tables import Tables
 from pin_pipeline.environment import Settings
@@ -108,7 +108,7 @@ def killed(day: Day) -> AbstractContextManager[None]:
     return crash_at(*STEPS[step], done=done, certain=False)
 
 
-def audited(settings: Settings, topic: Topic) -> Findings:
+def audited(settings: Settings, topic: Topic) -> TopicFindings:
     lake, store = Lake.of(settings), ObjectStore.of(settings)
     tables = Tables.read(GEO, lake.snapshot("cleaned/geo"), lake.snapshot("quarantine/geo"), 0)
     asked: Any = topic

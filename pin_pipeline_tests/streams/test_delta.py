@@ -14,6 +14,7 @@ import deltalake
 import pyarrow as pa
 import pytest
 
+from pin_pipeline.audit.stream import audit_stream_of
 from pin_pipeline.environment import Settings
 from pin_pipeline.lakehouse.lake import Lake
 from pin_pipeline.local.kinesis import create_streams
@@ -37,6 +38,14 @@ def quarantined(lake: Lake, kind: str = "pin") -> list[tuple[str, bytes]]:
     """What is in a stream's quarantine."""
     rows = lake.existing(f"quarantine/streams/{kind}").query("select reason, bytes from t").to_pylist()
     return sorted((row["reason"], row["bytes"]) for row in rows)
+
+
+def audited(settings: Settings) -> dict[str, int]:
+    """What the auditor counts over all kinds, when it finds nothing wrong."""
+    findings = [audit_stream_of(kind, settings)[1] for kind in KINDS.values()]
+    assert [sentence for each in findings for sentence in each.sentences()] == []
+    names = ("landed", "published", "quarantined", "waiting")
+    return {name: sum(each.total(name) for each in findings) for name in names}
 
 
 def delete(lake: Lake, key: str) -> None:
@@ -64,6 +73,7 @@ def test_what_fits_is_published_with_its_position_and_the_rest_is_quarantined_wi
     assert (coverage.records, coverage.quarantined) == (4, 3)
     catch_up()
     assert lake.existing("streams/pin").query("select * from t").to_pylist() == [row]
+    assert audited(here) == {"landed": 7, "published": 3, "quarantined": 4, "waiting": 0}
 
 
 def test_a_shared_stream_is_split_by_partition_key_and_a_key_of_no_kind_loses_nothing(
@@ -75,6 +85,7 @@ def test_a_shared_stream_is_split_by_partition_key_and_a_key_of_no_kind_loses_no
         kinesis.post(shared.one_stream, key, row)
     catch_up(settings=shared)
     assert [inds(lake, kind) for kind in KINDS] == [[1, 4], [2], [3]]
+    assert audited(shared) == {"landed": 5, "published": 4, "quarantined": 1, "waiting": 0}
     assert [reason for reason, _ in quarantined(lake)] == ["no_key"]
 
 
