@@ -118,7 +118,10 @@ class DeltaSink:
 
     def __call__(self, batch: DataFrame, _number: int) -> None:
         """Judge and write a micro-batch, which has the columns of a stream's position, and `bytes`."""
-        judged = classify(self._kind, batch, [column.name for column in STREAM_POSITION]).toArrow()
+        self.write(classify(self._kind, batch, [column.name for column in STREAM_POSITION]).toArrow())
+
+    def write(self, judged: pa.Table) -> None:
+        """Write records that are judged, as `classify` gives them."""
         # Quarantine first: a table that says how far it has come must not be ahead of it.
         self._quarantine.append(judged, even_nothing=False)
         self._published.append(judged, even_nothing=True)

@@ -158,31 +158,20 @@ SCHEMA = pa.schema(
 )
 
 
-class Judged:
-    """A micro-batch that is judged already."""
-
-    def __init__(self, table: pa.Table) -> None:
-        self.table = table
-
-    def toArrow(self) -> pa.Table:  # noqa: N802 - Spark's name
-        return self.table
-
-
 @pytest.fixture
-def sink(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> Callable[[], DeltaSink]:
-    """Makes writers of one table; what they get is judged already."""
-    monkeypatch.setattr(delta, "classify", lambda _kind, batch, _position: batch)
+def sink(lake: Lake) -> Callable[[], DeltaSink]:
+    """Makes writers of one table."""
     return lambda: DeltaSink(lake, PIN, ("s", 1))
 
 
 def test_two_writers_of_one_table_double_nothing_and_lose_nothing(sink: Callable[[], DeltaSink], lake: Lake) -> None:
     one, other = sink(), sink()
-    batches: list[Any] = [Judged(judged(*numbers)) for numbers in ((1, 2, 3, 4), (1, 2, 3, 4, 5, 6), (7, 8))]
-    one(batches[0], 0)
-    other(batches[0], 0)
-    other(batches[1], 1)
-    one(batches[1], 1)
-    one(batches[2], 2)
+    batches = [judged(*numbers) for numbers in ((1, 2, 3, 4), (1, 2, 3, 4, 5, 6), (7, 8))]
+    one.write(batches[0])
+    other.write(batches[0])
+    other.write(batches[1])
+    one.write(batches[1])
+    one.write(batches[2])
     assert inds(lake) == [2, 4, 6, 8]
     assert len(quarantined(lake)) == 4
     assert Coverage.of(lake.existing("streams/pin")).records == 8
@@ -191,7 +180,7 @@ def test_two_writers_of_one_table_double_nothing_and_lose_nothing(sink: Callable
 def test_a_batch_that_was_killed_between_its_two_tables_is_done_again_without_doubling(
     sink: Callable[[], DeltaSink], lake: Lake, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    batch: Any = Judged(judged(1, 2, 3))
+    batch = judged(1, 2, 3)
     first = iter([True])
 
     def killed_at_the_second(*arguments: Any, **options: Any) -> None:
@@ -202,9 +191,9 @@ def test_a_batch_that_was_killed_between_its_two_tables_is_done_again_without_do
     with monkeypatch.context() as patch:
         patch.setattr(delta, "write_deltalake", killed_at_the_second)
         with pytest.raises(KeyboardInterrupt):
-            sink()(batch, 0)
+            sink().write(batch)
     assert (inds(lake), len(quarantined(lake))) == ([], 2)
-    sink()(batch, 0)
+    sink().write(batch)
     assert (inds(lake), len(quarantined(lake))) == ([2], 2)
 
 
@@ -214,8 +203,7 @@ def test_many_commits_leave_few_files_a_short_log_and_every_row(
     monkeypatch.setattr(delta, "VACUUM_EVERY", 70)
     writer = sink()
     for number in range(0, 300, 2):
-        batch: Any = Judged(judged(number))
-        writer(batch, number)
+        writer.write(judged(number))
     table = lake.existing("streams/pin")
     assert inds(lake) == list(range(0, 300, 2))
     assert len(table.delta.file_uris()) < 60

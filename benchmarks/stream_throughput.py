@@ -1,0 +1,169 @@
+"""What the streaming paths carry: the Kinesis source against a bare client loop, a topic into Delta, and files left."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from itertools import count, islice
+from statistics import median
+from typing import TYPE_CHECKING, Any
+
+import boto3
+import pyarrow as pa
+from pyspark.sql import DataFrame, SparkSession
+
+from benchmarks import environment
+from benchmarks.cleaning import warm_spark
+from benchmarks.records import produce, synthetic_values
+from benchmarks.report import Measured, conclude, require_equal, say, seconds
+from pin_pipeline.environment import Settings
+from pin_pipeline.lakehouse.classify import classify
+from pin_pipeline.lakehouse.lake import Lake
+from pin_pipeline.records import PIN
+from pin_pipeline.records.positions import STREAM_POSITION
+from pin_pipeline.streams.delta import DeltaSink
+from pin_pipeline.streams.kinesis.source import KinesisSource
+
+if TYPE_CHECKING:
+    from mypy_boto3_kinesis.client import KinesisClient
+
+RECORDS, SHARDS = 200_000, 4
+TOPIC_RECORDS, MAX_RECORDS = 300_000, 20_000
+RECORDS_A_REQUEST, RECORDS_A_FETCH = 500, 10_000
+ROUNDS = 3
+COMMITS, RECORDS_A_COMMIT = 3_600, 200
+
+
+def main() -> None:
+    """Measure each in turn, in one session that is warm."""
+    with environment.fresh() as settings, warm_spark(settings) as spark:
+        spark.dataSource.register(KinesisSource)
+        peers, ours = _source(spark, settings)
+        topic_seconds = _topic_to_delta(spark, environment.apart(settings, "topic"))
+        files = _files_after_an_hour(spark, environment.apart(settings, "files"))
+    conclude(
+        Measured("Kinesis source", RECORDS / ours, "records/s"),
+        Measured("peer: get_records in a loop for each shard", RECORDS / peers, "records/s"),
+        Measured("source / peer", peers / ours, "x", at_least=0.7),
+        Measured("Kafka to Delta", TOPIC_RECORDS / topic_seconds, "records/s", at_least=20_000),
+        Measured(f"files of the table after {COMMITS:,} commits", files, "files", at_most=100),
+    )
+
+
+def _source(spark: SparkSession, settings: Settings) -> tuple[float, float]:
+    """The seconds of the bare loop and of the source over the same stream."""
+    client: KinesisClient = boto3.client(
+        "kinesis", endpoint_url=settings.kinesis_endpoint_url, region_name=settings.region
+    )
+    stream = "throughput"
+    client.create_stream(StreamName=stream, ShardCount=SHARDS)
+    say(f"putting {RECORDS:,} records")
+    values = synthetic_values(PIN.name, RECORDS)
+    numbers = count()
+    while batch := list(islice(values, RECORDS_A_REQUEST)):
+        records: list[Any] = [{"PartitionKey": str(next(numbers)), "Data": value} for value in batch]
+        if client.put_records(StreamName=stream, Records=records)["FailedRecordCount"]:
+            raise RuntimeError("the stream did not take all records")
+    frame = _frame(spark, settings, stream)
+    require_equal("what the source and the loop read", _available(frame), sorted(_loop(client, stream)))
+    peers, ours = [], []
+    for number in range(ROUNDS):
+        say(f"round {number + 1} of {ROUNDS}")
+        peers.append(seconds(_loop, client, stream))
+        ours.append(seconds(_drain, frame, f"{settings.checkpoints}/drain-{number}"))
+    return median(peers), median(ours)
+
+
+def _frame(spark: SparkSession, settings: Settings, stream: str) -> DataFrame:
+    where = {"endpointUrl": settings.kinesis_endpoint_url, "region": settings.region}
+    options = {"streamName": stream, "initialPosition": "trim_horizon", "minFetchPeriod": "0ms"}
+    return spark.readStream.format("kinesis").options(**where, **options).load()
+
+
+def _loop(client: KinesisClient, stream: str) -> Sequence[str]:
+    """All sequence numbers, read as simply as can be."""
+
+    def read(shard: str) -> list[str]:
+        iterator = client.get_shard_iterator(StreamName=stream, ShardId=shard, ShardIteratorType="TRIM_HORIZON")
+        following, found = iterator["ShardIterator"], []
+        while True:
+            answer = client.get_records(ShardIterator=following, Limit=RECORDS_A_FETCH)
+            found += [record["SequenceNumber"] for record in answer["Records"]]
+            if not answer["MillisBehindLatest"]:
+                return found
+            following = answer["NextShardIterator"]
+
+    shards = [shard["ShardId"] for shard in client.list_shards(StreamName=stream)["Shards"]]
+    with ThreadPoolExecutor(len(shards)) as pool:
+        return [number for numbers in pool.map(read, shards) for number in numbers]
+
+
+def _available(frame: DataFrame) -> Sequence[str]:
+    """The sequence numbers that the source reads."""
+    found: list[str] = []
+
+    def keep(batch: DataFrame, _: int) -> None:
+        found.extend(batch.select("sequenceNumber").toArrow()["sequenceNumber"].to_pylist())
+
+    frame.writeStream.foreachBatch(keep).trigger(availableNow=True).start().awaitTermination()
+    return sorted(found)
+
+
+def _drain(frame: DataFrame, checkpoint: str) -> None:
+    """Read all there is, and do nothing with it."""
+    writer = frame.writeStream.format("noop").option("checkpointLocation", checkpoint)
+    writer.trigger(availableNow=True).start().awaitTermination()
+
+
+def _topic_to_delta(spark: SparkSession, settings: Settings) -> float:
+    """The seconds from a topic into Delta, through the sink of the streams."""
+    topic = settings.topic(PIN.name)
+    say(f"producing {TOPIC_RECORDS:,} records")
+    produce(settings, PIN.name, synthetic_values(PIN.name, TOPIC_RECORDS))
+    say("topic to Delta")
+    options = {"subscribe": topic, "startingOffsets": "earliest", "maxOffsetsPerTrigger": str(MAX_RECORDS)}
+    reader = spark.readStream.format("kafka").option("kafka.bootstrap.servers", settings.kafka_bootstrap)
+    # As if the topic was a stream, and its partitions the shards.
+    records = (
+        reader.options(**options)
+        .load()
+        .selectExpr(
+            "topic source_stream",
+            "string(partition) source_shard",
+            "string(offset) source_sequence_number",
+            "timestamp arrived_at",
+            "value bytes",
+        )
+    )
+    writer = records.writeStream.foreachBatch(DeltaSink(Lake.of(settings), PIN, (topic, 0)))
+    writer = writer.option("checkpointLocation", f"{settings.checkpoints}/topic").trigger(availableNow=True)
+    taken = seconds(lambda: writer.start().awaitTermination())
+    table = Lake.of(settings).existing("streams/pin")
+    found = table.query("select count(*) as records, count(distinct ind) as pins from t").to_pylist()
+    require_equal("records in the table", found, [{"records": TOPIC_RECORDS, "pins": TOPIC_RECORDS}])
+    return taken
+
+
+def _files_after_an_hour(spark: SparkSession, settings: Settings) -> int:
+    """The files of a table that was committed to as often as in an hour, once a second."""
+    lake = Lake.of(settings)
+    sink = DeltaSink(lake, PIN, ("files", 0))
+    say(f"{COMMITS:,} commits of {RECORDS_A_COMMIT} records")
+    values = [(value,) for value in synthetic_values(PIN.name, RECORDS_A_COMMIT)]
+    batch = spark.createDataFrame(values, "bytes binary").selectExpr(
+        "'files' source_stream", "'0' source_shard", "'0' source_sequence_number", "now() arrived_at", "bytes"
+    )
+    judged = classify(PIN, batch, [column.name for column in STREAM_POSITION]).toArrow()
+    place = judged.schema.get_field_index("source_sequence_number")
+    for number in range(COMMITS):
+        numbers = pa.array([str(number * RECORDS_A_COMMIT + each) for each in range(RECORDS_A_COMMIT)])
+        sink.write(judged.set_column(place, "source_sequence_number", numbers))
+        if number % 600 == 0:
+            say(f"{number:,} commits")
+    table = lake.existing("streams/pin")
+    require_equal("rows in the table", table.rows, COMMITS * RECORDS_A_COMMIT)
+    return len(table.delta.file_uris())
+
+
+if __name__ == "__main__":
+    main()
