@@ -16,6 +16,7 @@ from pin_pipeline.local import process
 from pin_pipeline.local.streams import LocalStreamingJobs
 from pin_pipeline_tests.streams.supervision.programs import (
     DIES,
+    LIVES,
     LIVES_WITH_A_CHILD,
     STUBBORN,
     local_jobs,
@@ -88,7 +89,7 @@ def test_a_killed_job_is_seen_as_dead_and_starts_again(jobs: LocalStreamingJobs,
 def test_the_process_id_of_a_stranger_is_neither_taken_for_the_job_nor_killed(
     jobs: LocalStreamingJobs, tmp_path: Path
 ) -> None:
-    with subprocess.Popen(["sleep", "60"], start_new_session=True) as stranger:
+    with subprocess.Popen(LIVES, start_new_session=True, stdout=subprocess.DEVNULL) as stranger:
         (tmp_path / f"{JOB}.pid").write_text(str(stranger.pid))  # as after the machine was started anew
         assert not alive(jobs)
         assert not jobs.stop(JOB)
