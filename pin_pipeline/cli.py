@@ -16,8 +16,8 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from pin_pipeline import cli_streams, environment
 from pin_pipeline import demo as whole_pipeline
-from pin_pipeline import environment
 from pin_pipeline.audit.auditor import AuditError, audit_topic
 from pin_pipeline.audit.findings import StreamFindings, TopicFindings
 from pin_pipeline.audit.stream import audit_stream_of
@@ -40,6 +40,8 @@ from pin_pipeline.local.server import ServerProcess
 from pin_pipeline.quality import quarantine as misfits
 from pin_pipeline.records import KINDS
 from pin_pipeline.records.reasons import Reason
+from pin_pipeline.streams.fleet import FleetError
+from pin_pipeline.streams.heartbeat import HeartbeatError
 
 EXPECTED = (
     LocalError,
@@ -50,6 +52,8 @@ EXPECTED = (
     GatewayError,
     LandingError,
     StoreError,
+    FleetError,
+    HeartbeatError,
     OSError,
 )
 ENVIRONMENT = (*environment.DEFAULTS, "PIN_SOURCE_URL")
@@ -64,6 +68,7 @@ source = typer.Typer(help="Fill the source database that posts are drawn from.",
 app.add_typer(source, name="source")
 quarantine = typer.Typer(help="Look at the records that do not fit, and have them judged again.", no_args_is_help=True)
 app.add_typer(quarantine, name="quarantine")
+app.add_typer(cli_streams.app, name="streams")
 console = Console(highlight=False)
 
 DrawCount = Annotated[int, typer.Option(min=0, help="How many posts to draw.")]
@@ -127,7 +132,7 @@ def up() -> None:
 
 @app.command()
 def down() -> None:
-    """Stop the local servers; their data stays."""
+    """Stop the streaming jobs and the local servers; their data stays."""
     stopped = servers.down()
     console.print(f"stopped {', '.join(stopped)}" if stopped else "nothing was running")
 
@@ -307,7 +312,7 @@ def replay_quarantine() -> None:
 @contextmanager
 def _servers(timings: whole_pipeline.Timings) -> Iterator[Settings]:
     """Servers that run; those that did not run before are stopped at the end."""
-    before = {state.name for state in servers.status() if state.alive}
+    before = servers.running()
     try:
         with whole_pipeline.stage(console, timings, "servers"):
             settings = servers.up()

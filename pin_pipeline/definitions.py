@@ -11,13 +11,17 @@ from pin_pipeline.assets.quality import quality
 from pin_pipeline.assets.quarantine import quarantine_asset
 from pin_pipeline.assets.queries import query_assets
 from pin_pipeline.assets.raw import raw_assets
-from pin_pipeline.jobs import daily_batch, emulation, rebuild, replay_quarantine
+from pin_pipeline.assets.streams import stream_assets
+from pin_pipeline.assets.supervised import supervised
+from pin_pipeline.jobs import daily_batch, emulation, rebuild, replay_quarantine, start_streams, stop_streams
 from pin_pipeline.resources.gateway import GatewayResource
 from pin_pipeline.resources.kafka import KafkaResource
 from pin_pipeline.resources.lake import LakeResource
 from pin_pipeline.resources.source import SourceResource
 from pin_pipeline.resources.spark import SparkResource
+from pin_pipeline.resources.streaming_jobs import LocalStreamingJobsResource
 from pin_pipeline.schedules import daily_batch_schedule
+from pin_pipeline.sensors import stream_supervisor
 
 settings = environment.load()
 
@@ -28,10 +32,12 @@ defs = dg.Definitions(
         cleaned_assets(settings),
         quarantine_asset(settings),
         query_assets(settings),
+        *stream_assets(settings),
     ],
-    asset_checks=[quality, audited],
-    jobs=[emulation, daily_batch, replay_quarantine, rebuild],
+    asset_checks=[quality, audited, supervised],
+    jobs=[emulation, daily_batch, replay_quarantine, rebuild, start_streams, stop_streams],
     schedules=[daily_batch_schedule],
+    sensors=[stream_supervisor],
     resources={
         "source": SourceResource(url=dg.EnvVar("PIN_SOURCE_URL")),
         "gateway": GatewayResource(url=dg.EnvVar("PIN_GATEWAY_URL")),
@@ -45,6 +51,7 @@ defs = dg.Definitions(
             s3_endpoint_url=dg.EnvVar("PIN_S3_ENDPOINT_URL"),
             region=dg.EnvVar("AWS_REGION"),
         ),
+        "streaming_jobs": LocalStreamingJobsResource(home=str(settings.home)),
     },
     # The steps of a run share one Spark session.
     executor=dg.in_process_executor,

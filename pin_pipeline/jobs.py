@@ -1,4 +1,4 @@
-"""What is run by name: the day, and the emulation of the people who post."""
+"""What is run by name: the day, the emulation of the people who post, and start and stop of the streaming jobs."""
 
 import sys
 from dataclasses import asdict, replace
@@ -8,6 +8,8 @@ from pydantic import Field
 
 from pin_pipeline import environment
 from pin_pipeline.assets.external import GATEWAY, source_key, topic_key
+from pin_pipeline.assets.streams import kinesis_key
+from pin_pipeline.commands import remember
 from pin_pipeline.emulation.draws import Draws
 from pin_pipeline.emulation.emulator import emulate, pace_of
 from pin_pipeline.emulation.rest import Gateway
@@ -16,6 +18,9 @@ from pin_pipeline.records import KINDS, PIN
 from pin_pipeline.resources.gateway import GatewayResource
 from pin_pipeline.resources.kafka import KafkaResource
 from pin_pipeline.resources.source import SourceResource
+from pin_pipeline.resources.streaming_jobs import StreamingJobsResource
+from pin_pipeline.streams.fleet import FLEET, job_of
+from pin_pipeline.streams.supervision import Verb
 
 FROM_THE_BEGINNING = {"audited": {"config": {"from_the_beginning": True}}}
 
@@ -107,9 +112,48 @@ def post(
     if config.target in TO_TOPICS:
         for kind in KINDS.values():
             context.log_event(dg.AssetMaterialization(topic_key(kind), metadata=asdict(counts[kind.name])))
+    if config.target is Target.KINESIS:
+        for kind in KINDS.values():
+            context.log_event(dg.AssetMaterialization(kinesis_key(kind), metadata=asdict(counts[kind.name])))
 
 
 @dg.job(description="People post: draws of the source tables go through the gateway to the topics or the streams.")
 def emulation() -> None:
     """Post the draws."""
     post()
+
+
+class StreamsConfig(dg.Config):
+    """Which streaming jobs."""
+
+    jobs: list[str] = Field(default=[*FLEET], description=f"Some of {', '.join(FLEET)}; by default all.")
+
+
+@dg.op
+def start(context: dg.OpExecutionContext, config: StreamsConfig, streaming_jobs: StreamingJobsResource) -> None:
+    """Start the jobs that do not run."""
+    jobs = [job_of(name).name for name in config.jobs]
+    remember(context, jobs, Verb.START)
+    for name in jobs:
+        context.log.info("%s %s", name, "is started" if streaming_jobs.jobs().start(name) else "runs already")
+
+
+@dg.op
+def stop(context: dg.OpExecutionContext, config: StreamsConfig, streaming_jobs: StreamingJobsResource) -> None:
+    """Stop the jobs that run."""
+    jobs = [job_of(name).name for name in config.jobs]
+    remember(context, jobs, Verb.STOP)
+    for name in jobs:
+        context.log.info("%s %s", name, "was stopped" if streaming_jobs.jobs().stop(name) else "did not run")
+
+
+@dg.job(description="Starts streaming jobs, which then run by themselves; the supervisor sees to it that they go on.")
+def start_streams() -> None:
+    """Start streaming jobs."""
+    start()
+
+
+@dg.job(description="Stops streaming jobs, until a person starts them again by `start_streams`.")
+def stop_streams() -> None:
+    """Stop streaming jobs."""
+    stop()

@@ -47,5 +47,16 @@ def check_result(key: dg.AssetKey, check: Check) -> dg.AssetCheckResult:
     )
 
 
+def check_evaluation(key: dg.AssetKey, check: Check) -> dg.AssetCheckEvaluation:
+    """The outcome of a check on an asset, to report from outside a run."""
+    return dg.AssetCheckEvaluation(
+        asset_key=key,
+        check_name=check.name,
+        passed=check.passed,
+        severity=SEVERITIES[check.severity],
+        metadata=_metadata(check.metadata),
+    )
+
+
 def _metadata(metadata: Metadata) -> dict[str, dg.MetadataValue | int | float]:
     return {name: dg.MetadataValue.md(value) if isinstance(value, str) else value for name, value in metadata.items()}

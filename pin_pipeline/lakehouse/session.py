@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 ARROW_BATCH_BYTES = 4 * 2**20
@@ -23,6 +24,20 @@ SHORT_LIVED = (
 )
 
 
+# A driver that lasts earns back what the second compiler costs, and must leave room for others.
+LONG_LIVED = ("-XX:+UseSerialGC", "-XX:MetaspaceSize=256m", "-Xms256m", "-Xlog:cds=off", "-Xlog:cds+dynamic=off")
+
+
+def streaming_conf(jars: Path, home: Path, s3_endpoint_url: str, region: str) -> dict[str, str]:
+    """Settings of a session for queries that never end: small micro-batches, as soon as there is something to read."""
+    return spark_conf(jars, home, s3_endpoint_url, region) | {
+        "spark.driver.memory": "512m",
+        "spark.driver.extraJavaOptions": _java_options(LONG_LIVED),
+        "spark.sql.adaptive.enabled": "false",
+        "spark.sql.shuffle.partitions": "1",
+    }
+
+
 def spark_conf(jars: Path, home: Path, s3_endpoint_url: str, region: str) -> dict[str, str]:
     """Settings of a session on this machine that reads and writes Delta tables on an S3 endpoint.
 
@@ -37,8 +52,10 @@ def spark_conf(jars: Path, home: Path, s3_endpoint_url: str, region: str) -> dic
         "spark.driver.host": "127.0.0.1",
         "spark.driver.bindAddress": "127.0.0.1",
         "spark.driver.memory": "1g",
+        # On a busy machine a Python worker may take longer than the usual ten seconds to start.
+        "spark.python.authenticate.socketTimeout": "60s",
         "spark.driver.extraClassPath": f"{jars}/*",
-        "spark.driver.extraJavaOptions": " ".join((*SHORT_LIVED, f"-XX:SharedArchiveFile={CLASSES}")),
+        "spark.driver.extraJavaOptions": _java_options(SHORT_LIVED),
         "spark.ui.enabled": "false",
         "spark.ui.showConsoleProgress": "false",
         "spark.log.level": "ERROR",
@@ -62,3 +79,7 @@ def spark_conf(jars: Path, home: Path, s3_endpoint_url: str, region: str) -> dic
             "software.amazon.awssdk.auth.credentials.EnvironmentVariableCredentialsProvider"
         ),
     }
+
+
+def _java_options(options: Sequence[str]) -> str:
+    return " ".join((*options, f"-XX:SharedArchiveFile={CLASSES}"))

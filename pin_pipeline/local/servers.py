@@ -1,4 +1,4 @@
-"""All servers of a home: up, down, and how they are."""
+"""All servers of a home: up, down, and how they are. With them the streaming jobs go down, which cannot do without."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from pin_pipeline.environment import DEFAULTS, Settings
 from pin_pipeline.local import gateway, jars, kafka, kinesis, ports, postgres, s3
 from pin_pipeline.local.server import ServerProcess
 from pin_pipeline.records import KINDS
+from pin_pipeline.streams.fleet import FLEET
 
 # In the order of starting; stopped in the reverse.
 ADDRESSES = {
@@ -50,8 +51,9 @@ def up() -> Settings:
         chosen = {name: _port(name) for name in ADDRESSES}
         addresses = {ADDRESSES[name]: _address(name, port) for name, port in chosen.items()}
         behind = {ADDRESSES[name]: addresses[ADDRESSES[name]] for name in ("kafka", "kinesis")}
-        if not behind.items() <= known.items():
-            _process("gateway").stop()  # it talks to servers that are no more
+        if not addresses.items() <= known.items():
+            for name in ("gateway", *FLEET):
+                _process(name).stop()  # it talks to servers that are no more
         home = environment.home()
         servers = [
             kafka.server(home, chosen["kafka"]),
@@ -81,9 +83,14 @@ def prepare(settings: Settings) -> None:
 
 
 def down(keep: Collection[str] = ()) -> list[str]:
-    """Stop every server that lives, except these; the names of those that were stopped."""
+    """Stop every streaming job and server that lives, except these; the names of those that were stopped."""
     with _one_at_a_time():
-        return [name for name in reversed(ADDRESSES) if name not in keep and _process(name).stop()]
+        return [name for name in running() if name not in keep and _process(name).stop()]
+
+
+def running() -> list[str]:
+    """The streaming jobs and servers that live, in the order in which to stop them."""
+    return [name for name in (*FLEET, *reversed(ADDRESSES)) if _process(name).alive()]
 
 
 def status() -> list[Status]:

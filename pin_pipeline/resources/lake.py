@@ -1,4 +1,4 @@
-"""The bucket: landed objects and Delta tables."""
+"""The bucket: landed objects, Delta tables, and the signs of life of the streaming jobs."""
 
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -9,6 +9,7 @@ from pydantic import Field
 
 from pin_pipeline.lakehouse.lake import Lake
 from pin_pipeline.landing.store import ObjectStore
+from pin_pipeline.streams.heartbeat import Heartbeats
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client
@@ -28,6 +29,11 @@ class LakeResource(dg.ConfigurableResource["LakeResource"]):
         """The Delta tables."""
         meta = self._client.meta
         return Lake(self.bucket, meta.endpoint_url, meta.region_name)
+
+    def heartbeats(self) -> Heartbeats:
+        """The signs of life of the streaming jobs."""
+        meta = self._client.meta
+        return Heartbeats.at(meta.endpoint_url, meta.region_name, self.bucket)
 
     @cached_property
     def _client(self) -> "S3Client":

@@ -5,6 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 
+class FleetError(Exception):
+    """There is no such streaming job."""
+
+
 @dataclass(frozen=True)
 class StreamingJob:
     """A Spark application that never ends by itself; it runs a query for each of its tables.
@@ -35,3 +39,15 @@ FLEET = {
         ),
     )
 }
+
+
+def job_of(name: str) -> StreamingJob:
+    """The job of a name.
+
+    Raises:
+        FleetError: there is none.
+    """
+    try:
+        return FLEET[name]
+    except KeyError:
+        raise FleetError(f"there is no streaming job {name!r}; there are {', '.join(FLEET)}") from None

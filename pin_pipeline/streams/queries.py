@@ -13,10 +13,12 @@ from pin_pipeline.environment import Settings
 from pin_pipeline.lakehouse.lake import Lake
 from pin_pipeline.records import KINDS, PIN
 from pin_pipeline.streams.delta import DeltaSink
+from pin_pipeline.streams.fleet import StreamingJob
 from pin_pipeline.streams.kinesis.service import Kinesis
 from pin_pipeline.streams.kinesis.source import KinesisSource
 from pin_pipeline.streams.postgres import Postgres
-from pin_pipeline.streams.realtime import WINDOWED, PinsSink, WindowSink, positioned
+from pin_pipeline.streams.pulse import watched
+from pin_pipeline.streams.realtime import POSTED_AT, WINDOWED, PinsSink, WindowSink, positioned
 
 # What a micro-batch takes at most; its records pass through the driver.
 MAX_RECORDS = 20_000
@@ -35,7 +37,7 @@ SHARED_FETCH_PERIOD = "600ms"
 Sink = Callable[[DataFrame, int], None]
 
 
-def start(job: str, spark: SparkSession, settings: Settings) -> list[StreamingQuery]:
+def start(job: StreamingJob, spark: SparkSession, settings: Settings) -> list[StreamingQuery]:
     """Start the queries of a streaming job, each called like its table.
 
     Each has a checkpoint of its own, whose folder is named after what it reads and the tables it writes: an earlier
@@ -46,7 +48,7 @@ def start(job: str, spark: SparkSession, settings: Settings) -> list[StreamingQu
         PostgresError: Postgres does not answer, or refuses.
         KafkaError: the broker does not answer.
     """
-    return list(QUERIES[job](spark, settings))
+    return list(QUERIES[job.name](spark, settings))
 
 
 def _kinesis_to_delta(spark: SparkSession, settings: Settings) -> Iterator[StreamingQuery]:
@@ -60,7 +62,14 @@ def _kinesis_to_delta(spark: SparkSession, settings: Settings) -> Iterator[Strea
         if settings.share_one_stream:
             records = records.where(is_of(kind.name))
         named = records.select(*(F.col(source).alias(ours) for source, ours in POSITION.items()))
-        yield _start(settings, named, sink, f"streams/{kind.name}", f"{stream}-{created}/{sink.identity}", "0 seconds")
+        yield _start(
+            settings,
+            watched(named, F.col("arrived_at")),
+            sink,
+            f"streams/{kind.name}",
+            f"{stream}-{created}/{sink.identity}",
+            "0 seconds",
+        )
 
 
 def _kafka_to_postgres(spark: SparkSession, settings: Settings) -> Iterator[StreamingQuery]:
@@ -69,12 +78,12 @@ def _kafka_to_postgres(spark: SparkSession, settings: Settings) -> Iterator[Stre
     postgres = Postgres(settings.postgres_url)
     source = f"{topic}-{_topic_id(settings, topic)}"
     pins = PinsSink(postgres)
-    some = positioned(_kafka(spark, settings, topic, {"maxOffsetsPerTrigger": str(MAX_RECORDS)}))
+    some = _kafka(spark, settings, topic, {"maxOffsetsPerTrigger": str(MAX_RECORDS)})
     yield _start(settings, some, pins, "realtime/experimental_data", f"{source}/{pins.identity}", PINS_EVERY)
     for name, (table, windows) in WINDOWED.items():
         sink = WindowSink(postgres, table)
         # All at once: in several steps one partition could get far ahead, and another's records come too late.
-        changes = windows(positioned(_kafka(spark, settings, topic, {})))
+        changes = windows(_kafka(spark, settings, topic, {}))
         yield _start(settings, changes, sink, name, f"{source}/{sink.identity}", WINDOWS_EVERY)
 
 
@@ -107,7 +116,8 @@ def _kinesis(spark: SparkSession, settings: Settings, stream: str) -> DataFrame:
 
 def _kafka(spark: SparkSession, settings: Settings, topic: str, options: dict[str, str]) -> DataFrame:
     where = {"kafka.bootstrap.servers": settings.kafka_bootstrap, "subscribe": topic, "startingOffsets": "earliest"}
-    return spark.readStream.format("kafka").options(**where, **options).load()
+    records = positioned(spark.readStream.format("kafka").options(**where, **options).load())
+    return watched(records, F.col(POSTED_AT.name))
 
 
 def _topic_id(settings: Settings, topic: str) -> str:

@@ -52,6 +52,7 @@ def test_help_names_every_command(machine: Machine) -> None:
         "show",
         "demo",
         "dev",
+        "streams",
     ):
         assert f" {command} " in shown
 

@@ -11,6 +11,7 @@ import dagster as dg
 import pytest
 
 from pin_pipeline.lakehouse.queries import QUERIES
+from pin_pipeline.streams.fleet import FLEET
 
 GRAPH = {
     "source/pinterest_data": [],
@@ -20,6 +21,15 @@ GRAPH = {
     "topics/pin": ["gateway/posts"],
     "topics/geo": ["gateway/posts"],
     "topics/user": ["gateway/posts"],
+    "kinesis/pin": ["gateway/posts"],
+    "kinesis/geo": ["gateway/posts"],
+    "kinesis/user": ["gateway/posts"],
+    "streams/pin": ["kinesis/pin"],
+    "streams/geo": ["kinesis/geo"],
+    "streams/user": ["kinesis/user"],
+    "realtime/experimental_data": ["topics/pin"],
+    "realtime/profile_popularity": ["topics/pin"],
+    "realtime/category_trends": ["topics/pin"],
     "raw/pin": ["topics/pin"],
     "raw/geo": ["topics/geo"],
     "raw/user": ["topics/user"],
@@ -38,6 +48,7 @@ GRAPH = {
     "queries/median_followers_by_join_year": ["cleaned/pin", "cleaned/user"],
     "queries/median_followers_by_join_year_and_age_group": ["cleaned/pin", "cleaned/user"],
 }
+STREAMED = ("streams/", "realtime/")
 LAYERS_OF_THE_DAY = ("raw/", "cleaned/", "quarantine/", "queries/")
 BLOCKING = {
     "raw": {"landed_to_the_end"},
@@ -100,7 +111,30 @@ def test_every_check_says_what_it_checks(defs: dg.Definitions) -> None:
     graph = defs.resolve_asset_graph()
     assert all(graph.get_check_spec(key).description for key in graph.asset_check_keys)
     checked = {key.asset_key.to_user_string() for key in graph.asset_check_keys}
-    assert checked == {key for key in GRAPH if key.startswith(LAYERS_OF_THE_DAY)}
+    assert checked == {key for key in GRAPH if key.startswith((*LAYERS_OF_THE_DAY, *STREAMED))}
+
+
+def test_each_table_of_the_streaming_jobs_is_an_asset_with_freshness_and_the_checks_of_its_job(
+    defs: dg.Definitions,
+) -> None:
+    tables = {table for job in FLEET.values() for table in job.tables}
+    assert tables == {key for key in GRAPH if key.startswith(STREAMED)}
+    graph = defs.resolve_asset_graph()
+    for spec in defs.resolve_all_asset_specs():
+        table = spec.key.to_user_string()
+        assert (spec.freshness_policy is not None) == (table in tables)
+        if table in tables:
+            assert {check.name for check in graph.get_check_keys_for_assets({spec.key})} == {"running", "lag"}
+
+
+def test_the_supervisor_runs_by_default_and_may_start_and_stop_the_streaming_jobs(defs: dg.Definitions) -> None:
+    sensor = defs.resolve_sensor_def("stream_supervisor")
+    assert sensor.default_status is dg.DefaultSensorStatus.RUNNING
+    assert sensor.minimum_interval_seconds == 30
+    assert {target.job_name for target in sensor.targets} == {"start_streams", "stop_streams"}
+    assert sensor.description
+    for target in sensor.targets:
+        assert defs.resolve_job_def(target.job_name).description
 
 
 def test_the_schedule_runs_the_day_at_midnight_utc(defs: dg.Definitions) -> None:
@@ -140,7 +174,15 @@ def test_the_package_loads_without_any_environment_and_leaves_nothing_behind(tmp
 
 
 def test_domain_code_does_without_dagster() -> None:
-    domain = ["emulation.emulator", "gateway.app", "landing.landing", "lakehouse.clean", "lakehouse.answer"]
+    domain = [
+        "emulation.emulator",
+        "gateway.app",
+        "landing.landing",
+        "lakehouse.clean",
+        "lakehouse.answer",
+        "streams.job",
+        "streams.watch",
+    ]
     imports = ", ".join(f"pin_pipeline.{module}" for module in domain)
     code = f"import sys, {imports}; print([name for name in sys.modules if name.partition('.')[0] == 'dagster'])"
     answer = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True)

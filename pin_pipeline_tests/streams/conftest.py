@@ -17,6 +17,7 @@ from pin_pipeline.environment import Settings
 from pin_pipeline.lakehouse.lake import Lake
 from pin_pipeline.local.postgres import create_database
 from pin_pipeline.streams import queries
+from pin_pipeline.streams.fleet import FLEET
 
 if TYPE_CHECKING:
     from mypy_boto3_kinesis.client import KinesisClient
@@ -63,7 +64,7 @@ def catch_up(spark: SparkSession, here: Settings) -> Callable[..., None]:
     """Runs a streaming job until its queries have processed all that is there, and stops it."""
 
     def run(job: str = "kinesis_to_delta", settings: Settings = here) -> None:
-        running = queries.start(job, spark, settings)
+        running = queries.start(FLEET[job], spark, settings)
         try:
             for query in running:
                 query.processAllAvailable()

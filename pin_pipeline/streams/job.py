@@ -1,0 +1,108 @@
+"""The process of a streaming job: `python -m pin_pipeline.streams.job NAME`.
+
+It runs until it is told to stop (SIGTERM), or until one of its queries fails, and says how it is all the while.
+"""
+
+from __future__ import annotations
+
+import logging
+import signal
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+
+from py4j.protocol import Py4JError
+from pyspark.sql import SparkSession
+from pyspark.sql.streaming.query import StreamingQuery
+
+from pin_pipeline import environment
+from pin_pipeline.environment import Settings
+from pin_pipeline.lakehouse.session import streaming_conf
+from pin_pipeline.local import jars
+from pin_pipeline.streams import queries
+from pin_pipeline.streams.fleet import StreamingJob, job_of
+from pin_pipeline.streams.heartbeat import Heartbeat, HeartbeatError, Heartbeats
+from pin_pipeline.streams.pulse import Pulse, one_line
+
+BEAT_SECONDS = 2.0
+STOP = {signal.SIGTERM, signal.SIGINT}
+
+log = logging.getLogger(__name__)
+
+
+class StreamingJobError(Exception):
+    """A streaming job ended by itself; says why."""
+
+
+def main(name: str) -> None:
+    """Run a job of the fleet.
+
+    Raises:
+        StreamingJobError: one of its queries ended.
+    """
+    # Whoever stops us tells the whole process group. The JVM inherits that the signal is ignored, and so leaves it to
+    # us when it stops; and as we block it too, it waits for us, however long Spark takes to start.
+    signal.pthread_sigmask(signal.SIG_BLOCK, STOP)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    settings = environment.load()
+    run(job_of(name), settings, Heartbeats.of(settings))
+
+
+def run(job: StreamingJob, settings: Settings, heartbeats: Heartbeats) -> None:
+    """Run a job until it is told to stop.
+
+    Raises:
+        StreamingJobError: one of its queries ended.
+    """
+    pulse = Pulse(job.name)
+    _write(heartbeats, pulse.beat())
+    try:
+        _run_queries(job, settings, heartbeats, pulse)
+    except Exception as error:
+        kind = "" if isinstance(error, StreamingJobError) else f"{type(error).__name__}: "
+        _write(heartbeats, replace(pulse.beat(), failure=one_line(f"{kind}{error}")))
+        raise
+
+
+def _run_queries(job: StreamingJob, settings: Settings, heartbeats: Heartbeats, pulse: Pulse) -> None:
+    spark = session(settings)
+    spark.streams.addListener(pulse)
+    running = queries.start(job, spark, settings)
+    while not signal.sigtimedwait(STOP, BEAT_SECONDS):
+        _write(heartbeats, pulse.beat())
+        _verify(running)  # where one ended, the others end with the process
+    _write(heartbeats, pulse.beat())
+    for query in running:
+        query.stop()
+    spark.stop()
+
+
+def _verify(running: Sequence[StreamingQuery]) -> None:
+    try:
+        for query in running:
+            if not query.isActive:
+                raise StreamingJobError(f"query {query.name} ended: {one_line(str(query.exception()))}")
+    except (Py4JError, ConnectionError) as error:
+        raise StreamingJobError("the JVM of Spark is gone: out of memory, or somebody killed it") from error
+
+
+def session(settings: Settings) -> SparkSession:
+    """A Spark session for a job that lasts."""
+    conf = streaming_conf(jars.ensure("spark"), settings.home, settings.s3_endpoint_url, settings.region)
+    builder = SparkSession.builder
+    for key, value in conf.items():
+        builder = builder.config(key, value)
+    return builder.getOrCreate()
+
+
+def _write(heartbeats: Heartbeats, heartbeat: Heartbeat) -> None:
+    """A heartbeat that cannot be written is no reason to stop: its absence says as much."""
+    try:
+        heartbeats.write(heartbeat)
+    except HeartbeatError as error:
+        log.warning("%s", error)
+
+
+if __name__ == "__main__":
+    logging.basicConfig(format="%(asctime)s %(message)s")
+    main(sys.argv[1])

@@ -1,0 +1,384 @@
+"""The supervisor on a real instance of Dagster, with real processes and heartbeats on real S3."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pytest
+from dagster_aws.s3 import S3Resource
+
+from pin_pipeline.assets.streams import stream_assets
+from pin_pipeline.assets.supervised import supervised
+from pin_pipeline.commands import SUPERVISED, history, tag_of
+from pin_pipeline.environment import Settings
+from pin_pipeline.jobs import start_streams, stop_streams
+from pin_pipeline.resources.lake import LakeResource
+from pin_pipeline.resources.streaming_jobs import StreamingJobsResource
+from pin_pipeline.sensors import stream_supervisor
+from pin_pipeline.streams.control import Status, StreamingJobs
+from pin_pipeline.streams.fleet import FLEET
+from pin_pipeline.streams.heartbeat import Heartbeat, Heartbeats, QueryProgress
+from pin_pipeline.streams.supervision import Verb
+from pin_pipeline_tests.streams.supervision.programs import DIES, LIVES, local_jobs, pid_of, wait_until
+
+DELTA, POSTGRES = FLEET
+PIN = dg.AssetKey(["streams", "pin"])
+
+
+class Programs(StreamingJobsResource):
+    """Small programs in place of streaming jobs."""
+
+    home: str
+    command: list[str]
+    unseen: list[str]
+
+    def jobs(self) -> StreamingJobs:
+        if self.unseen:
+            return Unseen(self.unseen, local_jobs(Path(self.home)))
+        return local_jobs(Path(self.home), tuple(self.command))
+
+
+@dataclass
+class Unseen(StreamingJobs):
+    """Some jobs cannot be looked at."""
+
+    names: list[str]
+    others: StreamingJobs
+
+    def start(self, name: str) -> bool:
+        return self.others.start(name)
+
+    def stop(self, name: str) -> bool:
+        return self.others.stop(name)
+
+    def status(self, name: str) -> Status:
+        if name in self.names:
+            raise TimeoutError("throttled")
+        return self.others.status(name)
+
+
+@dataclass
+class World:
+    """A fleet, its supervisor, and what happens to them."""
+
+    home: Path
+    settings: Settings
+    instance: dg.DagsterInstance
+    command: tuple[str, ...] = LIVES
+    unseen: list[str] = field(default_factory=list)
+
+    @property
+    def resources(self) -> dict[str, Any]:
+        s3 = S3Resource(endpoint_url=self.settings.s3_endpoint_url, region_name=self.settings.region)
+        return {
+            "streaming_jobs": Programs(home=str(self.home), command=[*self.command], unseen=self.unseen),
+            "lake": LakeResource(s3=s3, bucket=self.settings.bucket),
+        }
+
+    @property
+    def defs(self) -> dg.Definitions:
+        return dg.Definitions(
+            assets=stream_assets(self.settings),
+            asset_checks=[supervised],
+            jobs=[start_streams, stop_streams],
+            sensors=[stream_supervisor],
+            resources=self.resources,
+            executor=dg.in_process_executor,
+        )
+
+    def evaluate(self, cursor: str | None = None) -> Any:
+        """What a tick asks for and reports, of which nothing is done yet."""
+        with dg.build_sensor_context(
+            self.instance, cursor, repository_def=self.defs.get_repository_def(), resources=self.resources
+        ) as context:
+            return stream_supervisor.evaluate_tick(context)
+
+    def tick(self) -> list[Any]:
+        """What a tick reports, after all of it was done as the daemon does it."""
+        data = self.evaluate()
+        for event in data.asset_events:
+            self.instance.report_runless_asset_event(event)
+        for request in data.run_requests:
+            assert request.run_config is not None
+            self.run(request.job_name, request.tags, **request.run_config)
+        return list(data.asset_events)
+
+    def run(self, job: str, tags: Any = None, **config: Any) -> None:
+        executed = self.defs.resolve_job_def(job).execute_in_process(config, self.instance, tags=tags)
+        assert executed.success
+
+    def start(self, *jobs: str, supervised: bool = False) -> None:
+        tags = {SUPERVISED: "yes"} if supervised else None
+        self.run("start_streams", tags, ops={"start": {"config": {"jobs": [*jobs] or [*FLEET]}}})
+
+    def stop(self, *jobs: str) -> None:
+        self.run("stop_streams", ops={"stop": {"config": {"jobs": [*jobs] or [*FLEET]}}})
+
+    def beat(self, job: str, *, age: float = 0, failure: str | None = None, **progress: Any) -> None:
+        """The job writes a heartbeat."""
+        at = datetime.now(UTC) - timedelta(seconds=age)
+        query = replace(QueryProgress(at, batch=1, lag_seconds=0.5), **progress)
+        queries = dict.fromkeys(FLEET[job].tables, query)
+        Heartbeats.of(self.settings).write(Heartbeat(job, at, at, queries, failure))
+
+    def kill(self, job: str) -> None:
+        os.kill(pid_of(self.home, job), signal.SIGKILL)
+        wait_until(lambda: not self.alive(job))
+
+    def alive(self, job: str) -> bool:
+        return local_jobs(self.home).status(job).since is not None
+
+    def started_ago(self, job: str, seconds: float) -> None:
+        """Have it that the job was started so long ago."""
+        os.utime(self.home / f"{job}.pid", (time.time() - seconds,) * 2)
+
+    def checks(self, table: dg.AssetKey = PIN) -> dict[str, tuple[bool, str]]:
+        """Whether each check passes by now, and the state it tells."""
+        keys = [dg.AssetCheckKey(table, name) for name in ("running", "lag")]
+        records = self.instance.event_log_storage.get_latest_asset_check_execution_by_key(keys)
+        events = [record.event.asset_check_evaluation for record in records.values() if record.event]
+        return {event.check_name: (event.passed, str(event.metadata["state"].value)) for event in events if event}
+
+    def words(self, name: str, table: dg.AssetKey = PIN) -> str:
+        """What a check says beyond that."""
+        key = dg.AssetCheckKey(table, "running")
+        record = self.instance.event_log_storage.get_latest_asset_check_execution_by_key([key])[key]
+        assert record.event
+        assert record.event.asset_check_evaluation
+        return str(record.event.asset_check_evaluation.metadata[name].value)
+
+
+@pytest.fixture
+def world(settings: Settings, tmp_path: Path) -> Iterator[World]:
+    with dg.DagsterInstance.ephemeral() as instance:
+        yield World(tmp_path, settings, instance)
+    for job in FLEET:
+        local_jobs(tmp_path).stop(job)
+
+
+def kinds(events: list[Any], key: dg.AssetKey = PIN) -> list[type]:
+    """The kinds of the events of a table, without its checks."""
+    return [
+        type(event) for event in events if event.asset_key == key and not isinstance(event, dg.AssetCheckEvaluation)
+    ]
+
+
+def requested(data: Any) -> list[tuple[str, str]]:
+    return [(request.job_name, request.run_key) for request in data.run_requests]
+
+
+def test_what_was_never_started_is_started_once_each(world: World) -> None:
+    world.tick()
+    assert world.checks()["running"] == (False, "starting")
+    assert world.alive(DELTA)
+    assert world.alive(POSTGRES)
+    data = world.evaluate()
+    assert requested(data) == []
+    assert data.skip_message == "; ".join(
+        f"{job}: starting, starting since {local_jobs(world.home).status(job).since:%Y-%m-%d %H:%M:%S} UTC"
+        for job in FLEET
+    )
+
+
+def test_a_job_that_writes_heartbeats_is_alive_and_its_tables_advance_only_when_they_did(world: World) -> None:
+    world.start()
+    world.beat(DELTA)
+    assert kinds(world.tick()) == [dg.AssetObservation]
+    assert world.checks() == {"running": (True, "alive"), "lag": (True, "up to date")}
+    commit = datetime.now(UTC)
+    world.beat(DELTA, records=10, records_per_second=2.5, committed_at=commit, batch=3)
+    assert kinds(world.tick()) == [dg.AssetMaterialization]
+    event = world.instance.get_latest_materialization_event(PIN)
+    assert event
+    assert event.asset_materialization
+    assert {name: value.value for name, value in event.asset_materialization.metadata.items()} == {
+        "batch": 3,
+        "records_since_start": 10,
+        "records_per_second": 2.5,
+        "lag_seconds": 0.5,
+        "last_commit": commit.timestamp(),
+    }
+    world.beat(DELTA, records=10, committed_at=commit)
+    assert kinds(world.tick()) == [dg.AssetObservation], "that it went on no more is news, once"
+    world.beat(DELTA, records=10, committed_at=commit)
+    assert world.tick() == [], "what has not changed does not fill the event log"
+
+
+def test_a_job_that_was_started_again_has_advanced_when_it_committed_again(world: World) -> None:
+    world.start()
+    commit = datetime.now(UTC)
+    world.beat(DELTA, records=10, committed_at=commit)
+    assert kinds(world.tick()) == [dg.AssetMaterialization]
+    world.kill(DELTA)
+    world.start(DELTA)
+    world.beat(DELTA, records=2, committed_at=commit + timedelta(seconds=1))
+    assert kinds(world.tick()) == [dg.AssetMaterialization]
+
+
+def test_a_killed_job_is_started_again_once_however_often_its_tick_is_evaluated(world: World) -> None:
+    world.start()
+    world.beat(DELTA)
+    world.beat(POSTGRES)
+    world.tick()
+    world.kill(DELTA)
+    [(job, key)] = requested(world.evaluate())
+    assert job == "start_streams"
+    assert requested(world.evaluate(cursor="of another time")) == [(job, key)], "the daemon runs a key once"
+    first = pid_of(world.home, DELTA)
+    world.tick()
+    assert world.checks()["running"] == (False, "dead")
+    assert world.alive(DELTA)
+    assert pid_of(world.home, DELTA) != first
+    other = pid_of(world.home, POSTGRES)
+    assert requested(world.evaluate()) == []
+    assert pid_of(world.home, POSTGRES) == other
+    world.beat(DELTA)
+    world.tick()
+    assert world.checks()["running"] == (True, "alive")
+
+
+def test_a_job_that_dies_again_waits_for_its_next_start(world: World) -> None:
+    world.start(supervised=True)
+    world.kill(DELTA)
+    data = world.evaluate()
+    assert requested(data) == []
+    assert "dead, it died before it said anything; attempt 2 to start it in" in data.skip_message
+    assert history(world.instance, DELTA)[0].supervised
+
+
+def test_after_the_machine_was_started_anew_each_job_is_started_once(world: World) -> None:
+    world.start()
+    for job in FLEET:
+        world.kill(job)
+        (world.home / f"{job}.pid").write_text(str(os.getpid()))  # another process has the number by now
+    world.tick()
+    for job in FLEET:
+        assert world.alive(job)
+        assert pid_of(world.home, job) != os.getpid()
+    assert requested(world.evaluate()) == []
+
+
+def test_a_job_that_dies_at_once_is_given_up_and_the_check_says_what_to_do(world: World) -> None:
+    world.command = DIES
+    for _ in range(5):
+        world.start(supervised=True)
+        for job in FLEET:
+            wait_until(lambda job=job: not world.alive(job))  # type: ignore[misc]
+    world.beat(DELTA, failure="no such table")
+    assert requested(world.evaluate()) == []
+    world.tick()
+    assert world.checks()["running"] == (False, "exhausted")
+    assert world.words("reason") == "gave up after 5 attempts to start it: it died: no such table"
+    assert world.words("what_to_do") == "see its log, mend the cause, then run the job start_streams"
+    assert Path(world.words("log")).read_text() == "no such table\n"
+    world.command = LIVES
+    world.start(DELTA)
+    world.beat(DELTA)
+    world.tick()
+    assert world.checks()["running"] == (True, "alive")
+
+
+def test_what_a_person_stops_stays_stopped_until_a_person_starts_it(world: World) -> None:
+    world.start()
+    world.beat(DELTA)
+    world.beat(POSTGRES)
+    world.tick()
+    world.stop(DELTA)
+    assert not world.alive(DELTA)
+    assert world.alive(POSTGRES)
+    assert requested(world.evaluate()) == []
+    world.tick()
+    assert world.checks()["running"] == (False, "stopped")
+    assert world.words("what_to_do") == "to start it, run the job start_streams"
+    assert world.checks(dg.AssetKey(["realtime", "category_trends"]))["running"] == (True, "alive")
+    world.start(DELTA)
+    world.beat(DELTA)
+    world.tick()
+    assert world.checks()["running"] == (True, "alive")
+
+
+def test_a_start_that_was_overtaken_by_a_stop_is_undone(world: World) -> None:
+    world.stop(DELTA)
+    world.start(DELTA, supervised=True)
+    assert world.alive(DELTA)
+    assert [job for job, _ in requested(world.evaluate())] == ["stop_streams", "start_streams"]
+    world.tick()
+    assert not world.alive(DELTA)
+    assert world.alive(POSTGRES)
+
+
+@pytest.mark.parametrize("silence", ["no heartbeat", "old heartbeat", "query that hangs"])
+def test_a_job_that_lives_but_does_nothing_is_seen_and_left_alone(world: World, silence: str) -> None:
+    world.start()
+    world.started_ago(DELTA, 1000)
+    if silence == "old heartbeat":
+        world.beat(DELTA, age=100)
+    if silence == "query that hangs":
+        world.beat(DELTA, reported_at=datetime.now(UTC) - timedelta(seconds=400))
+    before = pid_of(world.home, DELTA)
+    world.tick()
+    assert world.checks()["running"] == (False, "stalled")
+    assert world.checks()["lag"][1] == ("unknown" if silence == "no heartbeat" else "behind")
+    assert "run the job stop_streams" in world.words("what_to_do")
+    assert (world.alive(DELTA), pid_of(world.home, DELTA)) == (True, before)
+
+
+def test_a_lag_fails_its_check_and_no_other(world: World) -> None:
+    world.start()
+    world.beat(DELTA, lag_seconds=61.0)
+    world.tick()
+    assert world.checks() == {"running": (True, "alive"), "lag": (False, "behind")}
+
+
+def test_what_cannot_be_looked_at_is_unknown_and_not_started(world: World) -> None:
+    world.unseen = [DELTA]
+    assert [key for _, key in requested(world.evaluate())] == [f"start {POSTGRES} after nothing"]
+    world.tick()
+    assert world.checks() == {"running": (False, "unknown"), "lag": (False, "unknown")}
+    assert world.words("reason") == "could not be looked at: TimeoutError: throttled"
+    assert not world.alive(DELTA)
+
+
+@pytest.mark.parametrize("away", ["processes", "heartbeats"])
+def test_where_nothing_can_be_looked_at_the_tick_fails_and_does_nothing(world: World, away: str) -> None:
+    if away == "processes":
+        world.unseen = [*FLEET]
+    else:
+        world.settings = replace(world.settings, bucket="nowhere")
+    with pytest.raises(dg.Failure, match="no streaming job could be looked at"):
+        world.evaluate()
+
+
+def test_a_run_says_by_its_tags_what_it_did_whoever_asked_for_it(world: World) -> None:
+    world.run("start_streams")
+    [record] = world.instance.get_run_records()
+    assert {tag_of(job): "start" for job in FLEET}.items() <= record.dagster_run.tags.items()
+    world.stop(POSTGRES)
+    commands = history(world.instance, POSTGRES)
+    assert [(command.verb, command.supervised, command.under_way) for command in commands] == [
+        (Verb.STOP, False, False),
+        (Verb.START, False, False),
+    ]
+    assert len(history(world.instance, DELTA)) == 1
+
+
+def test_a_streaming_job_that_is_none_is_named(world: World) -> None:
+    with pytest.raises(Exception, match="there is no streaming job 'delta'; there are kinesis_to_delta, kafka_to"):
+        world.start("delta")
+
+
+def test_the_checks_can_be_evaluated_by_hand(world: World) -> None:
+    world.start()
+    world.beat(DELTA)
+    selection = dg.AssetSelection.checks(*(dg.AssetCheckKey(PIN, name) for name in ("running", "lag")))
+    defs = dg.Definitions.merge(world.defs, dg.Definitions(jobs=[dg.define_asset_job("by_hand", selection)]))
+    assert defs.resolve_job_def("by_hand").execute_in_process(instance=world.instance).success
+    assert world.checks() == {"running": (True, "alive"), "lag": (True, "up to date")}
