@@ -52,8 +52,6 @@ def spark_conf(jars: Path, home: Path, s3_endpoint_url: str, region: str) -> dic
         "spark.driver.host": "127.0.0.1",
         "spark.driver.bindAddress": "127.0.0.1",
         "spark.driver.memory": "1g",
-        # On a busy machine a Python worker may take longer than the usual ten seconds to start.
-        "spark.python.authenticate.socketTimeout": "60s",
         "spark.driver.extraClassPath": f"{jars}/*",
         "spark.driver.extraJavaOptions": _java_options(SHORT_LIVED),
         "spark.ui.enabled": "false",
