@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Annotated
 
 import typer
@@ -11,7 +12,7 @@ from rich.table import Table
 from pin_pipeline import environment
 from pin_pipeline.local import orchestrator
 from pin_pipeline.local.streams import LocalStreamingJobs
-from pin_pipeline.streams.fleet import FLEET, job_of
+from pin_pipeline.streams.fleet import FLEET, StreamingJob, job_of
 from pin_pipeline.streams.heartbeat import Heartbeat, Heartbeats
 from pin_pipeline.streams.supervision import Verb
 
@@ -39,14 +40,11 @@ def status(jobs: Jobs = None) -> None:
     """Show how far the queries of the streaming jobs have come; exit code 1 unless all of the jobs run."""
     settings = environment.load()
     processes, heartbeats = LocalStreamingJobs(settings.home), Heartbeats.of(settings)
-    table = Table("job", "running since", "table", "records", "records/s", "lag", "last commit")
     names = [job_of(name).name for name in jobs or FLEET]
     since = {name: processes.status(name).since for name in names}
     for name, begun in since.items():
-        begun_at = "down" if begun is None else f"{begun:%Y-%m-%d %H:%M:%S}"
-        for row in _rows(name, heartbeats.read(name)):
-            table.add_row(name, begun_at, *row)
-    console.print(table)
+        state = "down" if begun is None else f"running since {_moment(begun)} UTC"
+        console.print(_table(f"{name}: {state}", job_of(name), heartbeats.read(name)))
     if None in since.values():
         raise typer.Exit(1)
 
@@ -61,14 +59,18 @@ def _command(verb: Verb, jobs: list[str] | None) -> None:
     console.print(f"{PAST[verb]} {', '.join(names)}")
 
 
-def _rows(name: str, heartbeat: Heartbeat | None) -> list[tuple[str, ...]]:
-    rows: list[tuple[str, ...]] = []
-    for table in job_of(name).tables:
+def _table(title: str, job: StreamingJob, heartbeat: Heartbeat | None) -> Table:
+    shown = Table("table", "records", "records/s", "lag", "last commit", title=title, title_justify="left")
+    for table in job.tables:
         progress = heartbeat.queries.get(table) if heartbeat else None
         if progress is None:
-            rows.append((table, "", "", "", ""))
+            shown.add_row(table)
         else:
             lag = "" if progress.lag_seconds is None else f"{progress.lag_seconds:.1f} s"
-            commit = "" if progress.committed_at is None else f"{progress.committed_at:%Y-%m-%d %H:%M:%S}"
-            rows.append((table, str(progress.records), f"{progress.records_per_second:.1f}", lag, commit))
-    return rows
+            speed = f"{progress.records_per_second:.1f}"
+            shown.add_row(table, str(progress.records), speed, lag, _moment(progress.committed_at))
+    return shown
+
+
+def _moment(time: datetime | None) -> str:
+    return "" if time is None else f"{time:%Y-%m-%d %H:%M:%S}"

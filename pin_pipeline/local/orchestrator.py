@@ -22,6 +22,11 @@ from pin_pipeline.local.server import Server
 WORKSPACE = Path("workspace.yaml")
 DEFINITIONS = "pin_pipeline.definitions"
 RUN_TAG = "pin_pipeline/started_by_hand"
+# Warnings that Dagster gives itself: of its own command, and of a parameter that it passes to any sensor.
+NOT_OURS = (
+    "ignore:Function `dev_command` is superseded",
+    "ignore:Parameter `owners` of initializer `SensorDefinition.__init__` is currently in beta",
+)
 # What our own modules log shows in the log of the run that called them.
 SETTINGS = """\
 telemetry:
@@ -62,7 +67,7 @@ def server(state: Path, port: int) -> Server:
     address = f"http://{ports.HOST}:{port}"
     options = ["-w", str(WORKSPACE.absolute()), "--host", ports.HOST, "--port", str(port)]
     command = [sys.executable, "-m", "dagster", "dev", *options]
-    environment = {"DAGSTER_HOME": str(home(state)), "PYTHONWARNINGS": "ignore:Function `dev_command` is superseded"}
+    environment = {"DAGSTER_HOME": str(home(state)), "PYTHONWARNINGS": ",".join(NOT_OURS)}
     return Server("dagster", address, command, environment, lambda: _answers(address))
 
 

@@ -83,6 +83,19 @@ def test_the_day_gives_what_an_independent_computation_gives_and_again_changes_n
     assert versions(settings) == before
 
 
+@pytest.mark.usefixtures("streams")
+def test_what_was_posted_to_the_streams_is_reported_of_them_and_not_of_the_topics(run: Run) -> None:
+    posted = run("emulation", ops={"post": {"config": {"draws": 5, "target": "KINESIS"}}})
+    assert posted.success
+    keys = {event.asset_key.to_user_string() for event in posted.get_asset_materialization_events() if event.asset_key}
+    assert {key for key in keys if not key.startswith("source/")} == {
+        "gateway/posts",
+        "kinesis/pin",
+        "kinesis/geo",
+        "kinesis/user",
+    }
+
+
 def test_a_single_asset_can_be_materialized_alone(settings: Settings, run: Run) -> None:
     produce(settings, "geo", [geo(1), geo(2), b"no json"])
     assert run(None, "raw/geo").success
