@@ -4,19 +4,21 @@ import dagster as dg
 from dagster_aws.s3 import S3Resource
 
 from pin_pipeline import environment
-from pin_pipeline.assets.audited import audited
+from pin_pipeline.assets.audited import audited, streams_audited
 from pin_pipeline.assets.cleaned import cleaned_assets
 from pin_pipeline.assets.external import external_assets
 from pin_pipeline.assets.quality import quality
 from pin_pipeline.assets.quarantine import quarantine_asset
 from pin_pipeline.assets.queries import query_assets
 from pin_pipeline.assets.raw import raw_assets
+from pin_pipeline.assets.serving import serving
 from pin_pipeline.assets.streams import stream_assets
 from pin_pipeline.assets.supervised import supervised
 from pin_pipeline.jobs import daily_batch, emulation, rebuild, replay_quarantine, start_streams, stop_streams
 from pin_pipeline.resources.gateway import GatewayResource
 from pin_pipeline.resources.kafka import KafkaResource
 from pin_pipeline.resources.lake import LakeResource
+from pin_pipeline.resources.postgres import PostgresResource
 from pin_pipeline.resources.source import SourceResource
 from pin_pipeline.resources.spark import SparkResource
 from pin_pipeline.resources.streaming_jobs import LocalStreamingJobsResource
@@ -33,8 +35,9 @@ defs = dg.Definitions(
         quarantine_asset(settings),
         query_assets(settings),
         *stream_assets(settings),
+        serving,
     ],
-    asset_checks=[quality, audited, supervised],
+    asset_checks=[quality, audited, streams_audited, supervised],
     jobs=[emulation, daily_batch, replay_quarantine, rebuild, start_streams, stop_streams],
     schedules=[daily_batch_schedule],
     sensors=[stream_supervisor],
@@ -51,6 +54,7 @@ defs = dg.Definitions(
             s3_endpoint_url=dg.EnvVar("PIN_S3_ENDPOINT_URL"),
             region=dg.EnvVar("AWS_REGION"),
         ),
+        "postgres": PostgresResource(url=dg.EnvVar("PIN_POSTGRES_URL")),
         "streaming_jobs": LocalStreamingJobsResource(home=str(settings.home)),
     },
     # The steps of a run share one Spark session.

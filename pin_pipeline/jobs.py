@@ -7,6 +7,7 @@ import dagster as dg
 from pydantic import Field
 
 from pin_pipeline import environment
+from pin_pipeline.assets.audited import STREAM_SPECS
 from pin_pipeline.assets.external import GATEWAY, source_key, topic_key
 from pin_pipeline.assets.streams import kinesis_key
 from pin_pipeline.commands import remember
@@ -22,16 +23,17 @@ from pin_pipeline.resources.streaming_jobs import StreamingJobsResource
 from pin_pipeline.streams.fleet import FLEET, job_of
 from pin_pipeline.streams.supervision import Verb
 
+LAYERS = ("raw", "cleaned", "quarantine", "queries", "serving")
 FROM_THE_BEGINNING = {"audited": {"config": {"from_the_beginning": True}}}
 
 daily_batch = dg.define_asset_job(
     "daily_batch",
-    selection=dg.AssetSelection.groups("raw", "cleaned", "quarantine", "queries"),
+    selection=dg.AssetSelection.groups(*LAYERS) | dg.AssetSelection.checks(*(spec.key for spec in STREAM_SPECS)),
     description="The day: land what is on the topics, clean what is new, answer the questions that it changes.",
 )
 replay_quarantine = dg.define_asset_job(
     "replay_quarantine",
-    selection=dg.AssetSelection.groups("cleaned", "quarantine", "queries"),
+    selection=dg.AssetSelection.groups(*LAYERS[1:]),
     config={"ops": {"cleaned": {"config": {"replay": True}}, **FROM_THE_BEGINNING}},
     description=(
         "After a rule was changed: judge the records in quarantine again, publish those that fit by now, once, and "
@@ -40,7 +42,7 @@ replay_quarantine = dg.define_asset_job(
 )
 rebuild = dg.define_asset_job(
     "rebuild",
-    selection=dg.AssetSelection.groups("raw", "cleaned", "quarantine", "queries"),
+    selection=dg.AssetSelection.groups(*LAYERS),
     config={
         "ops": {
             **{f"raw__{kind}": {"config": {"fill_gaps": True}} for kind in KINDS},

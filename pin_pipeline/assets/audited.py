@@ -7,8 +7,10 @@ from typing import cast
 import dagster as dg
 from pydantic import Field
 
+from pin_pipeline import environment
 from pin_pipeline.assets.cleaned import cleaned_key
-from pin_pipeline.audit.findings import TopicFindings
+from pin_pipeline.audit.findings import StreamFindings, TopicFindings
+from pin_pipeline.audit.stream import audit_stream_of
 from pin_pipeline.records import KINDS
 from pin_pipeline.resources.kafka import KafkaResource
 from pin_pipeline.resources.lake import LakeResource
@@ -25,6 +27,18 @@ SPECS = [
             "An auditor that shares no code with landing and cleaning follows the records that came since the last "
             "audit that passed, from the topic over S3 into the tables, by position and by content, and names each "
             "that is missing, doubled or altered."
+        ),
+    )
+    for kind in KINDS.values()
+]
+STREAM_SPECS = [
+    dg.AssetCheckSpec(
+        AUDITED,
+        asset=dg.AssetKey(["streams", kind.name]),
+        description=(
+            "An auditor that shares no code with the queries looks for each record that the Kinesis stream still has "
+            "in the table and its quarantine, by position and by content, and names each that is missing, doubled or "
+            "altered."
         ),
     )
     for kind in KINDS.values()
@@ -53,6 +67,17 @@ def audited(
             yield _result(check, of, kafka.audit(kind, tables, objects, since))
 
 
+@dg.multi_asset_check(specs=STREAM_SPECS, can_subset=True, retry_policy=dg.RetryPolicy(max_retries=2, delay=2))
+def streams_audited(context: dg.AssetCheckExecutionContext) -> Iterator[dg.AssetCheckResult]:
+    """Audit the selected tables of the streams."""
+    settings = environment.load()
+    for kind in KINDS.values():
+        check = dg.AssetCheckKey(dg.AssetKey(["streams", kind.name]), AUDITED)
+        if check in context.selected_asset_check_keys:
+            stream, findings = audit_stream_of(kind, settings)
+            yield _result(check, stream, findings)
+
+
 def _since(instance: dg.DagsterInstance, check: dg.AssetCheckKey, of: str) -> dict[int, int]:
     """Where the last audit of the same objects that passed has ended."""
     for record in instance.event_log_storage.get_asset_check_execution_history(check, limit=HISTORY):
@@ -67,7 +92,7 @@ def _since(instance: dg.DagsterInstance, check: dg.AssetCheckKey, of: str) -> di
     return {}
 
 
-def _result(check: dg.AssetCheckKey, of: str, findings: TopicFindings) -> dg.AssetCheckResult:
+def _result(check: dg.AssetCheckKey, of: str, findings: TopicFindings | StreamFindings) -> dg.AssetCheckResult:
     counts = ("landed", "published", "superseded", "quarantined", "waiting")
     return dg.AssetCheckResult(
         asset_key=check.asset_key,

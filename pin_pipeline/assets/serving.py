@@ -29,6 +29,13 @@ POPULAR_CATEGORIES = dg.AssetKey.from_user_string(KEY)
             metadata={"dagster/table_name": "popular_categories", "dagster/column_schema": schema(COLUMNS)},
         )
     ],
+    check_specs=[
+        dg.AssetCheckSpec(
+            "complete",
+            asset=POPULAR_CATEGORIES,
+            description="The batch's share has as many pins as the table it was loaded from.",
+        )
+    ],
     retry_policy=dg.RetryPolicy(max_retries=1, delay=5),
 )
 def serving(

@@ -1,6 +1,5 @@
 """The Kinesis streams, and the tables that the streaming jobs keep up to date; no run of Dagster makes them."""
 
-from collections.abc import Sequence
 from datetime import timedelta
 
 import dagster as dg
@@ -8,13 +7,16 @@ import dagster as dg
 from pin_pipeline.assets.common import schema
 from pin_pipeline.assets.external import GATEWAY, topic_key
 from pin_pipeline.environment import Settings
-from pin_pipeline.records import KINDS, PIN, Column, RecordKind
+from pin_pipeline.records import KINDS, PIN, RecordKind
+from pin_pipeline.records.positions import STREAM_POSITION
+from pin_pipeline.streams.postgres import PostgresTable
+from pin_pipeline.streams.realtime import CATEGORY_TRENDS, EXPERIMENTAL_DATA, PROFILE_POPULARITY
 
 FRESHNESS = dg.FreshnessPolicy.time_window(warn_window=timedelta(minutes=10), fail_window=timedelta(hours=1))
-REALTIME: dict[str, tuple[str, Sequence[Column]]] = {
-    "experimental_data": ("Cleaned pins, within seconds of their posting.", PIN.columns),
-    "profile_popularity": ("Who is followed most right now.", ()),
-    "category_trends": ("Which categories are posted in most right now.", ()),
+REALTIME = {
+    EXPERIMENTAL_DATA: "Cleaned pins, each once, within a second or two of their posting.",
+    PROFILE_POPULARITY: "How often each poster posts, and how many follow them, in windows of an hour.",
+    CATEGORY_TRENDS: "How often pins are posted in each category, in windows of five minutes.",
 }
 
 
@@ -28,7 +30,7 @@ def stream_assets(settings: Settings) -> list[dg.AssetSpec]:
     return [
         *(_kinesis(settings, kind) for kind in KINDS.values()),
         *(_delta_table(settings, kind) for kind in KINDS.values()),
-        *(_postgres_table(name, description, columns) for name, (description, columns) in REALTIME.items()),
+        *(_postgres_table(table, description) for table, description in REALTIME.items()),
     ]
 
 
@@ -57,19 +59,19 @@ def _delta_table(settings: Settings, kind: RecordKind) -> dg.AssetSpec:
         metadata={
             "dagster/uri": f"s3://{settings.bucket}/lake/{key.to_user_string()}",
             "dagster/table_name": key.to_user_string().replace("/", "."),
-            "dagster/column_schema": schema(kind.columns),
+            "dagster/column_schema": schema((*kind.columns, *STREAM_POSITION)),
         },
         freshness_policy=FRESHNESS,
     )
 
 
-def _postgres_table(name: str, description: str, columns: Sequence[Column]) -> dg.AssetSpec:
+def _postgres_table(table: PostgresTable, description: str) -> dg.AssetSpec:
     return dg.AssetSpec(
-        dg.AssetKey(["realtime", name]),
+        dg.AssetKey(["realtime", table.name]),
         deps=[topic_key(PIN)],
         group_name="realtime",
         kinds={"kafka", "postgres"},
         description=f"{description}\n\nA table in Postgres, kept up to date by the streaming job `kafka_to_postgres`.",
-        metadata={"dagster/table_name": name} | ({"dagster/column_schema": schema(columns)} if columns else {}),
+        metadata={"dagster/table_name": table.name, "dagster/column_schema": schema(table.columns)},
         freshness_policy=FRESHNESS,
     )

@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 
 from pin_pipeline.lakehouse.lake import Lake
 from pin_pipeline.lakehouse.preview import markdown
-from pin_pipeline.lakehouse.report import Report
+from pin_pipeline.lakehouse.report import Check, Report
 from pin_pipeline.lakehouse.snapshot import Snapshot
 from pin_pipeline.records import PIN, Column
 from pin_pipeline.records.positions import SOURCE_POSITION
@@ -52,11 +52,14 @@ def serve(lake: Lake, postgres: Postgres) -> Report:
             add(connection, BATCH_PINS, _pins(cleaned))
             connection.execute(f"COMMENT ON TABLE batch_pins IS '{label}'".encode())
         connection.execute(SQL.encode())
+        [loaded] = connection.execute("SELECT count(*) FROM batch_pins").fetchone() or [0]
         answer = connection.execute("SELECT * FROM popular_categories ORDER BY pins DESC, category").fetchall()
     columns = zip(*answer, strict=True) if answer else ([] for _ in COLUMNS)
     table = pa.table({column.name: list(cells) for column, cells in zip(COLUMNS, columns, strict=True)})
     pins = sum(table["pins"].to_pylist())
-    return Report(KEY, table.num_rows, {"pins": pins, "reloaded": int(changed), "preview": markdown(table)})
+    metadata = {"pins": pins, "reloaded": int(changed), "preview": markdown(table)}
+    counts = {"rows_of_cleaned_pin": cleaned.rows, "pins_loaded": loaded}
+    return Report(KEY, table.num_rows, metadata, (Check("complete", loaded == cleaned.rows, counts),))
 
 
 def _pins(cleaned: Snapshot) -> pa.Table:

@@ -47,14 +47,16 @@ GRAPH = {
     "queries/users_joined_by_year": ["cleaned/user"],
     "queries/median_followers_by_join_year": ["cleaned/pin", "cleaned/user"],
     "queries/median_followers_by_join_year_and_age_group": ["cleaned/pin", "cleaned/user"],
+    "serving/popular_categories": ["cleaned/pin", "realtime/experimental_data"],
 }
 STREAMED = ("streams/", "realtime/")
-LAYERS_OF_THE_DAY = ("raw/", "cleaned/", "quarantine/", "queries/")
+LAYERS_OF_THE_DAY = ("raw/", "cleaned/", "quarantine/", "queries/", "serving/")
 BLOCKING = {
     "raw": {"landed_to_the_end"},
     "cleaned": {"every_record_accounted_for", "keys_unique_and_present", "audited"},
     "quarantine": set(),
     "queries": set(),
+    "serving": set(),
 }
 
 
@@ -124,7 +126,8 @@ def test_each_table_of_the_streaming_jobs_is_an_asset_with_freshness_and_the_che
         table = spec.key.to_user_string()
         assert (spec.freshness_policy is not None) == (table in tables)
         if table in tables:
-            assert {check.name for check in graph.get_check_keys_for_assets({spec.key})} == {"running", "lag"}
+            checks = {check.name for check in graph.get_check_keys_for_assets({spec.key})}
+            assert checks == {"running", "lag"} | ({"audited"} if table.startswith("streams/") else set())
 
 
 def test_the_supervisor_runs_by_default_and_may_start_and_stop_the_streaming_jobs(defs: dg.Definitions) -> None:
