@@ -1,0 +1,202 @@
+"""How long an event takes from Kinesis into the Delta tables, and how long that is interrupted by a kill."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import threading
+import time
+from bisect import bisect_left
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from statistics import quantiles
+from typing import TYPE_CHECKING, Any
+
+import boto3
+from botocore.exceptions import ClientError
+
+from benchmarks import environment
+from benchmarks.report import Measured, conclude, require_equal, say
+from pin_pipeline.emulation import synthetic
+from pin_pipeline.environment import Settings
+from pin_pipeline.lakehouse.lake import Lake
+from pin_pipeline.local.streams import LocalStreamingJobs
+from pin_pipeline.records import KINDS
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3.client import S3Client
+
+JOB = "kinesis_to_delta"
+EVENTS_A_SECOND, TICK_SECONDS = 200, 0.05
+WARM_UP_SECONDS, MEASURED_SECONDS = 60, 60
+LOOK_SECONDS = 0.1
+# The field that carries when the event was sent, and the column it is published in.
+SENT_AT = {"pin": ("title", "title"), "geo": ("country", "country"), "user": ("first_name", "user_name")}
+
+
+def main() -> None:
+    """Measure both while events keep coming."""
+    with environment.fresh() as settings:
+        jobs = LocalStreamingJobs(settings.home)
+        say("starting the streaming job")
+        jobs.start(JOB)
+        with _events(settings) as sent, _readers(settings) as readers:
+            _wait_for_commits(readers, 1)
+            say(f"warming up for {WARM_UP_SECONDS} s")
+            time.sleep(WARM_UP_SECONDS)
+            say(f"measuring for {MEASURED_SECONDS} s")
+            begin = time.time()
+            time.sleep(MEASURED_SECONDS)
+            end = time.time()
+            say("killing the job")
+            os.killpg(process.pid, signal.SIGKILL)
+            while process.alive():
+                time.sleep(LOOK_SECONDS)
+            seen = {kind: len(reader.visible) for kind, reader in readers.items()}
+            started = time.perf_counter()
+            jobs.start(JOB)
+            while all(len(reader.visible) == seen[kind] for kind, reader in readers.items()):
+                time.sleep(LOOK_SECONDS)
+            recovery = time.perf_counter() - started
+        _wait_for_all(settings, sent)
+        time.sleep(2 * LOOK_SECONDS)
+        latencies = [
+            latency for kind, reader in readers.items() for latency in _latencies(settings, kind, reader, begin, end)
+        ]
+        jobs.stop(JOB)
+    cuts = quantiles(latencies, n=100)
+    conclude(
+        Measured("events measured", len(latencies), "events"),
+        Measured("event to queryable in Delta, p50", cuts[49], "s", at_most=1.0),
+        Measured("event to queryable in Delta, p99", cuts[98], "s", at_most=3.0),
+        Measured("first commit after kill -9 and start", recovery, "s", at_most=15.0),
+    )
+
+
+@dataclass
+class Reader:
+    """Looks for new versions of a table all the while, as somebody who queries it would.
+
+    Attributes:
+        visible: when each version from 1 on was seen first.
+    """
+
+    client: S3Client
+    bucket: str
+    log: str
+    visible: list[float] = field(default_factory=list)
+
+    def look(self) -> bool:
+        """Look for the next version; says whether it is there."""
+        try:
+            self.client.head_object(Bucket=self.bucket, Key=f"{self.log}/{len(self.visible) + 1:020}.json")
+        except ClientError:
+            return False
+        self.visible.append(time.time())
+        return True
+
+    def covered(self, version: int) -> dict[str, int]:
+        """How far the table has come with a version, by shard."""
+        body = self.client.get_object(Bucket=self.bucket, Key=f"{self.log}/{version:020}.json")["Body"].read()
+        for line in body.splitlines():
+            if metadata := json.loads(line).get("commitInfo", {}).get("userMetadata"):
+                return {shard: int(number) for shard, number in json.loads(metadata)["shards"].items()}
+        raise ValueError(f"version {version} of {self.log} tells no progress")
+
+
+@contextmanager
+def _events(settings: Settings) -> Iterator[dict[str, int]]:
+    """Events come to the three streams while the block runs; how many, by kind."""
+    client = boto3.client("kinesis", endpoint_url=settings.kinesis_endpoint_url, region_name=settings.region)
+    templates = {kind: next(iter(synthetic.rows(kind))) for kind in KINDS}
+    sent, stop = dict.fromkeys(KINDS, 0), threading.Event()
+    share = round(EVENTS_A_SECOND * TICK_SECONDS / len(KINDS))
+
+    def send() -> None:
+        due = time.monotonic()
+        while not stop.wait(max(0.0, due - time.monotonic())):
+            due += share * len(KINDS) / EVENTS_A_SECOND
+            for kind, definition in KINDS.items():
+                records: list[Any] = [
+                    {
+                        "PartitionKey": str(sent[kind] + number),
+                        "Data": _event(kind, definition.key, sent[kind] + number),
+                    }
+                    for number in range(share)
+                ]
+                client.put_records(StreamName=settings.stream(kind), Records=records)
+                sent[kind] += share
+
+    def _event(kind: str, key: str, number: int) -> bytes:
+        row = templates[kind] | {key: number, SENT_AT[kind][0]: repr(time.time())}
+        return json.dumps(row, default=str).encode()
+
+    thread = threading.Thread(target=send, daemon=True)
+    thread.start()
+    try:
+        yield sent
+    finally:
+        stop.set()
+        thread.join()
+
+
+@contextmanager
+def _readers(settings: Settings) -> Iterator[dict[str, Reader]]:
+    client: S3Client = boto3.client("s3", endpoint_url=settings.s3_endpoint_url, region_name=settings.region)
+    readers = {kind: Reader(client, settings.bucket, f"lake/streams/{kind}/_delta_log") for kind in KINDS}
+    stop = threading.Event()
+
+    def look() -> None:
+        while not stop.wait(LOOK_SECONDS):
+            for reader in readers.values():
+                while reader.look():
+                    pass
+
+    thread = threading.Thread(target=look, daemon=True)
+    thread.start()
+    try:
+        yield readers
+    finally:
+        stop.set()
+        thread.join()
+
+
+def _wait_for_commits(readers: dict[str, Reader], count: int) -> None:
+    while any(len(reader.visible) < count for reader in readers.values()):
+        time.sleep(LOOK_SECONDS)
+
+
+def _wait_for_all(settings: Settings, sent: dict[str, int]) -> None:
+    """Return when all is in the tables; each event once."""
+    lake = Lake.of(settings)
+    tables = {kind: f"streams/{kind}" for kind in KINDS}
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline and {kind: lake.existing(key).rows for kind, key in tables.items()} != sent:
+        time.sleep(1)
+    for kind, key in tables.items():
+        keys = lake.existing(key).query("select ind from t")["ind"].to_pylist()
+        require_equal(f"events sent and published, {kind}", sorted(keys), list(range(sent[kind])))
+
+
+def _latencies(settings: Settings, kind: str, reader: Reader, begin: float, end: float) -> Iterator[float]:
+    """From sending to the first look that showed it, of the events that were sent between two moments."""
+    while reader.look():
+        pass
+    ends: dict[str, list[int]] = {}
+    for version in range(1, len(reader.visible) + 1):
+        for shard, number in reader.covered(version).items():
+            before = ends.setdefault(shard, [])
+            before += [before[-1] if before else -1] * (version - 1 - len(before)) + [number]
+    column = SENT_AT[kind][1]
+    sql = f"select {column} as sent, source_shard as shard, source_sequence_number as number from t"  # noqa: S608
+    for row in Lake.of(settings).existing(f"streams/{kind}").query(sql).to_pylist():
+        sent = float(str(row["sent"]).split()[0])
+        if begin <= sent < end:
+            version = bisect_left(ends[row["shard"]], int(row["number"]))
+            yield reader.visible[version] - sent
+
+
+if __name__ == "__main__":
+    main()
