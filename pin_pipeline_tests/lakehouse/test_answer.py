@@ -110,18 +110,15 @@ def test_a_query_is_left_alone_until_one_of_its_inputs_changes(small: Settings, 
     assert recomputed == {QUERIES[name].key for name in EACH_INPUTS if "user" in QUERIES[name].inputs} < set(reports)
 
 
-def test_one_query_can_be_answered_alone(small: Settings, session: Session) -> None:
-    assert set(run_answer(small, session, "users_joined_by_year")) == {"queries/users_joined_by_year"}
+def test_one_query_can_be_answered_alone_and_is_read_by_readers_that_need_no_spark(
+    small: Settings, session: Session
+) -> None:
+    key = "queries/median_followers_by_age_group"
+    assert set(run_answer(small, session, "median_followers_by_age_group")) == {key}
+    assert table(small, key) == [{"age_group": "36-50", "median_follower_count": 12_000.0}]
     assert Lake.of(small).snapshot("queries/posts_by_category_and_year") is None
 
 
 def test_a_query_before_its_tables_says_what_to_materialize(settings: Settings, session: Session) -> None:
     with pytest.raises(ValueError, match=r"there is no table at .*/lake/cleaned/user; materialize cleaned/user first"):
         run_answer(settings, session, "users_joined_by_year")
-
-
-def test_readers_that_need_no_spark_can_read_an_answer(small: Settings, session: Session) -> None:
-    run_answer(small, session, "median_followers_by_age_group")
-    assert table(small, "queries/median_followers_by_age_group") == [
-        {"age_group": "36-50", "median_follower_count": 12_000.0}
-    ]
