@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from bisect import bisect_left
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -18,7 +17,6 @@ from pin_pipeline.audit.findings import Position
 from pin_pipeline.lakehouse.snapshot import Snapshot
 from pin_pipeline.records import RecordKind
 
-HISTORY = 100
 PARTITION, OFFSET = "source_partition", "source_offset"
 
 
@@ -91,7 +89,7 @@ class Tables:
         """Read what both tables of a kind, None where there is none yet, hold of the offsets from `first` on."""
         if cleaned is None:
             return cls.empty(kind)
-        progress = _progress(cleaned.delta)
+        progress = cleaned.last_commit.metadata
         names = [*(column.name for column in kind.columns), PARTITION, OFFSET]
         tables = cls(Published(kind, _rows(cleaned.delta, names, first)), last_keys=progress.get("last_keys", {}))
         if quarantine is not None:
@@ -118,14 +116,6 @@ class Tables:
 def key_column(kind: RecordKind) -> str:
     """The column that publishes the kind's key."""
     return next(column.name for column in kind.columns if column.fields == (kind.key,))
-
-
-def _progress(table: DeltaTable) -> dict[str, Any]:
-    for commit in table.history(limit=HISTORY):
-        if "userMetadata" in commit:
-            progress: dict[str, Any] = json.loads(commit["userMetadata"])
-            return progress
-    return {}
 
 
 def _rows(table: DeltaTable, columns: list[str], first: int) -> pa.Table:

@@ -5,26 +5,34 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 
 import pyarrow as pa
 from deltalake import CommitProperties, DeltaTable, Field, Schema, write_deltalake
 from deltalake.exceptions import CommitFailedError, TableNotFoundError
+from deltalake.fs import DeltaStorageHandler
 from deltalake.schema import ArrayType, PrimitiveType
+from pyarrow.fs import PyFileSystem
 
 from pin_pipeline.environment import Settings
+from pin_pipeline.lakehouse.log import Log
 from pin_pipeline.lakehouse.snapshot import Snapshot
 from pin_pipeline.records import Column
 
 
 @dataclass(frozen=True)
 class Lake:
-    """The Delta tables of one bucket, at `{root}/{asset key}`; credentials come from the environment."""
+    """The Delta tables of one bucket, at `{root}/{asset key}`; credentials come from the environment.
+
+    It keeps what it has opened, so it is made anew for each run: the logs keep their commits for longer than any lasts.
+    """
 
     bucket: str
     endpoint_url: str
     region: str
     root: str = "lake"
+    _opened: dict[str, Snapshot | None] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @classmethod
     def of(cls, settings: Settings) -> Lake:
@@ -37,11 +45,17 @@ class Lake:
 
     def snapshot(self, key: str) -> Snapshot | None:
         """A table as it is now, None where there is none yet."""
+        log = Log(self._files, f"{key}/_delta_log")
+        if key in self._opened:
+            # It is as it was, whoever writes to it, unless it has got a next commit.
+            opened = self._opened[key]
+            if not log.has(0 if opened is None else opened.version + 1):
+                return opened
         try:
-            options = self._options()
-            return Snapshot(key, DeltaTable(self._uri(key), storage_options=options), options)
+            self._opened[key] = Snapshot(key, self._delta(key), log)
         except TableNotFoundError:
-            return None
+            self._opened[key] = None
+        return self._opened[key]
 
     def existing(self, key: str) -> Snapshot:
         """A table as it is now.
@@ -63,9 +77,14 @@ class Lake:
             self._create(key, fields, properties, metadata)
             return self.existing(key)
         there = {field.name for field in table.delta.schema().fields}
-        if missing := [field for field in fields if field.name not in there]:
-            table.delta.alter.add_columns(missing)
-        return table
+        missing = [field for field in fields if field.name not in there]
+        if not missing:
+            return table
+        self._delta(key).alter.add_columns(missing)  # not on the one that was opened: it is as it was
+        return self.existing(key)
+
+    def _delta(self, key: str) -> DeltaTable:
+        return DeltaTable(self._uri(key), storage_options=self._options())
 
     def _create(self, key: str, fields: list[Field], properties: Mapping[str, str], metadata: str) -> None:
         # A second try would not make the table, but change it behind the back of the run that has just made it.
@@ -85,6 +104,10 @@ class Lake:
         write_deltalake(
             self._uri(key), rows, mode="overwrite", schema_mode="overwrite", storage_options=self._options()
         )
+
+    @cached_property
+    def _files(self) -> PyFileSystem:
+        return PyFileSystem(DeltaStorageHandler(self._uri(""), self._options()))
 
     def _uri(self, key: str) -> str:
         return f"s3://{self.bucket}/{self.root}/{key}"

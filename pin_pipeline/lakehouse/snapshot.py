@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
-from itertools import chain
 from typing import Any
 
 import pyarrow as pa
 from deltalake import DeltaTable, QueryBuilder
-from deltalake.fs import DeltaStorageHandler
-from pyarrow.fs import PyFileSystem
 
+from pin_pipeline.lakehouse.log import Log
 from pin_pipeline.lakehouse.preview import markdown
 
 # Far more commits than maintenance ever makes between two of ours.
@@ -37,7 +34,7 @@ class Snapshot:
 
     key: str
     delta: DeltaTable
-    options: Mapping[str, str] = field(repr=False)  # of its storage, credentials among them
+    log: Log
 
     @property
     def version(self) -> int:
@@ -56,8 +53,7 @@ class Snapshot:
         Raises:
             ValueError: none of its commits is ours.
         """
-        # Usually it is the very last one, and that can be read without listing the log.
-        for commit in chain(self._newest(), self.commits()):
+        for commit in self.commits():
             return commit
         raise ValueError(
             f"none of the last {HISTORY} commits of {self.delta.table_uri} was made by this pipeline, so its progress "
@@ -65,9 +61,15 @@ class Snapshot:
         )
 
     def commits(self) -> Iterator[Commit]:
-        """Those of its last commits that carry metadata of ours, the newest first."""
-        for info in self.delta.history(limit=HISTORY):
-            yield from _ours(info)
+        """Those of its last commits that carry metadata of ours, the newest first, each read when it is asked for."""
+        for version in range(self.version, max(self.version - HISTORY, -1), -1):
+            try:
+                info = self.log.info(version)
+            except FileNotFoundError:
+                return  # cleaned up, as all before it
+            if "userMetadata" in info:
+                at = datetime.fromtimestamp(info["timestamp"] / 1000, UTC)
+                yield Commit(at, json.loads(info["userMetadata"]), info.get("operationMetrics", {}))
 
     def query(self, sql: str, **others: Snapshot) -> pa.Table:
         """The answer of a query over this table, `t` in it, and others by their names; for counts and samples."""
@@ -79,16 +81,3 @@ class Snapshot:
     def preview(self) -> str:
         """Its first rows as Markdown."""
         return markdown(self.query("select * from t limit 5"))
-
-    def _newest(self) -> Iterator[Commit]:
-        """The newest of its commits, where it is ours and its file was not cleaned up yet."""
-        files = PyFileSystem(DeltaStorageHandler(self.delta.table_uri, dict(self.options)))
-        with suppress(FileNotFoundError), files.open_input_stream(f"_delta_log/{self.version:020}.json") as file:
-            for line in file.read().splitlines():
-                yield from _ours(json.loads(line).get("commitInfo", {}))
-
-
-def _ours(info: Mapping[str, Any]) -> Iterator[Commit]:
-    if "userMetadata" in info:
-        at = datetime.fromtimestamp(info["timestamp"] / 1000, UTC)
-        yield Commit(at, json.loads(info["userMetadata"]), info.get("operationMetrics", {}))

@@ -27,10 +27,18 @@ class Arrival:
 
 
 def arrivals(commits: Iterable[Commit]) -> list[Arrival]:
-    """What each commit brought, the newest first, as the totals in their metadata tell."""
-    known = [(commit.at, int(commit.metadata["landed"])) for commit in commits]
-    brought = [Arrival(at, landed - before) for (at, landed), (_, before) in pairwise(known)]
-    return [arrival for arrival in brought if arrival.records > 0]
+    """What each commit brought, the newest first, as the totals in their metadata tell.
+
+    It goes back no further than to the first day that `usual_volume` does not look at.
+    """
+    known = ((commit.at, int(commit.metadata["landed"])) for commit in commits)
+    came: list[Arrival] = []
+    for (at, landed), (_, before) in pairwise(known):
+        if landed > before:
+            came.append(Arrival(at, landed - before))
+        if len(by_day(came)) > DAYS + 1:
+            break
+    return came
 
 
 def by_day(came: Sequence[Arrival]) -> dict[date, int]:

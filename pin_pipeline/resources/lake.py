@@ -27,6 +27,11 @@ class LakeResource(dg.ConfigurableResource["LakeResource"]):
 
     def tables(self) -> Lake:
         """The Delta tables."""
+        return self._tables
+
+    @cached_property
+    def _tables(self) -> Lake:
+        """One for all steps of a run: what one of them has opened, the others need not open again."""
         meta = self._client.meta
         return Lake(self.bucket, meta.endpoint_url, meta.region_name)
 

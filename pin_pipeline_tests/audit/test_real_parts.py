@@ -6,7 +6,6 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from delta.tables import DeltaTable
 from pyspark.sql import SparkSession
 
 from pin_pipeline.audit import broker
@@ -60,16 +59,14 @@ def test_an_honest_pipeline_passes_and_the_counts_add_up(settings: Settings, wor
     assert (list(second.sentences()), totals(second)) == ([], (0, 0, 0, 0, 2))
 
 
-def test_defects_in_the_real_parts_are_named(
-    settings: Settings, work: Callable[..., None], spark: SparkSession
-) -> None:
+def test_defects_in_the_real_parts_are_named(settings: Settings, work: Callable[..., None]) -> None:
     work(*(pin(number) for number in range(10)), b"no json")
     lake, store = Lake.of(settings), ObjectStore.of(settings)
     name = ObjectName("topics", settings.topic("pin"), 0, 0)
     flipped = store.read(name).replace(b'"Pin 4"', b'"Pin 5"')
     store.client.put_object(Bucket=store.bucket, Key=name.key, Body=flipped)
-    DeltaTable.forPath(spark, lake.path("cleaned/pin")).delete("ind = 7")
-    DeltaTable.forPath(spark, lake.path("quarantine/pin")).delete()
+    lake.existing("cleaned/pin").delta.delete("ind = 7")
+    lake.existing("quarantine/pin").delta.delete()
     found = [(defect.position.offset, defect.breach) for defect in sorted(audited(settings).defects)]
     assert found == [(4, Breach.ALTERED), (4, Breach.ALTERED), (7, Breach.LOST), (10, Breach.LOST)]
 

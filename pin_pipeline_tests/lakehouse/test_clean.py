@@ -9,7 +9,7 @@ from random import Random
 from typing import Any
 
 import pytest
-from delta.tables import DeltaTable
+from deltalake import write_deltalake
 from pyspark.sql import SparkSession
 
 from pin_pipeline.environment import Settings
@@ -158,7 +158,7 @@ def test_runs_at_once_publish_each_record_once(settings: Settings, session: Sess
 def test_a_lost_row_fails_the_check_that_counts_them(settings: Settings, session: Session) -> None:
     put(settings, "pin", [pin(1), pin(2)])
     run_clean(settings, session, "pin")
-    DeltaTable.forPath(session(), Lake.of(settings).path("cleaned/pin")).delete("ind = 2")
+    Lake.of(settings).existing("cleaned/pin").delta.delete("ind = 2")
     report = run_clean(settings, session, "pin")["cleaned/pin"]
     assert totals(report) == (2, 1, 0, 0, 1)
     assert [check.name for check in report.checks if not check.passed] == ["every_record_accounted_for"]
@@ -167,9 +167,8 @@ def test_a_lost_row_fails_the_check_that_counts_them(settings: Settings, session
 def test_a_doubled_row_fails_the_check_that_counts_them(settings: Settings, session: Session) -> None:
     put(settings, "pin", [pin(1), pin(2)])
     run_clean(settings, session, "pin")
-    path = Lake.of(settings).path("cleaned/pin")
-    frame = session().read.format("delta").load(path).where("ind = 1")
-    frame.write.format("delta").mode("append").save(path)
+    cleaned = Lake.of(settings).existing("cleaned/pin")
+    write_deltalake(cleaned.delta, cleaned.query("select * from t where ind = 1"), mode="append")
     report = run_clean(settings, session, "pin")["cleaned/pin"]
     assert totals(report) == (2, 3, 0, 0, -1)
     assert [check.name for check in report.checks if not check.passed] == ["every_record_accounted_for"]

@@ -8,8 +8,6 @@ from typing import Any
 
 import dagster as dg
 import pytest
-from delta.tables import DeltaTable
-from pyspark.sql import SparkSession
 
 from pin_pipeline import definitions
 from pin_pipeline.emulation.draws import Draws
@@ -105,13 +103,11 @@ def test_a_single_asset_can_be_materialized_alone(settings: Settings, run: Run) 
     assert {key for key, version in versions(settings).items() if version is not None} == {"cleaned/geo"}
 
 
-def test_a_row_that_was_lost_fails_its_check_and_stops_the_queries(
-    settings: Settings, run: Run, spark: SparkSession
-) -> None:
+def test_a_row_that_was_lost_fails_its_check_and_stops_the_queries(settings: Settings, run: Run) -> None:
     assert run("emulation", ops={"post": {"config": {"draws": 20}}}).success
     assert run("daily_batch", *LANDED_AND_CLEANED).success
     before = versions(settings)
-    DeltaTable.forPath(spark, Lake.of(settings).path("cleaned/user")).delete("source_offset = 0")
+    Lake.of(settings).existing("cleaned/user").delta.delete("source_offset = 0")
     day = run("daily_batch")
     assert not day.success
     failed = {event.check_name for event in day.get_asset_check_evaluations() if not event.passed}

@@ -25,6 +25,12 @@ def test_arrivals_are_what_the_total_has_grown_by() -> None:
     assert by_day(came) == {date(2026, 1, 10): 25}
 
 
+def test_arrivals_go_back_as_far_as_the_volume_of_a_day_is_compared() -> None:
+    commits = iter([Commit(NOON - timedelta(days=age), {"landed": 100 - age}, {}) for age in range(100)])
+    assert len(by_day(arrivals(commits))) == 9
+    assert len(list(commits)) == 100 - 10
+
+
 @pytest.mark.parametrize(("hours", "passed"), [(0, True), (36, True), (36.1, False)])
 def test_records_older_than_36_hours_are_no_longer_fresh(hours: float, *, passed: bool) -> None:
     check = fresh(days(5, 5), NOON + timedelta(hours=hours))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import UTC, datetime
 
+from deltalake import write_deltalake
 from pyspark.sql import SparkSession
 
 from pin_pipeline.environment import Settings
@@ -72,8 +73,8 @@ def test_what_differs_is_counted_and_shown_with_its_key_and_position(settings: S
 def test_a_doubled_key_stops_the_day(settings: Settings, session: Session) -> None:
     put(settings, "pin", [pin(1), pin(2)])
     run_clean(settings, session, "pin")
-    path = Lake.of(settings).path("cleaned/pin")
-    session().read.format("delta").load(path).where("ind = 1").write.format("delta").mode("append").save(path)
+    cleaned = Lake.of(settings).existing("cleaned/pin")
+    write_deltalake(cleaned.delta, cleaned.query("select * from t where ind = 1"), mode="append")
     check = inspected(settings, "pin")["keys_unique_and_present"]
     assert (check.passed, check.severity, check.metadata) == (False, Severity.ERROR, {"doubled": 1, "missing": 0})
 
