@@ -22,6 +22,7 @@ from benchmarks.report import Measured, conclude, require_equal, say
 from pin_pipeline.emulation import synthetic
 from pin_pipeline.environment import Settings
 from pin_pipeline.lakehouse.lake import Lake
+from pin_pipeline.local.process import DetachedProcess
 from pin_pipeline.local.streams import LocalStreamingJobs
 from pin_pipeline.records import KINDS
 
@@ -39,7 +40,7 @@ SENT_AT = {"pin": ("title", "title"), "geo": ("country", "country"), "user": ("f
 def main() -> None:
     """Measure both while events keep coming."""
     with environment.fresh() as settings:
-        jobs = LocalStreamingJobs(settings.home)
+        jobs, process = LocalStreamingJobs(settings.home), DetachedProcess(settings.home, JOB)
         say("starting the streaming job")
         jobs.start(JOB)
         with _events(settings) as sent, _readers(settings) as readers:

@@ -45,14 +45,13 @@ class Lake:
 
     def snapshot(self, key: str) -> Snapshot | None:
         """A table as it is now, None where there is none yet."""
-        log = Log(self._files, f"{key}/_delta_log")
         if key in self._opened:
             # It is as it was, whoever writes to it, unless it has got a next commit.
             opened = self._opened[key]
-            if not log.has(0 if opened is None else opened.version + 1):
+            if not self._log(key).has(0 if opened is None else opened.version + 1):
                 return opened
         try:
-            self._opened[key] = Snapshot(key, self._delta(key), log)
+            self._opened[key] = self.opened_anew(key)
         except TableNotFoundError:
             self._opened[key] = None
         return self._opened[key]
@@ -67,6 +66,14 @@ class Lake:
         if table is None:
             raise ValueError(f"there is no table at {self.path(key)}; materialize {key} first")
         return table
+
+    def opened_anew(self, key: str) -> Snapshot:
+        """A table as it is now, for one who goes on writing to it: what others have opened stays as it was.
+
+        Raises:
+            TableNotFoundError: there is none.
+        """
+        return Snapshot(key, self._delta(key), self._log(key))
 
     def ensure(self, key: str, columns: Sequence[Column], properties: Mapping[str, str], metadata: str) -> Snapshot:
         """Make a table without rows, by a commit that carries `metadata`; one that is there gets columns it lacks."""
@@ -85,6 +92,9 @@ class Lake:
 
     def _delta(self, key: str) -> DeltaTable:
         return DeltaTable(self._uri(key), storage_options=self._options())
+
+    def _log(self, key: str) -> Log:
+        return Log(self._files, f"{key}/_delta_log")
 
     def _create(self, key: str, fields: list[Field], properties: Mapping[str, str], metadata: str) -> None:
         # A second try would not make the table, but change it behind the back of the run that has just made it.

@@ -86,7 +86,7 @@ class StreamTable:
                 return
 
     def _open(self) -> None:
-        table = self._lake.existing(self._key)
+        table = self._lake.opened_anew(self._key)
         self._delta, self._coverage = table.delta, Coverage.of(table).on(*self._stream)
 
     def _commit(self, rows: pa.Table, coverage: Coverage) -> None:
