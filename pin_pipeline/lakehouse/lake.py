@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import pyarrow as pa
 from deltalake import CommitProperties, DeltaTable, Field, Schema, write_deltalake
@@ -19,12 +19,17 @@ from pin_pipeline.records import Column
 
 @dataclass(frozen=True)
 class Lake:
-    """The Delta tables of one bucket, at `{root}/{asset key}`; credentials come from the environment."""
+    """The Delta tables of one bucket, at `{root}/{asset key}`; credentials come from the environment.
+
+    Attributes:
+        options: further ones of the storage, such as how long to wait for it.
+    """
 
     bucket: str
     endpoint_url: str
     region: str
     root: str = "lake"
+    options: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
     def of(cls, settings: Settings) -> Lake:
@@ -96,7 +101,8 @@ class Lake:
             "AWS_ALLOW_HTTP": str(self.endpoint_url.startswith("http://")).lower(),
         }
         names = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
-        return options | {name: os.environ[name] for name in names if name in os.environ}
+        credentials = {name: os.environ[name] for name in names if name in os.environ}
+        return {**options, **credentials, **self.options}
 
 
 def _type(sql: str) -> PrimitiveType | ArrayType:
