@@ -18,12 +18,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+import httpx
+
 from pin_pipeline.local import ports
 from pin_pipeline.local.errors import LocalError
 
 START_SECONDS = 90
 STOP_SECONDS = 20
 POLL_SECONDS = 0.1
+PROBE_SECONDS = 5
 TAIL_LINES = 5
 # Another process that looks whether the server lives holds the lock for less than that.
 LOCK_ATTEMPTS, LOCK_SECONDS = 3, 0.01
@@ -49,6 +52,14 @@ def uvicorn(app: str, port: int, *options: str) -> list[str]:
     """The command of a server that is an ASGI app of ours; it listens to this machine only."""
     where = ["--host", ports.HOST, "--port", str(port)]
     return [sys.executable, "-m", "uvicorn", app, *where, "--log-level", "warning", "--no-access-log", *options]
+
+
+def answers(url: str) -> bool:
+    """Whether a server answers there by HTTP."""
+    try:
+        return httpx.get(url, timeout=PROBE_SECONDS).is_success
+    except httpx.HTTPError:
+        return False
 
 
 @dataclass(frozen=True)
