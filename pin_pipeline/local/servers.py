@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from pin_pipeline import environment
 from pin_pipeline.environment import DEFAULTS, Settings
-from pin_pipeline.local import gateway, jars, kafka, kinesis, ports, postgres, s3
+from pin_pipeline.local import dashboard, gateway, jars, kafka, kinesis, ports, postgres, s3
 from pin_pipeline.local.server import ServerProcess
 from pin_pipeline.records import KINDS
 
@@ -23,7 +23,10 @@ ADDRESSES = {
     "kinesis": "PIN_KINESIS_ENDPOINT_URL",
     "postgres": "PIN_POSTGRES_URL",
     "gateway": "PIN_GATEWAY_URL",
+    "dashboard": "PIN_DASHBOARD_URL",
 }
+# Whom a server is told the addresses of when it starts.
+BEHIND = {"gateway": ("kafka", "kinesis"), "dashboard": ("s3", "postgres")}
 FORMS = {"kafka": "{}:{}", "postgres": f"postgresql://{postgres.USER}@{{}}:{{}}/{postgres.DATABASE}"}
 STOP_SIGNALS = {"postgres": postgres.STOP_SIGNAL}
 
@@ -49,16 +52,20 @@ def up() -> Settings:
         known = environment.read_state()
         chosen = {name: _port(name) for name in ADDRESSES}
         addresses = {ADDRESSES[name]: _address(name, port) for name, port in chosen.items()}
-        behind = {ADDRESSES[name]: addresses[ADDRESSES[name]] for name in ("kafka", "kinesis")}
-        if not behind.items() <= known.items():
-            _process("gateway").stop()  # it talks to servers that are no more
+        behind = {
+            name: {ADDRESSES[other]: addresses[ADDRESSES[other]] for other in others} for name, others in BEHIND.items()
+        }
+        for name, told in behind.items():
+            if not told.items() <= known.items():
+                _process(name).stop()  # it talks to servers that are no more
         home = environment.home()
         servers = [
             kafka.server(home, chosen["kafka"]),
             s3.server(home, chosen["s3"]),
             kinesis.server(home, chosen["kinesis"]),
             postgres.server(home, chosen["postgres"]),
-            gateway.server(chosen["gateway"], behind),
+            gateway.server(chosen["gateway"], behind["gateway"]),
+            dashboard.server(chosen["dashboard"], behind["dashboard"]),
         ]
         for server in servers:
             _process(server.name).start(server)
