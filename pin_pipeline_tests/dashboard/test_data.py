@@ -38,9 +38,7 @@ def floor(moment: datetime, seconds: int) -> datetime:
 def test_posts_are_counted_in_the_bar_in_which_they_were_posted(serve: Serve, streaming: Streaming) -> None:
     streaming.make_tables()
     now = datetime.now(UTC)
-    moments = {
-        now - timedelta(minutes=minutes): n for n, minutes in enumerate((0.1, 1, 4, 7, 14, 40, 300, 1400, 2000), 1)
-    }
+    moments = {now - timedelta(minutes=minutes): n for n, minutes in enumerate((0.1, 1, *MINUTES, 7, 300, 2000), 1)}
     for moment, posts in moments.items():
         streaming.post(moment, times=posts)
     with serve() as client:
