@@ -8,7 +8,7 @@ import signal
 import threading
 import time
 from bisect import bisect_left
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from statistics import quantiles
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 JOB = "kinesis_to_delta"
 EVENTS_A_SECOND, TICK_SECONDS = 200, 0.05
-WARM_UP_SECONDS, MEASURED_SECONDS = 60, 60
+WARM_UP_SECONDS, MEASURED_SECONDS, SETTLE_SECONDS = 60, 60, 5
 LOOK_SECONDS = 0.1
 # The field that carries when the event was sent, and the column it is published in.
 SENT_AT = {"pin": ("title", "title"), "geo": ("country", "country"), "user": ("first_name", "user_name")}
@@ -44,13 +44,14 @@ def main() -> None:
         say("starting the streaming job")
         jobs.start(JOB)
         with _events(settings) as sent, _readers(settings) as readers:
-            _wait_for_commits(readers, 1)
+            _wait_for_commits(process, readers, dict.fromkeys(KINDS, 0), all)
             say(f"warming up for {WARM_UP_SECONDS} s")
             time.sleep(WARM_UP_SECONDS)
             say(f"measuring for {MEASURED_SECONDS} s")
             begin = time.time()
             time.sleep(MEASURED_SECONDS)
             end = time.time()
+            time.sleep(SETTLE_SECONDS)  # so that what was sent until then is in the tables
             say("killing the job")
             os.killpg(process.pid, signal.SIGKILL)
             while process.alive():
@@ -58,8 +59,7 @@ def main() -> None:
             seen = {kind: len(reader.visible) for kind, reader in readers.items()}
             started = time.perf_counter()
             jobs.start(JOB)
-            while all(len(reader.visible) == seen[kind] for kind, reader in readers.items()):
-                time.sleep(LOOK_SECONDS)
+            _wait_for_commits(process, readers, seen, any)
             recovery = time.perf_counter() - started
         _wait_for_all(settings, sent)
         time.sleep(2 * LOOK_SECONDS)
@@ -164,8 +164,16 @@ def _readers(settings: Settings) -> Iterator[dict[str, Reader]]:
         thread.join()
 
 
-def _wait_for_commits(readers: dict[str, Reader], count: int) -> None:
-    while any(len(reader.visible) < count for reader in readers.values()):
+def _wait_for_commits(
+    process: DetachedProcess,
+    readers: dict[str, Reader],
+    seen: dict[str, int],
+    which: Callable[[Iterable[bool]], bool],
+) -> None:
+    """Return when tables, all or any, have more versions than were seen before."""
+    while not which(len(reader.visible) > seen[kind] for kind, reader in readers.items()):
+        if not process.alive():
+            raise RuntimeError(f"the streaming job has ended: {process.tail()} (see {process.log})")
         time.sleep(LOOK_SECONDS)
 
 

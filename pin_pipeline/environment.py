@@ -8,6 +8,7 @@ from pathlib import Path
 
 DEFAULTS = {
     "PIN_GATEWAY_URL": "http://127.0.0.1:8082",
+    "PIN_DASHBOARD_URL": "http://127.0.0.1:8083",
     "PIN_KAFKA_BOOTSTRAP": "127.0.0.1:9092",
     "PIN_S3_ENDPOINT_URL": "http://127.0.0.1:4566",
     "PIN_KINESIS_ENDPOINT_URL": "http://127.0.0.1:4567",
@@ -36,6 +37,7 @@ class Settings:
     region: str
     source_url: str
     gateway_url: str
+    dashboard_url: str
     kafka_bootstrap: str
     s3_endpoint_url: str
     kinesis_endpoint_url: str
@@ -86,6 +88,7 @@ def load() -> Settings:
         region=os.environ["AWS_REGION"],
         source_url=os.environ["PIN_SOURCE_URL"],
         gateway_url=os.environ["PIN_GATEWAY_URL"],
+        dashboard_url=os.environ["PIN_DASHBOARD_URL"],
         kafka_bootstrap=os.environ["PIN_KAFKA_BOOTSTRAP"],
         s3_endpoint_url=os.environ["PIN_S3_ENDPOINT_URL"],
         kinesis_endpoint_url=os.environ["PIN_KINESIS_ENDPOINT_URL"],

@@ -33,7 +33,7 @@ def clean_environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None
 
 @pytest.fixture(scope="session")
 def local_environment(clean_environment: None) -> Iterator[Settings]:  # noqa: ARG001 - only its effect is wanted
-    """The real servers: Kafka, S3, Kinesis, Postgres and the gateway."""
+    """The real servers: Kafka, S3, Kinesis, Postgres, the gateway and the dashboard."""
     try:
         yield servers.up()
     finally:

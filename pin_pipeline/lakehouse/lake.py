@@ -26,12 +26,16 @@ class Lake:
     """The Delta tables of one bucket, at `{root}/{asset key}`; credentials come from the environment.
 
     It keeps what it has opened, so it is made anew for each run: the logs keep their commits for longer than any lasts.
+
+    Attributes:
+        options: further ones of the storage, such as how long to wait for it.
     """
 
     bucket: str
     endpoint_url: str
     region: str
     root: str = "lake"
+    options: Mapping[str, str] = field(default_factory=dict)
     _opened: dict[str, Snapshot | None] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @classmethod
@@ -129,7 +133,8 @@ class Lake:
             "AWS_ALLOW_HTTP": str(self.endpoint_url.startswith("http://")).lower(),
         }
         names = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
-        return options | {name: os.environ[name] for name in names if name in os.environ}
+        credentials = {name: os.environ[name] for name in names if name in os.environ}
+        return {**options, **credentials, **self.options}
 
 
 def _type(sql: str) -> PrimitiveType | ArrayType:

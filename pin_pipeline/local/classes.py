@@ -1,8 +1,8 @@
 """Spark's classes as an archive (AppCDS): a JVM maps them instead of loading and verifying 30,000 one by one.
 
 That is a fifth of what a daily batch on a few records costs. The archive is made once, when the project is installed,
-from a small day's work, and lies beside the packages that its classes come from. Java ignores it when it is another
-Java, or when a jar has changed.
+from a small day's work and a stream's, and lies beside the packages that its classes come from. Java ignores it when it
+is another Java, or when a jar has changed.
 """
 
 from __future__ import annotations
@@ -11,12 +11,13 @@ import json
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
+import boto3
 from pyspark import SparkContext
 from pyspark.sql import SparkSession
 
@@ -27,14 +28,16 @@ from pin_pipeline.lakehouse.answer import answer
 from pin_pipeline.lakehouse.clean import clean
 from pin_pipeline.lakehouse.lake import Lake
 from pin_pipeline.lakehouse.queries import QUERIES
-from pin_pipeline.lakehouse.session import CLASSES, SHORT_LIVED, spark_conf
+from pin_pipeline.lakehouse.session import CLASSES, SHORT_LIVED, spark_conf, streaming_conf
 from pin_pipeline.landing.chunks import Record, chunks
 from pin_pipeline.landing.names import ObjectName
 from pin_pipeline.landing.store import ObjectStore
-from pin_pipeline.local import jars, ports, s3
+from pin_pipeline.local import jars, kinesis, ports, s3
 from pin_pipeline.local.errors import LocalError
 from pin_pipeline.local.server import ServerProcess
 from pin_pipeline.records import KINDS
+from pin_pipeline.streams import queries
+from pin_pipeline.streams.fleet import FLEET
 
 RECORDS = 50
 
@@ -55,21 +58,29 @@ def archive() -> None:
 
 @contextmanager
 def _environment() -> Iterator[Settings]:
-    """An S3 endpoint of its own, and nothing else."""
-    with tempfile.TemporaryDirectory() as folder:
-        server, process = s3.server(Path(folder), ports.free()), ServerProcess(Path(folder), "s3")
-        process.start(server)
-        try:
+    """An S3 and a Kinesis endpoint of its own, and nothing else."""
+    with tempfile.TemporaryDirectory() as folder, ExitStack() as running:
+        home = Path(folder)
+        servers = [s3.server(home, ports.free()), kinesis.server(home, ports.free())]
+        for server in servers:
+            process = ServerProcess(home, server.name)
+            process.start(server)
+            running.callback(process.stop)
             process.wait_until_ready(server)
-            yield replace(environment.load(), home=Path(folder), s3_endpoint_url=server.address)
-        finally:
-            process.stop()
+        yield replace(
+            environment.load(),
+            home=home,
+            checkpoints=(home / "checkpoints").as_uri(),
+            s3_endpoint_url=servers[0].address,
+            kinesis_endpoint_url=servers[1].address,
+        )
 
 
 def _work(settings: Settings, java_option: str) -> None:
-    conf = spark_conf(jars.ensure("spark"), settings.home, settings.s3_endpoint_url, settings.region)
+    where = (jars.ensure("spark"), settings.home, settings.s3_endpoint_url, settings.region)
+    conf: dict[str, Any] = spark_conf(*where)
     conf["spark.driver.extraJavaOptions"] = " ".join((*SHORT_LIVED, java_option))
-    spark = SparkSession.builder.config(map=dict(conf)).getOrCreate()
+    spark = SparkSession.builder.config(map=conf).getOrCreate()
     s3.create_bucket(settings.s3_endpoint_url, settings.bucket)
     lake, store = Lake.of(settings), ObjectStore.of(settings)
     topics = {settings.topic(name): kind for name, kind in KINDS.items()}
@@ -77,11 +88,24 @@ def _work(settings: Settings, java_option: str) -> None:
         _land(store, topic, kind.name)
     list(clean(lambda: spark, lake, store, topics))
     list(answer(lambda: spark, lake, list(QUERIES.values())))
+    for name, value in streaming_conf(*where).items() - conf.items():
+        if name.startswith("spark.sql."):
+            spark.conf.set(name, value)
+    _stream(spark, settings)
     spark.stop()
     # The JVM ends when its input does, which PySpark leaves to the end of this process, and only then writes.
     jvm: Any = SparkContext._gateway  # noqa: SLF001
     jvm.proc.stdin.close()
     jvm.proc.wait()
+
+
+def _stream(spark: SparkSession, settings: Settings) -> None:
+    kinesis.create_streams(settings.kinesis_endpoint_url, settings.region, map(settings.stream, KINDS))
+    client = boto3.client("kinesis", endpoint_url=settings.kinesis_endpoint_url, region_name=settings.region)
+    client.put_record(StreamName=settings.stream("pin"), Data=b"no json", PartitionKey="1")
+    for query in queries.start(FLEET["kinesis_to_delta"], spark, settings):
+        query.processAllAvailable()
+        query.stop()
 
 
 def _land(store: ObjectStore, topic: str, kind: str) -> None:

@@ -13,11 +13,9 @@ from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import Any
 
-import httpx
-
 from pin_pipeline.local import ports
 from pin_pipeline.local.errors import LocalError
-from pin_pipeline.local.server import Server
+from pin_pipeline.local.server import Server, answers
 
 WORKSPACE = Path("workspace.yaml")
 DEFINITIONS = "pin_pipeline.definitions"
@@ -68,7 +66,7 @@ def server(state: Path, port: int) -> Server:
     options = ["-w", str(WORKSPACE.absolute()), "--host", ports.HOST, "--port", str(port)]
     command = [sys.executable, "-m", "dagster", "dev", *options]
     environment = {"DAGSTER_HOME": str(home(state)), "PYTHONWARNINGS": ",".join(NOT_OURS)}
-    return Server("dagster", address, command, environment, lambda: _answers(address))
+    return Server("dagster", address, command, environment, lambda: answers(f"{address}/server_info"))
 
 
 def run_job(state: Path, name: str, config: Mapping[str, Any]) -> list[Step]:
@@ -104,10 +102,3 @@ def run_job(state: Path, name: str, config: Mapping[str, Any]) -> list[Step]:
         for step in sorted(steps, key=lambda step: step.start_time or 0)
         if step.start_time and step.end_time
     ]
-
-
-def _answers(address: str) -> bool:
-    try:
-        return httpx.get(f"{address}/server_info", timeout=5).is_success
-    except httpx.HTTPError:
-        return False

@@ -7,11 +7,14 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+import httpx
+
 from pin_pipeline.local import ports
 from pin_pipeline.local.errors import LocalError
 from pin_pipeline.local.process import POLL_SECONDS, DetachedProcess
 
 START_SECONDS = 90
+PROBE_SECONDS = 5
 
 
 @dataclass(frozen=True)
@@ -34,6 +37,14 @@ def uvicorn(app: str, port: int, *options: str) -> list[str]:
     """The command of a server that is an ASGI app of ours; it listens to this machine only."""
     where = ["--host", ports.HOST, "--port", str(port)]
     return [sys.executable, "-m", "uvicorn", app, *where, "--log-level", "warning", "--no-access-log", *options]
+
+
+def answers(url: str) -> bool:
+    """Whether a server answers there by HTTP."""
+    try:
+        return httpx.get(url, timeout=PROBE_SECONDS).is_success
+    except httpx.HTTPError:
+        return False
 
 
 @dataclass(frozen=True)

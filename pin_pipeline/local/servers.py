@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from pin_pipeline import environment
 from pin_pipeline.environment import DEFAULTS, Settings
-from pin_pipeline.local import gateway, jars, kafka, kinesis, ports, postgres, s3
+from pin_pipeline.local import dashboard, gateway, jars, kafka, kinesis, ports, postgres, s3
 from pin_pipeline.local.server import ServerProcess
 from pin_pipeline.records import KINDS
 from pin_pipeline.streams.fleet import FLEET
@@ -24,6 +24,13 @@ ADDRESSES = {
     "kinesis": "PIN_KINESIS_ENDPOINT_URL",
     "postgres": "PIN_POSTGRES_URL",
     "gateway": "PIN_GATEWAY_URL",
+    "dashboard": "PIN_DASHBOARD_URL",
+}
+# Whom a server or streaming job is told the addresses of when it starts.
+BEHIND = {
+    "gateway": ("kafka", "kinesis"),
+    "dashboard": ("s3", "postgres"),
+    **dict.fromkeys(FLEET, ("kafka", "s3", "kinesis", "postgres")),
 }
 FORMS = {"kafka": "{}:{}", "postgres": f"postgresql://{postgres.USER}@{{}}:{{}}/{postgres.DATABASE}"}
 STOP_SIGNALS = {"postgres": postgres.STOP_SIGNAL}
@@ -50,9 +57,11 @@ def up() -> Settings:
         known = environment.read_state()
         chosen = {name: _port(name) for name in ADDRESSES}
         addresses = {ADDRESSES[name]: _address(name, port) for name, port in chosen.items()}
-        behind = {ADDRESSES[name]: addresses[ADDRESSES[name]] for name in ("kafka", "kinesis")}
-        if not addresses.items() <= known.items():
-            for name in ("gateway", *FLEET):
+        behind = {
+            name: {ADDRESSES[other]: addresses[ADDRESSES[other]] for other in others} for name, others in BEHIND.items()
+        }
+        for name, told in behind.items():
+            if not told.items() <= known.items():
                 _process(name).stop()  # it talks to servers that are no more
         home = environment.home()
         servers = [
@@ -60,7 +69,8 @@ def up() -> Settings:
             s3.server(home, chosen["s3"]),
             kinesis.server(home, chosen["kinesis"]),
             postgres.server(home, chosen["postgres"]),
-            gateway.server(chosen["gateway"], behind),
+            gateway.server(chosen["gateway"], behind["gateway"]),
+            dashboard.server(chosen["dashboard"], behind["dashboard"]),
         ]
         for server in servers:
             _process(server.name).start(server)

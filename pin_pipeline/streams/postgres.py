@@ -31,11 +31,12 @@ class PostgresError(Exception):
 
 @dataclass(frozen=True)
 class PostgresTable:
-    """A table, and the columns that tell its rows apart."""
+    """A table, the columns that tell its rows apart, and those by which rows are found too."""
 
     name: str
     columns: tuple[Column, ...]
     key: tuple[str, ...]
+    index: tuple[str, ...] = ()
 
     @cached_property
     def names(self) -> list[str]:
@@ -86,6 +87,10 @@ class Postgres:
                 connection.execute(sql.SQL("ALTER TABLE {} ADD COLUMN IF NOT EXISTS {}").format(name, type_))
                 comment = sql.SQL("COMMENT ON COLUMN {}.{} IS {}")
                 connection.execute(comment.format(name, sql.Identifier(column.name), sql.Literal(column.description)))
+            if table.index:
+                create = sql.SQL("CREATE INDEX IF NOT EXISTS {} ON {} ({})")
+                index = sql.Identifier("_".join((table.name, *table.index)))
+                connection.execute(create.format(index, name, _listed(table.index)))
             query = "SELECT system_identifier, %s::regclass::oid FROM pg_control_system()"
             row = connection.execute(query, [f'"{table.name}"']).fetchone()
         return "-".join(map(str, row or ()))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import reduce
 
 import pyarrow as pa
@@ -17,6 +17,7 @@ from pin_pipeline.lakehouse.version import rules_version
 from pin_pipeline.records import PIN, Column
 from pin_pipeline.records.positions import MISFIT, SOURCE_POSITION
 from pin_pipeline.records.reasons import Reason
+from pin_pipeline.streams import windows
 from pin_pipeline.streams.postgres import Postgres, PostgresTable, add, put
 
 POSTED_AT = Column(name="posted_at", type="timestamp", description="When the pin came to the topic.")
@@ -29,7 +30,11 @@ WINDOW = (
 POSTS = Column(name="posts", type="bigint", description="Posts in the window.")
 
 EXPERIMENTAL_DATA = PostgresTable(
-    "experimental_data", (*PIN.columns, *SOURCE_POSITION, POSTED_AT, WRITTEN_AT), POSITION
+    "experimental_data",
+    (*PIN.columns, *SOURCE_POSITION, POSTED_AT, WRITTEN_AT),
+    POSITION,
+    # What came lately is counted every second while somebody looks at the dashboard.
+    index=(WRITTEN_AT.name, POSTED_AT.name),
 )
 QUARANTINE = PostgresTable("experimental_data_quarantine", (*SOURCE_POSITION, *MISFIT), POSITION)
 PROFILE_POPULARITY = PostgresTable(
@@ -118,7 +123,7 @@ def positioned(records: DataFrame) -> DataFrame:
 def profile_popularity(records: DataFrame) -> DataFrame:
     """Posts and followers of each poster, in windows of an hour, one every ten minutes."""
     posters = _posted(records).where(_told("poster_name"))
-    window = F.window(POSTED_AT.name, "1 hour", "10 minutes")
+    window = F.window(POSTED_AT.name, _spark(windows.PROFILE_POPULARITY), _spark(windows.PROFILE_POPULARITY_EVERY))
     followers = F.max_by("follower_count", F.when(F.col("follower_count").isNotNull(), F.col(POSTED_AT.name)))
     return _windows(
         posters.groupBy(window, "poster_name").agg(F.count("*").alias("posts"), followers.alias("followers"))
@@ -127,7 +132,7 @@ def profile_popularity(records: DataFrame) -> DataFrame:
 
 def category_trends(records: DataFrame) -> DataFrame:
     """Posts in each category, in windows of five minutes."""
-    window = F.window(POSTED_AT.name, "5 minutes")
+    window = F.window(POSTED_AT.name, _spark(windows.CATEGORY_TRENDS))
     categories = _posted(records).where(_told("category"))
     return _windows(categories.groupBy(window, "category").agg(F.count("*").alias("posts")))
 
@@ -144,6 +149,10 @@ def _posted(records: DataFrame) -> DataFrame:
 
 def _windows(frame: DataFrame) -> DataFrame:
     return frame.select("*", F.col("window.start").alias("window_start"), F.col("window.end").alias("window_end"))
+
+
+def _spark(duration: timedelta) -> str:
+    return f"{duration.total_seconds():.0f} seconds"
 
 
 def _told(column: str) -> str:

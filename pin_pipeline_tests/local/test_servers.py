@@ -20,7 +20,7 @@ from pin_pipeline_tests.local.conftest import Machine, new_machine
 from pin_pipeline_tests.rows import geo
 from pin_pipeline_tests.topics import produce
 
-SERVERS = {"kafka", "s3", "kinesis", "postgres", "gateway"}
+SERVERS = {"kafka", "s3", "kinesis", "postgres", "gateway", "dashboard"}
 SECRET = "not-to-be-seen"  # noqa: S105 - looked for, and not to be found
 
 

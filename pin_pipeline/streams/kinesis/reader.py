@@ -7,7 +7,7 @@ them to the tasks. Only a batch that is done again after a restart is read again
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -35,6 +35,8 @@ SCHEMA = pa.schema(
     ]
 )
 SHARDS_AT_ONCE = 16
+# Fewer are read by one task, whatever shards they come from: a task costs more than they do.
+RECORDS_A_TASK = 2_000
 # So often, within the time that records are kept, a stream without records says that it was read up to now: a restart
 # knows then that nothing aged out unread.
 SIGNS_OF_LIFE = 24
@@ -134,16 +136,21 @@ class KinesisReader(DataSourceStreamReader, SupportsTriggerAvailableNow):
     def partitions(self, start: Offset, end: Offset) -> Sequence[InputPartition]:
         """What was fetched between the offsets; where it is not held any more, what to read again."""
         before, after = Progress.from_offset(start), Progress.from_offset(end)
-        found: list[InputPartition] = []
+        held: list[pa.RecordBatch] = []
+        again: list[InputPartition] = []
         for shard, position in after.shards.items():
             begin, part = before.position(shard), self._parts.get(shard)
             if position.after is None or position.after == begin.after:
                 continue
             if part and (part.start, part.end) == (begin, position):
-                found.append(Held(_bytes(_batch(self._options.stream, shard, part.records))))
+                held.append(_batch(self._options.stream, shard, part.records))
             else:
-                found.append(Again(shard, begin, position.after))
-        return found
+                again.append(Again(shard, begin, position.after))
+        if sum(batch.num_rows for batch in held) <= RECORDS_A_TASK:
+            tasks = [held] if held else []
+        else:
+            tasks = [[batch] for batch in held]
+        return [*(Held(_bytes(batches)) for batches in tasks), *again]
 
     def read(self, partition: InputPartition) -> Iterator[pa.RecordBatch]:
         """The records of a part, by a task."""
@@ -251,10 +258,11 @@ def _batch(stream: str, shard: str, records: Sequence[RecordTypeDef]) -> pa.Reco
     return pa.RecordBatch.from_arrays(arrays, schema=SCHEMA)
 
 
-def _bytes(batch: pa.RecordBatch) -> bytes:
+def _bytes(batches: Iterable[pa.RecordBatch]) -> bytes:
     sink = pa.BufferOutputStream()
     with pa.ipc.new_stream(sink, SCHEMA) as writer:
-        writer.write_batch(batch)
+        for batch in batches:
+            writer.write_batch(batch)
     return bytes(sink.getvalue())
 
 

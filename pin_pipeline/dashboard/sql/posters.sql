@@ -1,0 +1,10 @@
+-- Posts add up over windows that do not overlap; followers are those of the latest window that tells.
+SELECT
+    poster_name AS name,
+    sum(posts)::bigint AS posts,
+    (array_agg(followers ORDER BY window_start DESC) FILTER (WHERE followers IS NOT NULL))[1] AS followers
+FROM profile_popularity
+WHERE window_start = ANY(%(windows)s)
+GROUP BY poster_name
+ORDER BY posts DESC, name
+LIMIT 10
