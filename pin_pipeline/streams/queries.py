@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 
 from kafka import KafkaAdminClient
@@ -33,6 +34,10 @@ POSITION = {
 PINS_EVERY, WINDOWS_EVERY = "500 milliseconds", "2 seconds"
 # Five requests a second to a shard are allowed, and three queries read a shared stream.
 SHARED_FETCH_PERIOD = "600ms"
+
+# What Spark says of a query that has read all there is.
+IDLE = "Waiting for data to arrive"
+LOOK_SECONDS = 0.05
 
 Sink = Callable[[DataFrame, int], None]
 
@@ -98,7 +103,12 @@ def is_of(kind: str) -> str:
 
 def _start(settings: Settings, frame: DataFrame, sink: Sink, name: str, identity: str, every: str) -> StreamingQuery:
     writer = frame.writeStream.queryName(name).outputMode("update").trigger(processingTime=every)
-    return writer.foreachBatch(sink).option("checkpointLocation", f"{settings.checkpoints}/{name}/{identity}").start()
+    writer = writer.foreachBatch(sink).option("checkpointLocation", f"{settings.checkpoints}/{name}/{identity}")
+    query = writer.start()
+    # One after the other: a first micro-batch is mostly the start of workers, and so many at once would time out.
+    while query.isActive and query.lastProgress is None and query.status["message"] != IDLE:
+        time.sleep(LOOK_SECONDS)
+    return query
 
 
 def _kinesis(spark: SparkSession, settings: Settings, stream: str) -> DataFrame:

@@ -70,9 +70,12 @@ class PinsSink:
         self.identity = f"{postgres.ensure(EXPERIMENTAL_DATA)}-{postgres.ensure(QUARANTINE)}"
 
     def __call__(self, batch: DataFrame, _number: int) -> None:
-        """Judge and write a micro-batch, as `positioned` makes them, in one transaction."""
+        """Judge and write a micro-batch, as `positioned` makes them."""
         records = batch.withColumn("original", F.col("bytes"))
-        judged = classify(PIN, records, [*POSITION, POSTED_AT.name, "original"]).toArrow()
+        self.write(classify(PIN, records, [*POSITION, POSTED_AT.name, "original"]).toArrow())
+
+    def write(self, judged: pa.Table) -> None:
+        """Write records that are judged, as `classify` gives them; `original` has the bytes of all of them."""
         misfit = pc.or_(judged["problem"].is_valid(), _with_nul(judged))
         now = pa.array([datetime.now(UTC)] * judged.num_rows, pa.timestamp("us", "UTC"))
         fit = judged.append_column(WRITTEN_AT.name, now).filter(pc.invert(misfit))

@@ -1,0 +1,233 @@
+"""Whoever writes streams is killed with -9 again and again; every record is there once, as it came."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+from threading import Event, Thread
+from typing import Any
+
+import psycopg
+import pytest
+
+from pin_pipeline.audit.stream import audit_stream_of
+from pin_pipeline.environment import Settings
+from pin_pipeline.lakehouse.lake import Lake
+from pin_pipeline.local.streams import LocalStreamingJobs
+from pin_pipeline.records import KINDS, PIN
+from pin_pipeline.records.rules import Problem, Rules
+from pin_pipeline.streams.fleet import FLEET
+from pin_pipeline.streams.postgres import Postgres
+from pin_pipeline.streams.realtime import CATEGORY_TRENDS, EXPERIMENTAL_DATA
+from pin_pipeline_tests.rows import geo, pin, user
+from pin_pipeline_tests.streams.conftest import Kinesis
+from pin_pipeline_tests.topics import produce, stored
+
+KILLS_OF_A_WRITER, KILLS_OF_SPARK = 24, 2
+PATIENCE = 120
+
+
+def value_of(number: int, random: Random) -> bytes:
+    """A record; some do not fit, and some only Delta can hold."""
+    dirty = [b"poison", json.dumps(pin(number, follower_count="many")).encode()]
+    fitting = [json.dumps(pin(number)).encode(), json.dumps(pin(number, title="a\0b")).encode()]
+    return random.choice(dirty if random.random() < 0.1 else fitting)
+
+
+def posted(kinesis: Kinesis, stream: str, values: list[bytes]) -> list[tuple[str, str, bytes]]:
+    """Put values into a stream; their shards and sequence numbers, in the order of each shard."""
+    entries: list[Any] = [{"PartitionKey": str(number), "Data": value} for number, value in enumerate(values)]
+    placed: list[tuple[str, str, bytes]] = []
+    for first in range(0, len(entries), 500):
+        answer = kinesis.client.put_records(StreamName=stream, Records=entries[first : first + 500])
+        places = [(place["ShardId"], place["SequenceNumber"]) for place in answer["Records"]]
+        placed += [(*place, value) for place, value in zip(places, values[first:], strict=False)]
+    return placed
+
+
+@pytest.fixture
+def variables(here: Settings) -> dict[str, str]:
+    """What leads another process to the parts of this test."""
+    return {
+        "PIN_PREFIX": here.prefix,
+        "PIN_BUCKET": here.bucket,
+        "PIN_CHECKPOINTS": here.checkpoints,
+        "PIN_POSTGRES_URL": here.postgres_url,
+    }
+
+
+def test_a_writer_that_is_killed_24_times_loses_and_doubles_nothing(
+    here: Settings, kinesis: Kinesis, variables: dict[str, str], tmp_path: Path
+) -> None:
+    random = Random(24)
+    values = [value_of(number, random) for number in range(6_000)]
+    records = posted(kinesis, here.stream("pin"), values)
+    file, checkpoint = tmp_path / "records.jsonl", tmp_path / "checkpoint"
+    file.write_text("\n".join(json.dumps([*place, base64.b64encode(value).decode()]) for *place, value in records))
+    command = [sys.executable, "-m", "pin_pipeline_tests.streams.writer", str(file), str(checkpoint), "1"]
+    kills = done = 0
+    while True:
+        with subprocess.Popen(command, env=os.environ | variables) as writer:
+            while writer.poll() is None and (not checkpoint.exists() or int(checkpoint.read_text()) == done):
+                Event().wait(0.01)  # until it has made progress
+            if writer.poll() is not None or kills == KILLS_OF_A_WRITER:
+                assert writer.wait(PATIENCE) == 0
+                break
+            Event().wait(random.uniform(0, 0.3))  # a moment at random
+            writer.send_signal(signal.SIGKILL)
+        done, kills = int(checkpoint.read_text()), kills + 1
+    assert kills == KILLS_OF_A_WRITER
+    _, findings = audit_stream_of(PIN, here)
+    assert list(findings.sentences()) == []
+    assert findings.total("landed") == findings.total("published") + findings.total("quarantined") == len(values)
+    fits = {offset for offset, value in enumerate(values) if b"\\u0000" not in value and not misfit(value)}
+    with psycopg.connect(here.postgres_url) as connection:
+        found = connection.execute("SELECT source_offset, ind FROM experimental_data ORDER BY source_offset").fetchall()
+        others = connection.execute("SELECT source_offset, bytes FROM experimental_data_quarantine").fetchall()
+    assert found == [(offset, offset) for offset in sorted(fits)]
+    assert {offset: bytes(value) for offset, value in others} == {
+        offset: value for offset, value in enumerate(values) if offset not in fits
+    }
+
+
+def misfit(value: bytes) -> bool:
+    return isinstance(Rules(PIN).judge(value), Problem)
+
+
+@contextmanager
+def people(here: Settings, kinesis: Kinesis) -> Iterator[Callable[[], None]]:
+    """They post all the while: to the streams, with something misrouted and something poisonous, and to the topic."""
+    stop, failures = Event(), []
+
+    def post() -> None:
+        try:
+            number = 0
+            while not stop.wait(0.1):
+                number += 1
+                rows = {"pin": pin(number), "geo": geo(number), "user": user(number)}
+                for kind, row in rows.items():
+                    kinesis.post(here.stream(kind), str(number), row, user(number), b"poison")
+                produce(here, "pin", [pin(number), b"poison"], partition=number % 3)
+        except Exception as error:
+            failures.append(error)
+
+    def split() -> None:
+        for kind in KINDS:
+            stream = here.stream(kind)
+            *_, shard = kinesis.client.list_shards(StreamName=stream)["Shards"]
+            keys = shard["HashKeyRange"]
+            middle = str((int(keys["StartingHashKey"]) + int(keys["EndingHashKey"])) // 2)
+            kinesis.client.split_shard(StreamName=stream, ShardToSplit=shard["ShardId"], NewStartingHashKey=middle)
+
+    thread = Thread(target=post)
+    thread.start()
+    try:
+        yield split
+    finally:
+        stop.set()
+        thread.join()
+    assert failures == []
+
+
+@dataclass
+class Fleet:
+    """The streaming jobs as processes, in a home of their own."""
+
+    here: Settings
+    home: Path
+
+    @property
+    def jobs(self) -> LocalStreamingJobs:
+        return LocalStreamingJobs(self.home)
+
+    def start(self) -> None:
+        for name in FLEET:
+            self.jobs.start(name)
+
+    def kill(self) -> None:
+        for name in FLEET:
+            os.killpg(int((self.home / f"{name}.pid").read_text()), signal.SIGKILL)
+        while any(self.jobs.status(name).since for name in FLEET):
+            Event().wait(0.01)
+
+    def stop(self) -> None:
+        for name in FLEET:
+            self.jobs.stop(name)
+
+    def progress(self) -> tuple[int, ...]:
+        """The versions of the Delta tables, and the rows in Postgres."""
+        lake = Lake.of(self.here)
+        tables = [lake.snapshot(f"streams/{kind}") for kind in KINDS]
+        return (*(0 if table is None else table.version for table in tables), len(in_postgres(self.here)))
+
+    def wait_until(self, reached: Callable[[], bool]) -> None:
+        """Return when it is reached; fail where a job has ended, or it takes too long."""
+        for _ in range(10 * PATIENCE):
+            if reached():
+                return
+            for name in FLEET:
+                status = self.jobs.status(name)
+                assert status.since, Path(status.log).read_text()
+            Event().wait(0.1)
+        raise AssertionError(f"not reached within {PATIENCE} s: {self.progress()}")
+
+
+def test_streaming_jobs_that_are_killed_while_shards_split_go_on_where_they_were(
+    here: Settings, kinesis: Kinesis, variables: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    for table in (EXPERIMENTAL_DATA, CATEGORY_TRENDS):
+        Postgres(here.postgres_url).ensure(table)
+    fleet, random = Fleet(here, tmp_path), Random(6)
+    try:
+        with people(here, kinesis) as split:
+            for _ in range(KILLS_OF_SPARK):
+                before = fleet.progress()
+                fleet.start()
+                fleet.wait_until(lambda: advanced(fleet.progress(), before))  # noqa: B023 - waits within the turn
+                split()
+                Event().wait(random.uniform(0, 2))  # a moment at random
+                fleet.kill()
+        fleet.start()
+        topic = stored(here.kafka_bootstrap, here.topic("pin"))
+        fitting = sorted(place for place, value in topic.items() if value != b"poison")
+        fleet.wait_until(lambda: audited(here) and len(in_postgres(here)) >= len(fitting))
+        assert in_postgres(here) == fitting
+        fleet.wait_until(lambda: counted(here, "sum(posts)", "category_trends") == len(fitting))
+        assert counted(here, "count(*)", "experimental_data_quarantine") == len(topic) - len(fitting)
+    finally:
+        fleet.stop()
+
+
+def advanced(now: tuple[int, ...], before: tuple[int, ...]) -> bool:
+    return all(one > other for one, other in zip(now, before, strict=True))
+
+
+def audited(here: Settings) -> bool:
+    """Whether all that was posted is in the tables of the streams; none of it is lost, doubled or altered meanwhile."""
+    findings = [audit_stream_of(kind, here)[1] for kind in KINDS.values()]
+    assert [sentence for each in findings for sentence in each.sentences()] == []
+    return sum(each.total("waiting") for each in findings) == 0
+
+
+def in_postgres(here: Settings) -> list[tuple[int, int]]:
+    with psycopg.connect(here.postgres_url) as connection:
+        query = "SELECT source_partition, source_offset FROM experimental_data ORDER BY 1, 2"
+        rows: list[tuple[int, int]] = connection.execute(query).fetchall()
+    return rows
+
+
+def counted(here: Settings, what: str, table: str) -> int:
+    with psycopg.connect(here.postgres_url) as connection:
+        [answer] = connection.execute(f"SELECT {what} FROM {table}".encode()).fetchone() or [None]  # noqa: S608
+    return int(answer or 0)
