@@ -16,7 +16,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from pin_pipeline import cli_streams, environment
+from pin_pipeline import cli_streams, demo_streams, environment
 from pin_pipeline import demo as whole_pipeline
 from pin_pipeline.audit.auditor import AuditError, audit_topic
 from pin_pipeline.audit.findings import StreamFindings, TopicFindings
@@ -96,7 +96,9 @@ def demo(draws: DrawCount = 1000) -> None:
     """Run the whole pipeline once and print the answers; stops the servers that it started."""
     timings: whole_pipeline.Timings = []
     with _servers(timings) as settings:
-        whole_pipeline.run(console, settings, timings, draws)
+        steps = whole_pipeline.run(console, settings, timings, draws)
+        demo_streams.run(console, settings, timings)
+        whole_pipeline.show_timings(console, timings, steps)
     console.print("\n[bold]make dev[/bold] starts the servers and the Dagster UI, where all of this is to be seen.")
 
 

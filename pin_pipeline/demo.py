@@ -21,8 +21,8 @@ from pin_pipeline.records import KINDS
 Timings = list[tuple[str, float]]
 
 
-def run(console: Console, settings: Settings, timings: Timings, draws: int) -> None:
-    """Fill the source database where it is empty, run both jobs, print the answers and the time of each stage.
+def run(console: Console, settings: Settings, timings: Timings, draws: int) -> Timings:
+    """Fill the source database where it is empty, run both jobs, and print the answers; returns the day's steps.
 
     Raises:
         LocalError: a job failed.
@@ -40,7 +40,7 @@ def run(console: Console, settings: Settings, timings: Timings, draws: int) -> N
         answer = Lake.of(settings).existing(query.key).query("select * from t").to_pylist()
         console.print(as_text(sorted(answer, key=_order)))
     console.print()
-    console.print(_timings(timings, [(f"  {step.name}", step.seconds) for step in steps]))
+    return [(f"  {step.name}", step.seconds) for step in steps]
 
 
 @contextmanager
@@ -73,9 +73,10 @@ def _order(row: Mapping[str, Any]) -> list[tuple[bool, Any]]:
     return [(value is None, value) for value in row.values()]
 
 
-def _timings(timings: Timings, steps: Timings) -> Table:
+def show_timings(console: Console, timings: Timings, steps: Timings) -> None:
+    """Print how long each stage took, and each step of the day."""
     table = Table("stage", "seconds")
     table.columns[1].justify = "right"
     for name, seconds in [*timings, *steps]:
         table.add_row(name, f"{seconds:.1f}")
-    return table
+    console.print(table)

@@ -18,6 +18,7 @@ REALTIME = {
     PROFILE_POPULARITY: "How often each poster posts, and how many follow them, in windows of an hour.",
     CATEGORY_TRENDS: "How often pins are posted in each category, in windows of five minutes.",
 }
+DASHBOARD = dg.AssetKey(["dashboards", "pins_right_now"])
 
 
 def kinesis_key(kind: RecordKind) -> dg.AssetKey:
@@ -30,8 +31,29 @@ def stream_assets(settings: Settings) -> list[dg.AssetSpec]:
     return [
         *(_kinesis(settings, kind) for kind in KINDS.values()),
         *(_delta_table(settings, kind) for kind in KINDS.values()),
-        *(_postgres_table(table, description) for table, description in REALTIME.items()),
+        *(_postgres_table(settings, table, description) for table, description in REALTIME.items()),
+        dg.AssetSpec(
+            DASHBOARD,
+            deps=[*(table_key(kind) for kind in KINDS.values()), *map(realtime_key, REALTIME)],
+            group_name="dashboards",
+            kinds={"python", "dashboard"},
+            description=(
+                "A page that draws what happens right now: posts a second, how far the streams lag behind, and the top "
+                f"categories and posters.\n\n[{settings.dashboard_url}]({settings.dashboard_url})"
+            ),
+            metadata={"dashboard": dg.MetadataValue.url(settings.dashboard_url)},
+        ),
     ]
+
+
+def table_key(kind: RecordKind) -> dg.AssetKey:
+    """The Delta table of a record kind's stream."""
+    return dg.AssetKey(["streams", kind.name])
+
+
+def realtime_key(table: PostgresTable) -> dg.AssetKey:
+    """A table in Postgres that the streams keep up to date."""
+    return dg.AssetKey(["realtime", table.name])
 
 
 def _kinesis(settings: Settings, kind: RecordKind) -> dg.AssetSpec:
@@ -46,7 +68,7 @@ def _kinesis(settings: Settings, kind: RecordKind) -> dg.AssetSpec:
 
 
 def _delta_table(settings: Settings, kind: RecordKind) -> dg.AssetSpec:
-    key = dg.AssetKey(["streams", kind.name])
+    key = table_key(kind)
     return dg.AssetSpec(
         key,
         deps=[kinesis_key(kind)],
@@ -60,18 +82,23 @@ def _delta_table(settings: Settings, kind: RecordKind) -> dg.AssetSpec:
             "dagster/uri": f"s3://{settings.bucket}/lake/{key.to_user_string()}",
             "dagster/table_name": key.to_user_string().replace("/", "."),
             "dagster/column_schema": schema((*kind.columns, *STREAM_POSITION)),
+            "dashboard": dg.MetadataValue.url(settings.dashboard_url),
         },
         freshness_policy=FRESHNESS,
     )
 
 
-def _postgres_table(table: PostgresTable, description: str) -> dg.AssetSpec:
+def _postgres_table(settings: Settings, table: PostgresTable, description: str) -> dg.AssetSpec:
     return dg.AssetSpec(
-        dg.AssetKey(["realtime", table.name]),
+        realtime_key(table),
         deps=[topic_key(PIN)],
         group_name="realtime",
         kinds={"kafka", "postgres"},
         description=f"{description}\n\nA table in Postgres, kept up to date by the streaming job `kafka_to_postgres`.",
-        metadata={"dagster/table_name": table.name, "dagster/column_schema": schema(table.columns)},
+        metadata={
+            "dagster/table_name": table.name,
+            "dagster/column_schema": schema(table.columns),
+            "dashboard": dg.MetadataValue.url(settings.dashboard_url),
+        },
         freshness_policy=FRESHNESS,
     )

@@ -47,6 +47,14 @@ GRAPH = {
     "queries/users_joined_by_year": ["cleaned/user"],
     "queries/median_followers_by_join_year": ["cleaned/pin", "cleaned/user"],
     "queries/median_followers_by_join_year_and_age_group": ["cleaned/pin", "cleaned/user"],
+    "dashboards/pins_right_now": [
+        "realtime/category_trends",
+        "realtime/experimental_data",
+        "realtime/profile_popularity",
+        "streams/geo",
+        "streams/pin",
+        "streams/user",
+    ],
     "serving/popular_categories": ["cleaned/pin", "realtime/experimental_data"],
 }
 STREAMED = ("streams/", "realtime/")

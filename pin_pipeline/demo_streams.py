@@ -1,0 +1,124 @@
+"""A few seconds of the streams: posts go in by Kinesis and by Kafka, rows come out in Delta and in Postgres."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from statistics import median
+
+from rich.console import Console
+from rich.table import Table
+
+from pin_pipeline.demo import Timings, stage
+from pin_pipeline.emulation.draws import Draws
+from pin_pipeline.emulation.emulator import emulate, pace_of
+from pin_pipeline.emulation.rest import Gateway
+from pin_pipeline.emulation.sinks import Streams, Topics
+from pin_pipeline.emulation.source import SourceDatabase
+from pin_pipeline.environment import Settings
+from pin_pipeline.lakehouse.lake import Lake
+from pin_pipeline.local.errors import LocalError
+from pin_pipeline.local.streams import LocalStreamingJobs
+from pin_pipeline.records import KINDS
+from pin_pipeline.streams.coverage import Coverage
+from pin_pipeline.streams.fleet import FLEET
+from pin_pipeline.streams.heartbeat import Heartbeats
+from pin_pipeline.streams.postgres import Postgres
+
+POSTS, POSTS_A_SECOND, SEED = 100, 20.0, 200
+LOOK_SECONDS, PATIENCE_SECONDS = 0.2, 120
+DELTA, POSTGRES = FLEET["kinesis_to_delta"].tables, "realtime/experimental_data"
+
+
+@dataclass(frozen=True)
+class Came:
+    """What came into a table: how many rows, and how long they were on their way, in seconds."""
+
+    rows: int
+    latencies: list[float]
+
+
+def run(console: Console, settings: Settings, timings: Timings) -> None:
+    """Start the streaming jobs, post for a few seconds, show what came of it, and stop the jobs that were started.
+
+    Raises:
+        LocalError: the streams do not come so far.
+    """
+    jobs, begin = LocalStreamingJobs(settings.home), datetime.now(UTC)
+    started = [name for name in FLEET if jobs.start(name)]
+    try:
+        with stage(console, timings, "streams: start"):
+            _wait(settings, lambda: _idle(settings, begin))
+        posted = datetime.now(UTC)
+        with stage(console, timings, f"streams: {POSTS} posts by Kinesis and {POSTS} by Kafka"):
+            _post(settings)
+            _wait(settings, lambda: all(came.rows >= POSTS for came in _came(settings, posted).values()))
+        console.print(_as_text(_came(settings, posted)))
+    finally:
+        for name in started:
+            jobs.stop(name)
+
+
+def _idle(settings: Settings, since: datetime) -> bool:
+    """Whether every query runs, and has read all there is."""
+    heartbeats = Heartbeats.of(settings)
+    for name, job in FLEET.items():
+        heartbeat = heartbeats.read(name)
+        if heartbeat is None or heartbeat.at < since or heartbeat.queries.keys() != set(job.tables):
+            return False
+        if any(query.records_per_second for query in heartbeat.queries.values()):
+            return False
+    return True
+
+
+def _post(settings: Settings) -> None:
+    database = SourceDatabase(settings.source_url)
+    with Gateway(settings.gateway_url) as gateway, ThreadPoolExecutor() as pool:
+        sinks = (
+            Streams(gateway, {kind: settings.stream(kind) for kind in KINDS}),
+            Topics(gateway, {kind: settings.topic(kind) for kind in KINDS}),
+        )
+        pace = pace_of(POSTS_A_SECOND, paced=False)
+        ends = [pool.submit(emulate, database, sink, Draws(POSTS, SEED), lambda _: None, pace=pace) for sink in sinks]
+        for end in ends:
+            end.result()
+
+
+def _came(settings: Settings, since: datetime) -> Mapping[str, Came]:
+    """What came into each table since then."""
+    lake = Lake.of(settings)
+    return {key: _into_delta(lake, key, since) for key in DELTA} | {POSTGRES: _into_postgres(settings, since)}
+
+
+def _into_delta(lake: Lake, key: str, since: datetime) -> Came:
+    commits = [(commit.at, Coverage(**commit.metadata)) for commit in lake.existing(key).commits()]
+    new = [(at, coverage) for at, coverage in commits if at > since]
+    before = [coverage.records for at, coverage in commits if at <= since]
+    latencies = [at.timestamp() - coverage.arrived[0] / 1000 for at, coverage in new if coverage.arrived]
+    return Came(max((coverage.records for _, coverage in new), default=0) - max(before, default=0), latencies)
+
+
+def _into_postgres(settings: Settings, since: datetime) -> Came:
+    query = "SELECT extract(epoch FROM written_at - posted_at)::float FROM experimental_data WHERE posted_at > %s"
+    with Postgres(settings.postgres_url).transaction() as connection:
+        latencies = [latency for (latency,) in connection.execute(query, [since])]
+    return Came(len(latencies), latencies)
+
+
+def _wait(settings: Settings, reached: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while not reached():
+        if time.monotonic() > deadline:
+            raise LocalError(f"the streams did not get on within {PATIENCE_SECONDS} s: see {settings.home / 'logs'}")
+        time.sleep(LOOK_SECONDS)
+
+
+def _as_text(came: Mapping[str, Came]) -> Table:
+    table = Table("table", "posts", "rows", "typical latency", "longest")
+    for key, into in came.items():
+        times = (f"{value:.1f} s" for value in (median(into.latencies), max(into.latencies)))
+        table.add_row(key, str(POSTS), str(into.rows), *times)
+    return table
