@@ -93,10 +93,11 @@ class StreamTable:
         # Not rebased onto a version whose coverage nobody has looked at.
         commit = CommitProperties({"userMetadata": coverage.metadata()}, max_commit_retries=0)
         write_deltalake(self._delta, rows, mode="append", commit_properties=commit)
-        self._coverage = coverage
-        if self._delta.version() % COMPACT_EVERY == 0:
+        self._coverage, version = coverage, self._delta.version()
+        if version % COMPACT_EVERY == 0:
             self._delta.optimize.compact(target_size=COMPACTED_BYTES, commit_properties=commit)
-        if self._delta.version() % VACUUM_EVERY == 0:
+            self._open()  # one that stays open keeps in memory what its log has long summed up
+        if version % VACUUM_EVERY == 0:
             self._delta.vacuum(dry_run=False, commit_properties=commit)
 
 

@@ -200,7 +200,7 @@ def test_a_batch_that_was_killed_between_its_two_tables_is_done_again_without_do
 def test_many_commits_leave_few_files_a_short_log_and_every_row(
     sink: Callable[[], DeltaSink], lake: Lake, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(delta, "VACUUM_EVERY", 70)
+    monkeypatch.setattr(delta, "VACUUM_EVERY", 100)
     writer = sink()
     for number in range(0, 300, 2):
         writer.write(judged(number))
@@ -208,3 +208,6 @@ def test_many_commits_leave_few_files_a_short_log_and_every_row(
     assert inds(lake) == list(range(0, 300, 2))
     assert len(table.delta.file_uris()) < 60
     assert Coverage.of(table).records == 150
+    operations = [entry["operation"] for entry in table.delta.history()]
+    assert operations.count("OPTIMIZE") == 3
+    assert "VACUUM END" in operations
