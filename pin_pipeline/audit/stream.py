@@ -5,9 +5,9 @@ Plain Python over the service and the Delta files; shares no code with the queri
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -33,7 +33,6 @@ SHARD, SEQUENCE_NUMBER = "source_shard", "source_sequence_number"
 RECORDS_AT_ONCE = 10_000
 # A shard answers five requests a second, and the streaming jobs are asking too.
 PATIENT = Config(retries={"mode": "adaptive", "max_attempts": 20})
-HISTORY = 100
 
 
 class Record(NamedTuple):
@@ -65,7 +64,7 @@ class StreamTables:
         return cls(
             _rows(published, schema(kind)),
             _rows(quarantined, MISFIT_SCHEMA),
-            {} if published is None else _covered(published),
+            {} if published is None else _covered(published.last_commit.metadata),
         )
 
 
@@ -114,7 +113,8 @@ def audit_stream(
 def audit(kind: RecordKind, records: Iterable[Record], tables: StreamTables) -> StreamFindings:
     """Look for each record of the stream in the tables, and for each row of the tables in the stream.
 
-    Rows of records that the stream keeps no longer, which is told by those that it still keeps, are taken on trust.
+    Rows of records that the stream keeps no longer, which is told by those that it still keeps, are taken on trust; so
+    are all of them where the stream is there no more.
     """
     auditor = _Auditor(kind, tables)
     stream = iter(records)
@@ -199,8 +199,9 @@ class _Auditor:
 
 
 def _shards(client: KinesisClient, stream: str) -> Iterator[Any]:
-    for page in client.get_paginator("list_shards").paginate(StreamName=stream):
-        yield from page["Shards"]
+    with suppress(client.exceptions.ResourceNotFoundException):  # there are no streams where nobody wants them
+        for page in client.get_paginator("list_shards").paginate(StreamName=stream):
+            yield from page["Shards"]
 
 
 def _records(client: KinesisClient, stream: str, shard: str) -> Iterator[Record]:
@@ -228,8 +229,5 @@ def _positions(rows: pa.Table) -> Iterator[StreamPosition]:
         yield StreamPosition(shard, int(number))
 
 
-def _covered(table: Snapshot) -> dict[str, int]:
-    for commit in table.delta.history(limit=HISTORY):
-        if "userMetadata" in commit:
-            return {shard: int(number) for shard, number in json.loads(commit["userMetadata"])["shards"].items()}
-    return {}
+def _covered(progress: Mapping[str, Any]) -> dict[str, int]:
+    return {shard: int(number) for shard, number in progress["shards"].items()}

@@ -56,11 +56,12 @@ class Tables:
         return {key: self._progress(key) for key in KEYS}
 
     def _progress(self, key: str) -> Progress | None:
-        if key in self._opened:
-            # One that is gone, or was made anew, is opened again.
-            with suppress(*FAILURES):
-                self._opened[key].delta.update_incremental()
-                return self._remember(replace(self._opened[key]))
+        opened = self._opened.pop(key, None)
+        # One that is gone, or was made anew, is opened again.
+        with suppress(*FAILURES):
+            if opened and opened.log.has(opened.version):
+                opened.delta.update_incremental()
+                return self._remember(replace(opened))
         try:
             return self._remember(self._lake.opened_anew(key))
         except TableNotFoundError:

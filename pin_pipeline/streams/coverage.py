@@ -7,9 +7,10 @@ checkpoint that is gone, therefore doubles nothing.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
-from typing import Self
+from functools import cached_property
+from typing import NamedTuple, Self
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -53,28 +54,51 @@ class Coverage:
         same = (self.stream, self.created) == (stream, created)
         return self if same else replace(self, stream=stream, created=created, shards={})
 
-    def missing(self, records: pa.Table) -> pa.Table:
-        """Those of the records that are not covered; they have a shard and a sequence number each."""
+    def missing(self, batch: Batch) -> Batch:
+        """Those records of a batch that are not covered; usually all of them."""
         covered = {shard: int(number) for shard, number in self.shards.items()}
-        new = [int(number) > covered.get(shard, -1) for shard, number in _positions(records)]
-        return records if all(new) else records.filter(pa.array(new, pa.bool_()))
+        if all(ends.lowest > covered.get(shard, -1) for shard, ends in batch.ends.items()):
+            return batch
+        new = [number > covered.get(shard, -1) for shard, number in batch.positions()]
+        return Batch(batch.records.filter(pa.array(new, pa.bool_())))
 
-    def after(self, records: pa.Table) -> Self:
-        """What is covered with these records, which were missing; their `problem` is null where they fit."""
-        highest = {shard: int(number) for shard, number in self.shards.items()}
-        for shard, number in _positions(records):
-            highest[shard] = max(int(number), highest.get(shard, -1))
+    def after(self, batch: Batch) -> Self:
+        """What is covered with a batch whose records were missing."""
+        highest = {shard: str(ends.highest) for shard, ends in batch.ends.items()}
+        records = batch.records
         return replace(
             self,
-            shards={shard: str(number) for shard, number in highest.items()},
+            shards={**self.shards, **highest},
             records=self.records + records.num_rows,
             quarantined=self.quarantined + records.num_rows - records["problem"].null_count,
             arrived=_milliseconds(pc.min_max(records["arrived_at"])),
         )
 
 
-def _positions(records: pa.Table) -> zip[tuple[str, str]]:
-    return zip(records[SHARD].to_pylist(), records[SEQUENCE_NUMBER].to_pylist(), strict=True)
+class Ends(NamedTuple):
+    """Between which sequence numbers the records of a shard lie, both included."""
+
+    lowest: int
+    highest: int
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Records that are judged, with the shard and the sequence number of each; their `problem` is null if they fit."""
+
+    records: pa.Table
+
+    @cached_property
+    def ends(self) -> Mapping[str, Ends]:
+        """Between which sequence numbers they lie, by shard."""
+        numbers: dict[str, list[int]] = {}
+        for shard, number in self.positions():
+            numbers.setdefault(shard, []).append(number)
+        return {shard: Ends(min(of_shard), max(of_shard)) for shard, of_shard in numbers.items()}
+
+    def positions(self) -> Iterator[tuple[str, int]]:
+        """Shard and sequence number of each."""
+        return zip(self.records[SHARD].to_pylist(), map(int, self.records[SEQUENCE_NUMBER].to_pylist()), strict=True)
 
 
 def _milliseconds(ends: pa.StructScalar) -> tuple[int, int]:

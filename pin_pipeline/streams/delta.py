@@ -22,7 +22,7 @@ from pin_pipeline.lakehouse.tables import PROPERTIES
 from pin_pipeline.lakehouse.version import rules_version
 from pin_pipeline.records import Column, RecordKind
 from pin_pipeline.records.positions import STREAM_POSITION, STREAM_QUARANTINE
-from pin_pipeline.streams.coverage import Coverage
+from pin_pipeline.streams.coverage import Batch, Coverage
 
 # A commit a second leaves 86,400 versions and files a day: the log is summed up, and what is replaced is removed, soon.
 STREAM_PROPERTIES = PROPERTIES | {
@@ -61,7 +61,7 @@ class StreamTable:
         """What tells it from a table that was there before, or comes after."""
         return str(self._delta.metadata().id)
 
-    def append(self, judged: pa.Table, *, even_nothing: bool) -> None:
+    def append(self, judged: Batch, *, even_nothing: bool) -> None:
         """Append what it does not have yet, in one commit with how far it has come then.
 
         Args:
@@ -72,8 +72,8 @@ class StreamTable:
         """
         for attempt in range(1, ATTEMPTS + 1):
             missing = self._coverage.missing(judged)
-            rows = self._rows(missing)
-            if not missing.num_rows or not (rows.num_rows or even_nothing):
+            rows = self._rows(missing.records)
+            if not missing.records.num_rows or not (rows.num_rows or even_nothing):
                 return
             try:
                 self._commit(rows, self._coverage.after(missing))
@@ -124,8 +124,9 @@ class DeltaSink:
     def write(self, judged: pa.Table) -> None:
         """Write records that are judged, as `classify` gives them."""
         # Quarantine first: a table that says how far it has come must not be ahead of it.
-        self._quarantine.append(judged, even_nothing=False)
-        self._published.append(judged, even_nothing=True)
+        batch = Batch(judged)
+        self._quarantine.append(batch, even_nothing=False)
+        self._published.append(batch, even_nothing=True)
 
 
 def _fitting(columns: Sequence[Column]) -> Callable[[pa.Table], pa.Table]:

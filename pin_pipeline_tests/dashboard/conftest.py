@@ -20,7 +20,7 @@ from pin_pipeline.lakehouse.lake import Lake
 from pin_pipeline.local.postgres import create_database
 from pin_pipeline.records import KINDS
 from pin_pipeline.records.positions import STREAM_POSITION
-from pin_pipeline.streams.coverage import Coverage
+from pin_pipeline.streams.coverage import Batch, Coverage
 from pin_pipeline.streams.delta import StreamTable
 from pin_pipeline.streams.postgres import Postgres, PostgresTable, add, put
 from pin_pipeline.streams.realtime import CATEGORY_TRENDS, EXPERIMENTAL_DATA, PROFILE_POPULARITY
@@ -66,10 +66,10 @@ class Streaming:
 
     def commit(self, kind: str, arrived: Sequence[datetime], misfits: int = 0) -> Coverage:
         """A commit of so many records to a stream's table; what it says then."""
-        columns = (*KINDS[kind].columns, *STREAM_POSITION)
+        lake, columns = replace(self._lake), (*KINDS[kind].columns, *STREAM_POSITION)  # one that has opened nothing yet
         names = [column.name for column in columns]
         table = StreamTable(
-            self._lake, f"streams/{kind}", columns, STREAM, lambda judged: judged.slice(misfits).select(names)
+            lake, f"streams/{kind}", columns, STREAM, lambda judged: judged.slice(misfits).select(names)
         )
         rows = [
             {"source_stream": STREAM[0], "source_shard": "0", "source_sequence_number": str(next(self._numbers))}
@@ -79,8 +79,8 @@ class Streaming:
         schema = pa.schema(
             [*((name, _TYPES[column.type]) for name, column in zip(names, columns, strict=True)), _PROBLEM]
         )
-        table.append(pa.Table.from_pylist(rows, schema=schema), even_nothing=True)
-        return Coverage.of(self._lake.existing(f"streams/{kind}"))
+        table.append(Batch(pa.Table.from_pylist(rows, schema=schema)), even_nothing=True)
+        return Coverage.of(lake.existing(f"streams/{kind}"))
 
     def _put(self, table: PostgresTable, rows: list[dict[str, Any]]) -> None:
         with self._postgres.transaction() as connection:

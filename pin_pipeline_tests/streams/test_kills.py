@@ -32,7 +32,7 @@ from pin_pipeline_tests.rows import geo, pin, user
 from pin_pipeline_tests.streams.conftest import Kinesis
 from pin_pipeline_tests.topics import produce, stored
 
-KILLS_OF_A_WRITER, KILLS_OF_SPARK = 24, 2
+KILLS_OF_A_WRITER, KILLS_OF_SPARK = 24, 1
 PATIENCE = 120
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -92,7 +92,8 @@ class KinesisReader(DataSourceStreamReader, SupportsTriggerAvailableNow):
         self._options = options
         self._kinesis = Kinesis(options.stream, options.region, options.endpoint_url)
         self._until: int | None = None
-        self._parts: dict[str, Part] = {}
+        self._parts: Mapping[str, Part] = {}
+        self._ahead: Future[Mapping[str, Part]] | None = None
         self._known: dict[str, Shard] = {}
         self._created = self._retention = 0
         self._looked: float | None = None
@@ -122,13 +123,15 @@ class KinesisReader(DataSourceStreamReader, SupportsTriggerAvailableNow):
         unread = [shard for shard in self._known.values() if not progress.position(shard.id).ended]
         readable = [shard for shard in unread if self._parents_ended(shard, progress)]
         share = max(1, limit.max_rows // max(1, len(readable))) if isinstance(limit, ReadMaxRows) else None
-        with ThreadPoolExecutor(SHARDS_AT_ONCE) as pool:
-            parts = list(pool.map(lambda shard: self._read_on(shard.id, progress.position(shard.id), share), readable))
-        self._parts = {shard.id: part for shard, part in zip(readable, parts, strict=True)}
+        parts = self._fetch({shard.id: progress.position(shard.id) for shard in readable}, share)
         positions = {shard: position for shard, position in progress.shards.items() if shard in self._known}
-        positions |= {shard: part.end for shard, part in self._parts.items() if part.end != Position()}
+        positions |= {shard: part.end for shard, part in parts.items() if part.end != Position()}
         # Of a shard that waits for its parents nothing was read by now.
-        read_at = progress.read_at if len(readable) < len(unread) else min((part.read_at for part in parts), default=0)
+        read_at = (
+            progress.read_at
+            if len(readable) < len(unread)
+            else min((part.read_at for part in parts.values()), default=0)
+        )
         if positions == progress.shards and read_at - progress.read_at < self._retention // SIGNS_OF_LIFE:
             return dict(start)
         return replace(progress, read_at=max(read_at, progress.read_at), shards=positions).offset()
@@ -158,6 +161,25 @@ class KinesisReader(DataSourceStreamReader, SupportsTriggerAvailableNow):
             yield from pa.ipc.open_stream(partition.records)
         elif isinstance(partition, Again):
             yield from self._read_again(partition)
+
+    def _fetch(self, starts: Mapping[str, Position], share: int | None) -> Mapping[str, Part]:
+        """Fetch the next part of each shard; where there is more, go on with the part behind it in the background."""
+        ahead = self._ahead.result() if self._ahead else {}
+        fetched = {shard: part for shard, part in ahead.items() if starts.get(shard) == part.start}
+        others = {shard: start for shard, start in starts.items() if shard not in fetched}
+        self._parts = {**fetched, **self._fetch_now(others, share)}
+        more = {shard: part.end for shard, part in self._parts.items() if share and len(part.records) >= share}
+        self._ahead = None
+        if more:
+            background = ThreadPoolExecutor(1)
+            self._ahead = background.submit(self._fetch_now, more, share)
+            background.shutdown(wait=False)
+        return self._parts
+
+    def _fetch_now(self, starts: Mapping[str, Position], share: int | None) -> Mapping[str, Part]:
+        with ThreadPoolExecutor(SHARDS_AT_ONCE) as pool:
+            parts = pool.map(lambda shard: self._read_on(shard, starts[shard], share), starts)
+            return dict(zip(starts, parts, strict=True))
 
     def _read_on(self, shard: str, start: Position, share: int | None) -> Part:
         """Fetch a shard's records, up to the share, the latest, or what had arrived when the query began."""
