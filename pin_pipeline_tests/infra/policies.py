@@ -24,6 +24,7 @@ class Grant(NamedTuple):
     """One action that a statement allows on the resources that match."""
 
     role: str
+    sid: str
     action: str
     resources: tuple[str, ...]
 
@@ -47,6 +48,7 @@ def statements(role: str, prefix: str = "pinterest", bucket: str = "pin-pipeline
     """The statements of a role, filled in as Terraform does."""
     values = {
         "account": ACCOUNT,
+        "api": "a1b2c3",
         "bucket": bucket,
         "cluster": CLUSTER,
         "instance_role": f"{prefix}-databricks-instance-profile",
@@ -63,7 +65,7 @@ def grants(role: str, prefix: str = "pinterest", bucket: str = "pin-pipeline") -
     """What a role may do."""
     for statement in statements(role, prefix, bucket):
         for action in listed(statement["Action"]):
-            yield Grant(role, action, tuple(listed(statement["Resource"])))
+            yield Grant(role, statement["Sid"], action, tuple(listed(statement["Resource"])))
 
 
 def listed(value: str | list[str]) -> list[str]:

@@ -1,0 +1,36 @@
+# What a Databricks workspace in this network needs of AWS. The workspace is made once in Databricks' account console, its
+# jobs by `pin-pipeline deploy`.
+data "aws_iam_policy_document" "assumed_by_databricks" {
+  statement {
+    actions = ["sts:AssumeRole"]
+
+    principals {
+      type        = "AWS"
+      identifiers = ["arn:aws:iam::${var.databricks_aws_account}:root"]
+    }
+
+    condition {
+      test     = "StringEquals"
+      variable = "sts:ExternalId"
+      values   = [var.databricks_account]
+    }
+  }
+}
+
+resource "aws_iam_role" "databricks" {
+  name               = "${var.prefix}-databricks"
+  assume_role_policy = data.aws_iam_policy_document.assumed_by_databricks.json
+}
+
+resource "aws_iam_role_policy" "databricks" {
+  name = "machines"
+  role = aws_iam_role.databricks.id
+  policy = templatefile("${path.module}/policies/databricks.json", merge(local.named, {
+    instance_role = aws_iam_role.of["databricks_instance_profile"].name
+  }))
+}
+
+resource "aws_iam_instance_profile" "databricks" {
+  name = "${var.prefix}-databricks"
+  role = aws_iam_role.of["databricks_instance_profile"].name
+}

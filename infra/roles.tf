@@ -1,0 +1,61 @@
+# Roles of what runs. What each may do is in policies/, as documents that the tests read too.
+locals {
+  kinds = ["pin", "geo", "user"]
+
+  named = {
+    api             = aws_api_gateway_rest_api.main.id
+    account         = data.aws_caller_identity.current.account_id
+    bucket          = var.bucket
+    cluster         = join("/", slice(split("/", aws_msk_cluster.main.arn), 1, 3))
+    messages_bucket = local.buckets.messages
+    prefix          = var.prefix
+    region          = var.region
+    source_secret   = aws_db_instance.of["source"].master_user_secret[0].secret_arn
+  }
+
+  roles = {
+    api_gateway                 = "apigateway.amazonaws.com"
+    dagster                     = "ecs-tasks.amazonaws.com"
+    databricks_instance_profile = "ec2.amazonaws.com"
+    ecs_execution               = "ecs-tasks.amazonaws.com"
+    gateway                     = "ecs-tasks.amazonaws.com"
+    landing_connector           = "kafkaconnect.amazonaws.com"
+  }
+}
+
+data "aws_iam_policy_document" "assumed_by" {
+  for_each = local.roles
+
+  statement {
+    actions = ["sts:AssumeRole"]
+
+    principals {
+      type        = "Service"
+      identifiers = [each.value]
+    }
+
+    # These two act for whoever asks them, and say for whom: only for this account they may take the role.
+    dynamic "condition" {
+      for_each = contains(["ecs-tasks.amazonaws.com", "kafkaconnect.amazonaws.com"], each.value) ? [data.aws_caller_identity.current.account_id] : []
+
+      content {
+        test     = "StringEquals"
+        variable = "aws:SourceAccount"
+        values   = [condition.value]
+      }
+    }
+  }
+}
+
+resource "aws_iam_role" "of" {
+  for_each           = local.roles
+  name               = "${var.prefix}-${replace(each.key, "_", "-")}"
+  assume_role_policy = data.aws_iam_policy_document.assumed_by[each.key].json
+}
+
+resource "aws_iam_role_policy" "of" {
+  for_each = local.roles
+  name     = each.key
+  role     = aws_iam_role.of[each.key].id
+  policy   = templatefile("${path.module}/policies/${each.key}.json", local.named)
+}

@@ -1,0 +1,81 @@
+# Who may reach whom, on which port. Nothing else comes in anywhere.
+locals {
+  groups = {
+    connector  = "The workers of MSK Connect"
+    dagster    = "Dagster"
+    databricks = "The nodes of Databricks"
+    gateway    = "The gateway"
+    balancer   = "The load balancer before the gateway, which API Gateway's link leads to"
+    brokers    = "The brokers of MSK"
+    source     = "The source database"
+    realtime   = "The database of the real-time tables"
+  }
+
+  kafka_iam = 9098
+  reached = [
+    { from = "connector", to = "brokers", port = local.kafka_iam },
+    { from = "dagster", to = "brokers", port = local.kafka_iam },
+    { from = "databricks", to = "brokers", port = local.kafka_iam },
+    { from = "gateway", to = "brokers", port = local.kafka_iam },
+    { from = "balancer", to = "gateway", port = local.gateway_port },
+    { from = "dagster", to = "source", port = 3306 },
+    { from = "dagster", to = "realtime", port = 5432 },
+    { from = "databricks", to = "realtime", port = 5432 },
+  ]
+
+  # What is outside is reached by TLS alone, and the named groups.
+  leave = ["connector", "dagster", "databricks", "gateway"]
+}
+
+resource "aws_security_group" "of" {
+  for_each    = local.groups
+  name        = "${var.prefix}-${each.key}"
+  description = each.value
+  vpc_id      = aws_vpc.main.id
+  tags        = { Name = "${var.prefix}-${each.key}" }
+}
+
+resource "aws_vpc_security_group_ingress_rule" "reached" {
+  for_each                     = { for rule in local.reached : "${rule.from}-${rule.to}" => rule }
+  security_group_id            = aws_security_group.of[each.value.to].id
+  referenced_security_group_id = aws_security_group.of[each.value.from].id
+  ip_protocol                  = "tcp"
+  from_port                    = each.value.port
+  to_port                      = each.value.port
+  description                  = "From ${each.value.from}"
+}
+
+resource "aws_vpc_security_group_egress_rule" "reaches" {
+  for_each                     = { for rule in local.reached : "${rule.from}-${rule.to}" => rule }
+  security_group_id            = aws_security_group.of[each.value.from].id
+  referenced_security_group_id = aws_security_group.of[each.value.to].id
+  ip_protocol                  = "tcp"
+  from_port                    = each.value.port
+  to_port                      = each.value.port
+  description                  = "To ${each.value.to}"
+}
+
+resource "aws_vpc_security_group_egress_rule" "leaves" {
+  for_each          = toset(local.leave)
+  security_group_id = aws_security_group.of[each.key].id
+  cidr_ipv4         = "0.0.0.0/0"
+  ip_protocol       = "tcp"
+  from_port         = 443
+  to_port           = 443
+  description       = "AWS and Databricks, by TLS"
+}
+
+# Databricks wants its nodes to reach each other on every port, and nobody else does.
+resource "aws_vpc_security_group_ingress_rule" "nodes" {
+  security_group_id            = aws_security_group.of["databricks"].id
+  referenced_security_group_id = aws_security_group.of["databricks"].id
+  ip_protocol                  = "-1"
+  description                  = "Between nodes"
+}
+
+resource "aws_vpc_security_group_egress_rule" "nodes" {
+  security_group_id            = aws_security_group.of["databricks"].id
+  referenced_security_group_id = aws_security_group.of["databricks"].id
+  ip_protocol                  = "-1"
+  description                  = "Between nodes"
+}

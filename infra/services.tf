@@ -1,0 +1,43 @@
+# The gateway and Dagster on Fargate: no machine to patch, and secrets reach a task without passing through a file.
+resource "aws_ecr_repository" "main" {
+  name                 = var.prefix
+  image_tag_mutability = "IMMUTABLE"
+  force_delete         = var.deletable
+
+  image_scanning_configuration {
+    scan_on_push = true
+  }
+}
+
+resource "aws_ecs_cluster" "main" {
+  name = var.prefix
+}
+
+resource "aws_cloudwatch_log_group" "service" {
+  for_each          = toset(["gateway", "dagster"])
+  name              = "/${var.prefix}/${each.key}"
+  retention_in_days = 14
+}
+
+locals {
+  environment = {
+    AWS_REGION      = var.region
+    PIN_BUCKET      = var.bucket
+    PIN_ENVIRONMENT = "aws"
+    # Who knows the brokers need not be allowed to ask for them.
+    PIN_KAFKA_BOOTSTRAP = aws_msk_cluster.main.bootstrap_brokers_sasl_iam
+    PIN_MSK_CLUSTER_ARN = aws_msk_cluster.main.arn
+    PIN_PREFIX          = var.prefix
+  }
+
+  logged = {
+    for service, group in aws_cloudwatch_log_group.service : service => {
+      logDriver = "awslogs"
+      options = {
+        awslogs-group         = group.name
+        awslogs-region        = var.region
+        awslogs-stream-prefix = service
+      }
+    }
+  }
+}

@@ -1,0 +1,120 @@
+"""What Terraform makes, as far as it can be told without an account."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import hcl2
+import pytest
+from psycopg.conninfo import make_conninfo
+
+from pin_pipeline.environment import Settings
+from pin_pipeline.local.postgres import create_database
+from pin_pipeline_tests.infra.policies import INFRA, roles
+
+SOURCES = {path.name: path.read_text() for path in INFRA.glob("*.tf")}
+PARSED: list[dict[str, Any]] = [hcl2.loads(text) for text in SOURCES.values()]
+
+
+def blocks(kind: str) -> Iterator[dict[str, Any]]:
+    for file in PARSED:
+        yield from file.get(kind, [])
+
+
+def resources(kind: str) -> dict[str, dict[str, Any]]:
+    """The resources of a type, by name."""
+    found = [body for block in blocks("resource") for name, body in block.items() if name.strip('"') == kind]
+    return {name.strip('"'): body for each in found for name, body in each.items()}
+
+
+def local(name: str) -> dict[str, Any]:
+    [found] = [block[name] for block in blocks("locals") if name in block]
+    return {key.strip('"'): value for key, value in found.items()}
+
+
+def test_every_policy_belongs_to_one_role_and_gets_all_that_it_names() -> None:
+    of_services, own = set(local("roles")), {"databricks"}
+    assert of_services | own == set(roles())
+    assert 'templatefile("${path.module}/policies/${each.key}.json", local.named)' in SOURCES["roles.tf"]
+    given = set(local("named"))
+    for role in of_services:
+        assert set(re.findall(r"\$\{(\w+)\}", (INFRA / f"policies/{role}.json").read_text())) <= given
+    assert not re.findall(r"policy_arn|managed_policy", "".join(SOURCES.values())), (
+        "a role has what is in policies/ alone"
+    )
+
+
+def test_nobody_has_a_key_that_lasts() -> None:
+    kinds = {kind.strip('"') for block in blocks("resource") for kind in block}
+    assert not kinds & {"aws_iam_user", "aws_iam_access_key", "aws_secretsmanager_secret_version"}
+    assert "manage_master_user_password" in resources("aws_db_instance")["of"]
+    assert "password" not in resources("aws_db_instance")["of"]
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "aws_s3_bucket_versioning",
+        "aws_s3_bucket_server_side_encryption_configuration",
+        "aws_s3_bucket_public_access_block",
+        "aws_s3_bucket_policy",
+    ],
+)
+def test_every_bucket_is_versioned_encrypted_closed_to_the_public_and_to_plain_text(kind: str) -> None:
+    assert set(resources("aws_s3_bucket")) == {"of"}
+    assert [body["for_each"] for body in resources(kind).values()] == ["${aws_s3_bucket.of}"]
+
+
+def test_nothing_comes_in_but_from_a_named_group_by_one_port() -> None:
+    rules = resources("aws_vpc_security_group_ingress_rule")
+    assert all("referenced_security_group_id" in rule for rule in rules.values())
+    assert not [rule for rule in rules.values() if {"cidr_ipv4", "cidr_ipv6"} & rule.keys()]
+    assert [name for name, rule in rules.items() if "from_port" not in rule] == ["nodes"]
+    assert not resources("aws_security_group_rule")
+    assert not {"ingress", "egress"} & resources("aws_security_group")["of"].keys()
+
+
+def test_every_variable_and_output_says_what_it_is() -> None:
+    described = [body for kind in ("variable", "output") for block in blocks(kind) for body in block.values()]
+    assert described
+    assert all(body.get("description") for body in described)
+
+
+def terraform() -> str:
+    found = shutil.which("terraform") or shutil.which("tofu")
+    if found is None:
+        pytest.skip("there is neither terraform nor tofu on the PATH")
+    return found
+
+
+def test_it_is_formatted() -> None:
+    answer = subprocess.run([terraform(), "fmt", "-check", "-diff", INFRA], capture_output=True, text=True, check=False)
+    assert answer.returncode == 0, answer.stdout + answer.stderr
+
+
+def test_it_is_valid(tmp_path: Path) -> None:
+    binary, folder = terraform(), tmp_path / "infra"
+    shutil.copytree(INFRA, folder)
+    fetched = subprocess.run(
+        [binary, "init", "-backend=false", "-no-color"], cwd=folder, capture_output=True, text=True, check=False
+    )
+    if fetched.returncode and "development overrides" not in fetched.stdout + fetched.stderr:
+        pytest.skip(f"the AWS provider cannot be fetched: {' '.join(fetched.stderr.split())[-200:]}")
+    answer = subprocess.run([binary, "validate", "-no-color"], cwd=folder, capture_output=True, text=True, check=False)
+    assert answer.returncode == 0, answer.stdout + answer.stderr
+
+
+def test_dagster_keeps_its_state_in_postgres(local_environment: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    url = make_conninfo(local_environment.postgres_url, dbname="dagster")
+    create_database(url)
+    monkeypatch.setenv("DAGSTER_POSTGRES_URL", local_environment.postgres_url.rpartition("/")[0] + "/dagster")
+    with dg.DagsterInstance.from_config(str(INFRA)) as instance:
+        instance.add_dynamic_partitions("kept", ["here"])
+    with dg.DagsterInstance.from_config(str(INFRA)) as instance:
+        assert instance.get_dynamic_partitions("kept") == ["here"]
