@@ -9,6 +9,8 @@ from typing import Any, Self
 
 import httpx
 
+from pin_pipeline.emulation.signing import signature_for
+
 JSON = "application/json"
 TIMEOUT_SECONDS = 60
 ATTEMPTS = 6
@@ -25,11 +27,11 @@ class GatewayError(Exception):
 
 
 class Gateway:
-    """The HTTP gateway. A context manager: it keeps its connection open between requests."""
+    """The HTTP gateway, or API Gateway. A context manager: it keeps its connection open between requests."""
 
     def __init__(self, url: str) -> None:
         self.url = url.rstrip("/")
-        self._http = httpx.Client(timeout=TIMEOUT_SECONDS)
+        self._http = httpx.Client(timeout=TIMEOUT_SECONDS, auth=signature_for(self.url))
 
     def __enter__(self) -> Self:
         return self
