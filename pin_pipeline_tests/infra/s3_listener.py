@@ -1,0 +1,105 @@
+"""Stands before an S3 endpoint, passes everything on, and prints the actions of IAM that are needed for it.
+
+`python -m pin_pipeline_tests.infra.s3_listener http://host:port` prints its own address, then a line for each action:
+its name and the ARN of what it was done to. It is a process of its own, because Delta Lake's client lets no other
+Python thread run while it waits for an answer.
+"""
+
+from __future__ import annotations
+
+import http.client
+import re
+import sys
+from collections.abc import Iterator, Mapping
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import parse_qs, unquote, urlsplit
+from xml.sax.saxutils import unescape
+
+from pin_pipeline.local import ports
+from pin_pipeline_tests.infra.policies import Call
+
+KEY = re.compile("<Key>(.*?)</Key>")
+NOT_PASSED_ON = {"connection", "content-length", "keep-alive", "transfer-encoding"}
+
+
+def main(endpoint_url: str) -> None:
+    """Listen until the process is ended."""
+    with _Server((ports.HOST, 0), _handler(urlsplit(endpoint_url).netloc)) as server:
+        _say(f"http://{ports.HOST}:{server.server_port}")
+        server.serve_forever()
+
+
+def calls(method: str, target: str, headers: Mapping[str, str], body: bytes) -> Iterator[Call]:
+    """The actions that a request needs.
+
+    https://docs.aws.amazon.com/AmazonS3/latest/userguide/using-with-s3-policy-actions.html
+
+    Raises:
+        ValueError: no part of the system was known to send such a request.
+    """
+    url = urlsplit(target)
+    query = parse_qs(url.query, keep_blank_values=True)
+    bucket, _, key = unquote(url.path).removeprefix("/").partition("/")
+    arn = f"arn:aws:s3:::{bucket}/{key}" if key else f"arn:aws:s3:::{bucket}"
+    match method, bool(key):
+        case ("GET" | "HEAD", True):
+            yield Call("s3:GetObject", arn)
+        case ("PUT" | "POST", True):
+            yield Call("s3:PutObject", arn)
+            if source := headers.get("x-amz-copy-source"):
+                yield Call("s3:GetObject", f"arn:aws:s3:::{unquote(source).removeprefix('/')}")
+        case ("DELETE", True):
+            yield Call("s3:AbortMultipartUpload" if "uploadId" in query else "s3:DeleteObject", arn)
+        case ("HEAD", False):
+            yield Call("s3:ListBucket", arn)
+        case ("GET", False) if {"list-type", "prefix"} & query.keys():
+            yield Call("s3:ListBucket", arn)
+        case ("POST", False) if "delete" in query:
+            for deleted in KEY.findall(body.decode()):
+                yield Call("s3:DeleteObject", f"{arn}/{unescape(deleted)}")
+        case _:
+            raise ValueError(f"{method} {target}: which action does it need?")
+
+
+class _Server(ThreadingHTTPServer):
+    request_queue_size = 128
+
+
+def _handler(upstream: str) -> type[BaseHTTPRequestHandler]:
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def pass_on(self) -> None:
+            headers = {name.lower(): value for name, value in self.headers.items()}
+            body = self.rfile.read(int(headers.get("content-length", 0)))
+            for call in calls(self.command, self.path, headers, body):
+                _say(" ".join(call))
+            connection = http.client.HTTPConnection(upstream, timeout=60)
+            connection.request(self.command, self.path, body, headers)
+            answer = connection.getresponse()
+            content = answer.read()
+            connection.close()
+            self.send_response_only(answer.status, answer.reason)
+            for name, value in answer.getheaders():
+                if name.lower() not in NOT_PASSED_ON:
+                    self.send_header(name, value)
+            length = answer.getheader("Content-Length", "0") if self.command == "HEAD" else str(len(content))
+            self.send_header("Content-Length", length)
+            self.end_headers()
+            self.wfile.write(content)
+
+        do_GET = do_PUT = do_POST = do_DELETE = do_HEAD = pass_on  # noqa: N815 - the base class names them so
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class names it so
+            pass
+
+    return Handler
+
+
+def _say(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

@@ -1,0 +1,218 @@
+"""Each role may do what its part of the system does, on what it does that to, and nothing else."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import boto3
+import pytest
+from kafka import KafkaAdminClient
+from moto import mock_aws
+from pyspark.sql import SparkSession
+
+from pin_pipeline.audit.auditor import audit_topic
+from pin_pipeline.audit.stream import audit_stream_of
+from pin_pipeline.environment import Settings
+from pin_pipeline.gateway.app import create_app
+from pin_pipeline.lakehouse.answer import answer
+from pin_pipeline.lakehouse.clean import clean
+from pin_pipeline.lakehouse.lake import Lake
+from pin_pipeline.lakehouse.queries import QUERIES
+from pin_pipeline.lakehouse.rebuild import rebuild
+from pin_pipeline.landing.landing import land
+from pin_pipeline.landing.store import ObjectStore
+from pin_pipeline.local import s3
+from pin_pipeline.quality.inspect import cleaned_tables, complete_posts, inspect
+from pin_pipeline.quality.summary import summarize
+from pin_pipeline.records import KINDS
+from pin_pipeline.streams import queries
+from pin_pipeline.streams.fleet import FLEET
+from pin_pipeline.streams.heartbeat import Heartbeat, Heartbeats
+from pin_pipeline.streams.kinesis.position import Position
+from pin_pipeline.streams.kinesis.service import Kinesis as Service
+from pin_pipeline_tests.gateway.conftest import post, serving
+from pin_pipeline_tests.infra.pipes import speak
+from pin_pipeline_tests.infra.policies import INFRA, REGION, Call, grants, listed, roles, statements
+from pin_pipeline_tests.infra.recorded import AuthorizingBroker, at_s3, by_botocore
+from pin_pipeline_tests.lakehouse.landed import put, topics
+from pin_pipeline_tests.rows import geo, pin, user
+from pin_pipeline_tests.streams.conftest import Kinesis
+from pin_pipeline_tests.topics import produce
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3.client import S3Client
+
+ROWS = {"pin": pin, "geo": geo, "user": user}
+PRODUCING_LANDING_READING = ("api_gateway", "gateway", "landing_connector", "databricks_instance_profile")
+
+
+# Databricks itself does that, before our code runs.
+NOT_OURS = {"InstallTheProject"}
+
+
+def differences(role: str, calls: set[Call], settings: Settings, services: str) -> list[str]:
+    """What a role may do but nobody did, and the calls that it may not make."""
+    held = [
+        grant._replace(resources=(resource,))
+        for grant in grants(role, settings.prefix, settings.bucket)
+        for resource in grant.resources
+        if grant.action.split(":")[0] in services.split() and grant.sid not in NOT_OURS
+    ]
+    unneeded = [grant for grant in held if not any(grant.covers(call) for call in calls)]
+    missing = [call for call in calls if not any(grant.covers(call) for grant in held)]
+    return sorted(
+        [f"unneeded: {grant.action} on {grant.resources[0]}" for grant in unneeded]
+        + [f"missing: {' on '.join(call)}" for call in missing]
+    )
+
+
+@contextmanager
+def listening(settings: Settings, spark: SparkSession | None = None) -> Iterator[tuple[Settings, set[Call]]]:
+    """The settings of a test whose clients are heard; what was heard is complete when they are not any more."""
+    with at_s3(settings.s3_endpoint_url) as (endpoint_url, at_endpoint), by_botocore() as by_boto:
+        if spark:
+            endpoint_of_bucket = f"fs.s3a.bucket.{settings.bucket}.endpoint"
+            spark._jsc.hadoopConfiguration().set(endpoint_of_bucket, endpoint_url)
+        calls: set[Call] = set()
+        yield replace(settings, s3_endpoint_url=endpoint_url), calls
+    calls |= at_endpoint | by_boto
+
+
+def test_the_jobs_on_databricks_use_all_that_their_role_allows_in_the_lake_and_of_the_streams_and_nothing_else(
+    settings: Settings, streams: dict[str, str], spark: SparkSession
+) -> None:
+    for kind, row in ROWS.items():
+        put(settings, kind, [row(1), row(2), b"no record"])
+        Kinesis(settings).post(streams[kind], "key", row(1))
+    on_s3 = replace(settings, checkpoints=f"s3a://{settings.bucket}/checkpoints")
+    with listening(on_s3, spark) as (heard, calls):
+        lake, store = Lake.of(heard), ObjectStore.of(heard)
+        list(clean(lambda: spark, lake, store, topics(heard)))
+        list(answer(lambda: spark, lake, list(QUERIES.values())))
+        list(rebuild(lambda: spark, Lake.of(heard), store, topics(heard)))
+        running = queries.start(FLEET["kinesis_to_delta"], spark, heard)
+        for query in running:
+            query.processAllAvailable()
+            query.stop()
+        for stream in streams.values():  # once more in this process: Spark's source asks from one of its own
+            service = Service(stream, heard.region, heard.kinesis_endpoint_url)
+            service.created()
+            for shard in service.shards():
+                service.fetch(shard.id, Position(), None, 1)
+        speak(s3_client(settings), s3_client(heard), messages_bucket(settings))
+        Heartbeats.of(heard).write(Heartbeat("kinesis_to_delta", datetime.now(UTC), datetime.now(UTC)))
+    role = "databricks_instance_profile"
+    assert differences(role, calls, settings, "s3 kinesis") == []
+
+
+def test_the_stream_from_kafka_reads_the_topic_of_pins_and_joins_no_group(
+    authorized: Settings, authorizing_broker: AuthorizingBroker, spark: SparkSession
+) -> None:
+    produce(authorized, "pin", [pin(1)])
+    topic = authorized.topic("pin")
+    with authorizing_broker.heard() as calls:
+        queries._topic_id(authorized, topic)
+        read = (
+            queries._kafka(spark, authorized, topic, {}).writeStream.format("noop").trigger(availableNow=True).start()
+        )
+        read.awaitTermination()
+    assert differences("databricks_instance_profile", calls, authorized, "kafka-cluster") == []
+
+
+def test_dagster_looks_at_the_lake_audits_what_came_and_speaks_with_remote_runs(
+    authorized: Settings, authorizing_broker: AuthorizingBroker, streams: dict[str, str], spark: SparkSession
+) -> None:
+    settings, messages = authorized, messages_bucket(authorized)
+    for kind, row in ROWS.items():
+        produce(settings, kind, [row(1), b"no record"])
+        land(settings.kafka_bootstrap, ObjectStore.of(settings), settings.topic(kind))
+        Kinesis(settings).post(streams[kind], "key", row(1))
+    list(clean(lambda: spark, Lake.of(settings), ObjectStore.of(settings), topics(settings)))
+
+    with authorizing_broker.heard() as on_kafka, listening(settings) as (heard, calls):
+        lake, store = Lake.of(heard), ObjectStore.of(heard)
+        tables = cleaned_tables(lake)
+        for name, definition in KINDS.items():
+            assert not audit_topic(definition, settings.topic(name), settings.kafka_bootstrap, lake, store).defects
+            audit_stream_of(definition, heard)
+            list(inspect(definition, tables[name], complete_posts(tables), datetime.now(UTC)))
+        summarize(lake)
+        Heartbeats.of(heard).read("kinesis_to_delta")
+        speak(s3_client(heard), s3_client(settings), messages)
+        admin = KafkaAdminClient(bootstrap_servers=settings.kafka_bootstrap)
+        admin.create_topics({f"{settings.prefix}.new": {"num_partitions": 1, "replication_factor": 1}})
+        admin.close()
+    assert differences("dagster", calls | on_kafka, settings, "s3 kinesis kafka-cluster") == []
+
+
+def s3_client(settings: Settings) -> S3Client:
+    client: S3Client = boto3.client("s3", endpoint_url=settings.s3_endpoint_url, region_name=settings.region)
+    return client
+
+
+def messages_bucket(settings: Settings) -> str:
+    """The bucket by which Dagster and remote runs speak; it is there."""
+    bucket = f"{settings.bucket}-messages"
+    s3.create_bucket(settings.s3_endpoint_url, bucket)
+    return bucket
+
+
+def test_the_gateway_describes_topics_and_writes_to_them(
+    authorized: Settings, authorizing_broker: AuthorizingBroker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PIN_KAFKA_BOOTSTRAP", authorized.kafka_bootstrap)
+    monkeypatch.setenv("PIN_PREFIX", authorized.prefix)
+    with serving(create_app()) as gateway, authorizing_broker.heard() as calls:
+        assert gateway.get(f"/topics/{authorized.topic('pin')}").status_code == 200
+        for kind in KINDS:
+            assert post(gateway, authorized.topic(kind), {"value": ROWS[kind](1)}).status_code == 200
+            assert gateway.post(f"/{kind}/", json=ROWS[kind](2)).status_code == 200
+    assert differences("gateway", calls, authorized, "kafka-cluster") == []
+
+
+# What AWS itself, or its agents, do in the role's place, and what of that AWS can limit to no resource.
+UNLIMITED = {
+    "dagster": {"OpenThePage"},
+    "databricks": {"Look"},
+    "ecs_execution": {"SignInToTheRegistry"},
+}
+
+
+@pytest.mark.parametrize("role", roles())
+def test_every_policy_allows_single_actions_on_resources_that_it_names(role: str) -> None:
+    for statement in statements(role):
+        assert statement["Effect"] == "Allow"
+        assert not {"NotAction", "NotResource"} & statement.keys()
+        assert not [action for action in listed(statement["Action"]) if "*" in action or "?" in action]
+        assert ("*" in listed(statement["Resource"])) == (statement["Sid"] in UNLIMITED.get(role, ())), statement["Sid"]
+
+
+@mock_aws
+def test_iam_takes_every_policy() -> None:
+    iam = boto3.client("iam", region_name=REGION)
+    for role in roles():
+        iam.create_role(RoleName=role, AssumeRolePolicyDocument="{}")
+        document = json.dumps({"Version": "2012-10-17", "Statement": statements(role)})
+        iam.put_role_policy(RoleName=role, PolicyName=role, PolicyDocument=document)
+        [kept] = iam.list_role_policies(RoleName=role)["PolicyNames"]
+        assert kept == role
+
+
+def test_producing_landing_and_reading_take_twenty_actions_in_all() -> None:
+    assert len({grant.action for role in PRODUCING_LANDING_READING for grant in grants(role)}) == 20
+
+
+def test_the_page_of_permissions_has_each_of_them_and_names_code_that_is_there() -> None:
+    page = (INFRA.parent / "docs" / "permissions.md").read_text()
+    rows = re.findall(r"^\| (\w+) \| ([\w-]+:\w+) \| (.+) \|$", page, re.MULTILINE)
+    # What Databricks' own control plane needs is a list of Databricks'.
+    held = {(grant.role, grant.action) for role in set(roles()) - {"databricks"} for grant in grants(role)}
+    assert sorted((role, action) for role, action, _ in rows) == sorted(held)
+    named = {path for *_, needed_by in rows for path in re.findall(r"`(\w+/[\w/.]+)`", needed_by)}
+    assert not [path for path in named if not (INFRA.parent / path).exists()]
