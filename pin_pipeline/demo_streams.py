@@ -47,24 +47,24 @@ def run(console: Console, settings: Settings, timings: Timings) -> None:
     Raises:
         LocalError: the streams do not come so far.
     """
-    jobs, begin = LocalStreamingJobs(settings.home), datetime.now(UTC)
+    jobs, heartbeats, lake = LocalStreamingJobs(settings.home), Heartbeats.of(settings), Lake.of(settings)
+    begin = datetime.now(UTC)
     started = [name for name in FLEET if jobs.start(name)]
     try:
         with stage(console, timings, "streams: start"):
-            _wait(settings, lambda: _idle(settings, begin))
+            _wait(settings, lambda: _idle(heartbeats, begin))
         posted = datetime.now(UTC)
         with stage(console, timings, f"streams: {POSTS} posts by Kinesis and {POSTS} by Kafka"):
             _post(settings)
-            _wait(settings, lambda: all(came.rows >= POSTS for came in _came(settings, posted).values()))
-        console.print(_as_text(_came(settings, posted)))
+            _wait(settings, lambda: all(came.rows >= POSTS for came in _came(settings, lake, posted).values()))
+        console.print(_as_text(_came(settings, lake, posted)))
     finally:
         for name in started:
             jobs.stop(name)
 
 
-def _idle(settings: Settings, since: datetime) -> bool:
+def _idle(heartbeats: Heartbeats, since: datetime) -> bool:
     """Whether every query runs, and has read all there is."""
-    heartbeats = Heartbeats.of(settings)
     for name, job in FLEET.items():
         heartbeat = heartbeats.read(name)
         if heartbeat is None or heartbeat.at < since or heartbeat.queries.keys() != set(job.tables):
@@ -87,17 +87,16 @@ def _post(settings: Settings) -> None:
             end.result()
 
 
-def _came(settings: Settings, since: datetime) -> Mapping[str, Came]:
+def _came(settings: Settings, lake: Lake, since: datetime) -> Mapping[str, Came]:
     """What came into each table since then."""
-    lake = Lake.of(settings)
     return {key: _into_delta(lake, key, since) for key in DELTA} | {POSTGRES: _into_postgres(settings, since)}
 
 
 def _into_delta(lake: Lake, key: str, since: datetime) -> Came:
-    commits = [(commit.at, Coverage(**commit.metadata)) for commit in lake.existing(key).commits()]
+    commits = [(commit.at, Coverage(**commit.metadata)) for commit in lake.opened_anew(key).commits()]
     new = [(at, coverage) for at, coverage in commits if at > since]
     before = [coverage.records for at, coverage in commits if at <= since]
-    latencies = [at.timestamp() - coverage.arrived[0] / 1000 for at, coverage in new if coverage.arrived]
+    latencies = [lag for at, coverage in new if (lag := coverage.lag(at)) is not None]
     return Came(max((coverage.records for _, coverage in new), default=0) - max(before, default=0), latencies)
 
 

@@ -6,7 +6,7 @@ from functools import partial
 import dagster as dg
 from pydantic import Field
 
-from pin_pipeline.assets.common import lineage, results, schema
+from pin_pipeline.assets.common import delta_table, lineage, results
 from pin_pipeline.assets.raw import raw_key
 from pin_pipeline.environment import Settings
 from pin_pipeline.lakehouse.clean import clean
@@ -88,9 +88,7 @@ def _spec(settings: Settings, kind: RecordKind) -> dg.AssetSpec:
             f"since its last commit; records that do not fit go to `lake/quarantine/{kind.name}`."
         ),
         metadata={
-            "dagster/uri": f"s3://{settings.bucket}/lake/{key.to_user_string()}",
-            "dagster/table_name": key.to_user_string().replace("/", "."),
-            "dagster/column_schema": schema(columns),
+            **delta_table(settings, key, columns),
             "dagster/column_lineage": lineage(kind.columns, raw_key(kind)),
         },
     )

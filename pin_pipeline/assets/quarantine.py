@@ -5,12 +5,14 @@ from collections.abc import Iterator
 import dagster as dg
 
 from pin_pipeline.assets.cleaned import cleaned_key
-from pin_pipeline.assets.common import results, schema
+from pin_pipeline.assets.common import delta_table, results
 from pin_pipeline.environment import Settings
 from pin_pipeline.quality.summary import COLUMNS, FAIL_ABOVE, KEY, RATE, WARN_ABOVE, summarize
 from pin_pipeline.records import KINDS
 from pin_pipeline.records.reasons import DESCRIPTIONS
 from pin_pipeline.resources.lake import LakeResource
+
+SUMMARY = dg.AssetKey.from_user_string(KEY)
 
 
 def quarantine_asset(settings: Settings) -> dg.AssetsDefinition:
@@ -18,7 +20,7 @@ def quarantine_asset(settings: Settings) -> dg.AssetsDefinition:
     reasons = "\n".join(f"* `{reason}`: {description}" for reason, description in DESCRIPTIONS.items())
 
     @dg.asset(
-        key=dg.AssetKey.from_user_string(KEY),
+        key=SUMMARY,
         deps=[cleaned_key(kind) for kind in KINDS.values()],
         group_name="quarantine",
         kinds={"python", "deltalake"},
@@ -27,15 +29,11 @@ def quarantine_asset(settings: Settings) -> dg.AssetsDefinition:
             "bytes, are in `lake/quarantine/{pin,geo,user}`; `pin-pipeline quarantine` lists and shows them, the job "
             f"`replay_quarantine` judges them again.\n\n{reasons}"
         ),
-        metadata={
-            "dagster/uri": f"s3://{settings.bucket}/lake/{KEY}",
-            "dagster/table_name": KEY.replace("/", "."),
-            "dagster/column_schema": schema(COLUMNS),
-        },
+        metadata=delta_table(settings, SUMMARY, COLUMNS),
         check_specs=[
             dg.AssetCheckSpec(
                 RATE,
-                asset=dg.AssetKey.from_user_string(KEY),
+                asset=SUMMARY,
                 description=(
                     "Of the records that came on the last day on which any came, the share in quarantine: warns above "
                     f"{WARN_ABOVE:.0%}, fails above {FAIL_ABOVE:.0%}."

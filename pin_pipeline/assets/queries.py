@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import dagster as dg
 
 from pin_pipeline.assets.cleaned import cleaned_key
-from pin_pipeline.assets.common import results, schema
+from pin_pipeline.assets.common import delta_table, results
 from pin_pipeline.environment import Settings
 from pin_pipeline.lakehouse.answer import answer
 from pin_pipeline.lakehouse.queries import QUERIES, Query
@@ -48,9 +48,5 @@ def _spec(settings: Settings, query: Query) -> dg.AssetSpec:
         group_name="queries",
         kinds={"sql", "deltalake"},
         description=f"{query.question}\n\n```sql\n{query.sql}```",
-        metadata={
-            "dagster/uri": f"s3://{settings.bucket}/lake/{query.key}",
-            "dagster/table_name": query.key.replace("/", "."),
-            "dagster/column_schema": schema(query.columns),
-        },
+        metadata=delta_table(settings, query_key(query), query.columns),
     )

@@ -4,39 +4,27 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 
 ARROW_BATCH_BYTES = 4 * 2**20
 # Made by `pin_pipeline.local.classes`; where there is none, or one of another Java, Java goes on without.
 CLASSES = Path(sys.prefix, "spark-classes.jsa")
-# A short-lived driver never earns back what the second compiler and a parallel collector cost, nor collections that
-# only make room to grow: neither the heap nor the classes of Spark fit into what a JVM begins with.
-SHORT_LIVED = (
+# On few cores neither the second compiler nor a parallel collector is worth what it costs: a day is over before, and in
+# a streaming driver the compiler takes a sixth of a core for minutes. Spark's classes are more than a JVM expects.
+SMALL = (
     "-XX:TieredStopAtLevel=1",
     "-XX:ReservedCodeCacheSize=256m",
     "-XX:+UseSerialGC",
     "-XX:MetaspaceSize=256m",
-    "-Xms1g",
-    "-Xmn400m",
     "-Xlog:cds=off",
     "-Xlog:cds+dynamic=off",
 )
-
-
-# A streaming driver must leave room for others: the second compiler takes a sixth of a core for minutes, and what it
-# compiles is not where the time goes. When a query is stopped, Spark searches the long text of an error by a regular
-# expression that overflows the usual stack.
-LONG_LIVED = (
-    "-XX:TieredStopAtLevel=1",
-    "-XX:ReservedCodeCacheSize=256m",
-    "-XX:+UseSerialGC",
-    "-XX:MetaspaceSize=256m",
-    "-Xms256m",
-    "-Xss8m",
-    "-Xlog:cds=off",
-    "-Xlog:cds+dynamic=off",
-)
+# Collections that only make room to grow are spared.
+BATCH = (*SMALL, "-Xms1g", "-Xmn400m")
+# When a query is stopped, Spark searches the long text of an error by a regular expression that overflows the usual
+# stack.
+STREAMING = (*SMALL, "-Xms256m", "-Xss8m")
+ARCHIVED = f"-XX:SharedArchiveFile={CLASSES}"
 CHECKPOINT_FILES = "org.apache.spark.sql.execution.streaming.checkpointing.FileSystemBasedCheckpointFileManager"
 
 
@@ -44,7 +32,7 @@ def streaming_conf(jars: Path, home: Path, s3_endpoint_url: str, region: str) ->
     """Settings of a session for queries that never end: small micro-batches, as soon as there is something to read."""
     return spark_conf(jars, home, s3_endpoint_url, region) | {
         "spark.driver.memory": "512m",
-        "spark.driver.extraJavaOptions": _java_options(LONG_LIVED),
+        "spark.driver.extraJavaOptions": " ".join((*STREAMING, ARCHIVED)),
         "spark.sql.adaptive.enabled": "false",
         "spark.sql.shuffle.partitions": "1",
         # Without Hadoop's native library its local file system starts programs, `chmod` and others, for every file that
@@ -69,7 +57,7 @@ def spark_conf(jars: Path, home: Path, s3_endpoint_url: str, region: str) -> dic
         "spark.driver.bindAddress": "127.0.0.1",
         "spark.driver.memory": "1g",
         "spark.driver.extraClassPath": f"{jars}/*",
-        "spark.driver.extraJavaOptions": _java_options(SHORT_LIVED),
+        "spark.driver.extraJavaOptions": " ".join((*BATCH, ARCHIVED)),
         "spark.ui.enabled": "false",
         "spark.ui.showConsoleProgress": "false",
         "spark.log.level": "ERROR",
@@ -93,7 +81,3 @@ def spark_conf(jars: Path, home: Path, s3_endpoint_url: str, region: str) -> dic
             "software.amazon.awssdk.auth.credentials.EnvironmentVariableCredentialsProvider"
         ),
     }
-
-
-def _java_options(options: Sequence[str]) -> str:
-    return " ".join((*options, f"-XX:SharedArchiveFile={CLASSES}"))
