@@ -37,7 +37,8 @@ from pin_pipeline.landing.store import ObjectStore, StoreError
 from pin_pipeline.local import orchestrator, ports, servers
 from pin_pipeline.local.errors import LocalError
 from pin_pipeline.local.server import ServerProcess
-from pin_pipeline.quality import quarantine as misfits
+from pin_pipeline.quality.quarantine import Quarantine, QuarantineError, RecordId
+from pin_pipeline.quality.summary import SOURCES
 from pin_pipeline.records import KINDS
 from pin_pipeline.records.reasons import Reason
 from pin_pipeline.streams.fleet import FleetError
@@ -45,7 +46,7 @@ from pin_pipeline.streams.heartbeat import HeartbeatError
 
 EXPECTED = (
     LocalError,
-    misfits.QuarantineError,
+    QuarantineError,
     AuditError,
     SourceError,
     RowError,
@@ -275,24 +276,25 @@ def list_quarantine(
     reason: Annotated[Reason | None, typer.Option(help="Only this reason.")] = None,
     limit: Annotated[int, typer.Option(min=1, help="How many of a kind at most, the latest first.")] = 20,
 ) -> None:
-    """List records in quarantine."""
+    """List records in quarantine, of the topics and of the streams."""
     if kind is not None and kind not in KINDS:
         raise LocalError(f"there are no {kind!r} records; expected {', '.join(KINDS)}")
     lake = Lake.of(environment.load())
-    for name in [kind] if kind else KINDS:
-        for row in misfits.Quarantine.of(lake, name).records([reason] if reason else list(Reason), limit):
-            record = misfits.RecordId(name, row["source_partition"], row["source_offset"])
+    of_kinds = [of(lake, name) for of in SOURCES for name in ([kind] if kind else KINDS)]
+    for misfits in of_kinds:
+        for row in misfits.records([reason] if reason else list(Reason), limit):
             what = " ".join(filter(None, (row["reason"], row["field"], row["value"])))
-            console.print(f"{record}  {row['first_seen']:%Y-%m-%d %H:%M}  {what}", soft_wrap=True, markup=False)
+            line = f"{misfits.identity(row)}  {row['first_seen']:%Y-%m-%d %H:%M}  {what}"
+            console.print(line, soft_wrap=True, markup=False)
 
 
 @quarantine.command("show")
 def show_quarantined(
-    record: Annotated[str, typer.Argument(help="Kind, partition and offset, such as pin/0/17.")],
+    record: Annotated[str, typer.Argument(help="As `list` names it, such as pin/0/17.")],
 ) -> None:
     """Show one record in quarantine, with its bytes."""
-    identity = misfits.RecordId.parse(record)
-    row = misfits.Quarantine.of(Lake.of(environment.load()), identity.kind).find(identity)
+    identity = RecordId.parse(record)
+    row = Quarantine.with_record(Lake.of(environment.load()), identity).find(identity)
     for name, value in row.items():
         text = value.decode(errors="backslashreplace") if isinstance(value, bytes) else value
         console.print(f"{name}: {text}", soft_wrap=True, markup=False)
@@ -300,14 +302,14 @@ def show_quarantined(
 
 @quarantine.command("replay")
 def replay_quarantine() -> None:
-    """Judge the records in quarantine by the rules of today, and publish those that fit by now."""
+    """Judge the topics' records in quarantine by the rules of today, and publish those that fit by now."""
     settings = environment.load()
     lake = Lake.of(settings)
-    before = {kind: misfits.Quarantine.of(lake, kind).count() for kind in KINDS}
+    before = {kind: Quarantine.of_topic(lake, kind).count() for kind in KINDS}
     with console.status("job replay_quarantine ..."):
         orchestrator.run_job(settings.home, "replay_quarantine", {})
     for kind, records in before.items():
-        after = misfits.Quarantine.of(lake, kind).count()
+        after = Quarantine.of_topic(lake, kind).count()
         console.print(f"{kind}: {records - after} of {records} records came out of quarantine, {after} stay")
 
 

@@ -36,7 +36,7 @@ GRAPH = {
     "cleaned/pin": ["raw/pin"],
     "cleaned/geo": ["raw/geo"],
     "cleaned/user": ["raw/user"],
-    "quarantine/summary": ["cleaned/geo", "cleaned/pin", "cleaned/user"],
+    "quarantine/summary": [f"{table}/{kind}" for table in ("cleaned", "streams") for kind in ("geo", "pin", "user")],
     "queries/most_popular_category_by_country": ["cleaned/geo", "cleaned/pin"],
     "queries/posts_by_category_and_year": ["cleaned/geo", "cleaned/pin"],
     "queries/most_popular_category_by_year": ["cleaned/geo", "cleaned/pin"],
