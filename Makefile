@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help demo dev test check format docs lock clean
+.PHONY: help demo dev test soak check format docs lock clean
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -17,6 +17,9 @@ dev: $(READY) ## local servers and the Dagster UI, until Ctrl-C
 
 test: $(READY) ## all tests, on real local servers
 	@$(BIN)/pytest --numprocesses 2 --dist worksteal
+
+soak: $(READY) ## kill the streaming jobs forty times, and audit what they wrote: about ten minutes
+	@$(BIN)/pytest -m soak
 
 check: $(READY) ## lint, types and definitions
 	$(BIN)/ruff check

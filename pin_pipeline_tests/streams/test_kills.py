@@ -32,7 +32,9 @@ from pin_pipeline_tests.rows import geo, pin, user
 from pin_pipeline_tests.streams.conftest import Kinesis
 from pin_pipeline_tests.topics import produce, stored
 
-KILLS_OF_A_WRITER, KILLS_OF_SPARK = 24, 1
+KILLS_OF_A_WRITER = 24
+# A start takes Spark a quarter of a minute, so the many are a target of their own.
+ROUNDS_OF_KILLS = [1, pytest.param(20, marks=pytest.mark.soak)]
 PATIENCE = 120
 
 
@@ -181,8 +183,14 @@ class Fleet:
         raise AssertionError(f"not reached within {PATIENCE} s: {self.progress()}")
 
 
+@pytest.mark.parametrize("rounds", ROUNDS_OF_KILLS)
 def test_streaming_jobs_that_are_killed_while_shards_split_go_on_where_they_were(
-    here: Settings, kinesis: Kinesis, variables: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    here: Settings,
+    kinesis: Kinesis,
+    variables: dict[str, str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    rounds: int,
 ) -> None:
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
@@ -191,7 +199,7 @@ def test_streaming_jobs_that_are_killed_while_shards_split_go_on_where_they_were
     fleet, random = Fleet(here, tmp_path), Random(6)
     try:
         with people(here, kinesis) as split:
-            for _ in range(KILLS_OF_SPARK):
+            for _ in range(rounds):
                 before = fleet.progress()
                 fleet.start()
                 fleet.wait_until(lambda: advanced(fleet.progress(), before))  # noqa: B023 - waits within the turn
