@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import base64
 import json
 import os
 import signal
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from multiprocessing import get_context
 from pathlib import Path
 from random import Random
 from threading import Event, Thread
@@ -30,6 +28,7 @@ from pin_pipeline.streams.postgres import Postgres
 from pin_pipeline.streams.realtime import CATEGORY_TRENDS, EXPERIMENTAL_DATA
 from pin_pipeline_tests.rows import geo, pin, user
 from pin_pipeline_tests.streams.conftest import Kinesis
+from pin_pipeline_tests.streams.writer import write
 from pin_pipeline_tests.topics import produce, stored
 
 KILLS_OF_A_WRITER = 24
@@ -68,24 +67,28 @@ def variables(here: Settings) -> dict[str, str]:
 
 
 def test_a_writer_that_is_killed_24_times_loses_and_doubles_nothing(
-    here: Settings, kinesis: Kinesis, variables: dict[str, str], tmp_path: Path
+    here: Settings, kinesis: Kinesis, tmp_path: Path
 ) -> None:
     random = Random(24)
     values = [value_of(number, random) for number in range(6_000)]
     records = posted(kinesis, here.stream("pin"), values)
-    file, checkpoint = tmp_path / "records.jsonl", tmp_path / "checkpoint"
-    file.write_text("\n".join(json.dumps([*place, base64.b64encode(value).decode()]) for *place, value in records))
-    command = [sys.executable, "-m", "pin_pipeline_tests.streams.writer", str(file), str(checkpoint), "1"]
+    checkpoint = tmp_path / "checkpoint"
+    # A server that has imported everything forks the writers.
+    processes = get_context("forkserver")
+    processes.set_forkserver_preload([write.__module__])
     kills = done = 0
     while True:
-        with subprocess.Popen(command, env=os.environ | variables) as writer:
-            while writer.poll() is None and (not checkpoint.exists() or int(checkpoint.read_text()) == done):
-                Event().wait(0.01)  # until it has made progress
-            if writer.poll() is not None or kills == KILLS_OF_A_WRITER:
-                assert writer.wait(PATIENCE) == 0
-                break
-            Event().wait(random.uniform(0, 0.3))  # a moment at random
-            writer.send_signal(signal.SIGKILL)
+        writer = processes.Process(target=write, args=(here, records, checkpoint))
+        writer.start()
+        while writer.is_alive() and (not checkpoint.exists() or int(checkpoint.read_text()) == done):
+            Event().wait(0.01)  # until it has made progress
+        if not writer.is_alive() or kills == KILLS_OF_A_WRITER:
+            writer.join(PATIENCE)
+            assert writer.exitcode == 0
+            break
+        Event().wait(random.uniform(0, 0.3))  # a moment at random
+        writer.kill()
+        writer.join()
         done, kills = int(checkpoint.read_text()), kills + 1
     assert kills == KILLS_OF_A_WRITER
     _, findings = audit_stream_of(PIN, here)
