@@ -8,6 +8,7 @@ from pydantic import Field
 from pin_pipeline.assets.common import lineage, results, schema
 from pin_pipeline.assets.raw import raw_key
 from pin_pipeline.environment import Settings
+from pin_pipeline.lakehouse.catalog import table_name
 from pin_pipeline.lakehouse.work import Clean
 from pin_pipeline.records import KINDS, RecordKind
 from pin_pipeline.records.positions import SOURCE_POSITION
@@ -86,7 +87,7 @@ def _spec(settings: Settings, kind: RecordKind) -> dg.AssetSpec:
         ),
         metadata={
             "dagster/uri": f"s3://{settings.bucket}/lake/{key.to_user_string()}",
-            "dagster/table_name": key.to_user_string().replace("/", "."),
+            "dagster/table_name": table_name(key.to_user_string(), settings.catalog),
             "dagster/column_schema": schema(columns),
             "dagster/column_lineage": lineage(kind.columns, raw_key(kind)),
         },

@@ -7,6 +7,7 @@ import dagster as dg
 from pin_pipeline.assets.cleaned import cleaned_key
 from pin_pipeline.assets.common import results, schema
 from pin_pipeline.environment import Settings
+from pin_pipeline.lakehouse.catalog import table_name
 from pin_pipeline.lakehouse.queries import QUERIES, Query
 from pin_pipeline.lakehouse.work import Answer
 from pin_pipeline.records import KINDS
@@ -49,7 +50,7 @@ def _spec(settings: Settings, query: Query) -> dg.AssetSpec:
         description=f"{query.question}\n\n```sql\n{query.sql}```",
         metadata={
             "dagster/uri": f"s3://{settings.bucket}/lake/{query.key}",
-            "dagster/table_name": query.key.replace("/", "."),
+            "dagster/table_name": table_name(query.key, settings.catalog),
             "dagster/column_schema": schema(query.columns),
         },
     )

@@ -7,6 +7,7 @@ import dagster as dg
 from pin_pipeline.assets.common import schema
 from pin_pipeline.assets.external import GATEWAY, topic_key
 from pin_pipeline.environment import Settings
+from pin_pipeline.lakehouse.catalog import table_name
 from pin_pipeline.records import KINDS, PIN, RecordKind
 from pin_pipeline.records.positions import STREAM_POSITION
 from pin_pipeline.streams.postgres import PostgresTable
@@ -80,7 +81,7 @@ def _delta_table(settings: Settings, kind: RecordKind) -> dg.AssetSpec:
         ),
         metadata={
             "dagster/uri": f"s3://{settings.bucket}/lake/{key.to_user_string()}",
-            "dagster/table_name": key.to_user_string().replace("/", "."),
+            "dagster/table_name": table_name(key.to_user_string(), settings.catalog),
             "dagster/column_schema": schema((*kind.columns, *STREAM_POSITION)),
             "dashboard": dg.MetadataValue.url(settings.dashboard_url),
         },
