@@ -29,6 +29,7 @@ class Settings:
     Attributes:
         share_one_stream: whether all kinds come by `one_stream` instead of a Kinesis stream each.
         checkpoints: the folder of the streaming queries' checkpoints, as a URL that Spark writes to.
+        catalog: the catalog of Unity Catalog in which the tables have names, if any.
     """
 
     home: Path
@@ -45,6 +46,7 @@ class Settings:
     share_one_stream: bool
     checkpoints: str
     manage_streams: bool
+    catalog: str | None = None
 
     def topic(self, kind: str) -> str:
         """The Kafka topic of a record kind."""
@@ -96,6 +98,7 @@ def load() -> Settings:
         share_one_stream=os.environ["PIN_SHARE_ONE_STREAM"] == "1",
         checkpoints=os.environ["PIN_CHECKPOINTS"],
         manage_streams=os.environ.get("PIN_GATEWAY_MANAGE_STREAMS") == "1",
+        catalog=os.environ.get("PIN_CATALOG"),
     )
 
 

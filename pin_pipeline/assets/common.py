@@ -6,6 +6,7 @@ from typing import Any
 import dagster as dg
 
 from pin_pipeline.environment import Settings
+from pin_pipeline.lakehouse.catalog import table_name
 from pin_pipeline.lakehouse.report import Check, Metadata, Report, Severity
 from pin_pipeline.records import Column
 
@@ -22,7 +23,7 @@ def delta_table(settings: Settings, key: dg.AssetKey, columns: Sequence[Column])
     path = key.to_user_string()
     return {
         "dagster/uri": f"s3://{settings.bucket}/lake/{path}",
-        "dagster/table_name": path.replace("/", "."),
+        "dagster/table_name": table_name(path, settings.catalog),
         "dagster/column_schema": schema(columns),
     }
 

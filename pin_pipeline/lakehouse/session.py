@@ -25,6 +25,15 @@ BATCH = (*SMALL, "-Xms1g", "-Xmn400m")
 # stack.
 STREAMING = (*SMALL, "-Xms256m", "-Xss8m")
 ARCHIVED = f"-XX:SharedArchiveFile={CLASSES}"
+# What decides about results, and must be the same wherever Spark runs.
+RESULTS = {
+    "spark.sql.ansi.enabled": "true",
+    "spark.sql.session.timeZone": "UTC",
+    # The default, INT96, is nanoseconds to most other readers, and ends in the year 2262 there.
+    "spark.sql.parquet.outputTimestampType": "TIMESTAMP_MICROS",
+    # An object or two: the default limit of what Python is given at once, ten thousand, would be gigabytes.
+    "spark.sql.execution.arrow.maxBytesPerBatch": str(ARROW_BATCH_BYTES),
+}
 CHECKPOINT_FILES = "org.apache.spark.sql.execution.streaming.checkpointing.FileSystemBasedCheckpointFileManager"
 
 
@@ -50,7 +59,7 @@ def spark_conf(jars: Path, home: Path, s3_endpoint_url: str, region: str) -> dic
     """
     # There is no setting for this: without it PySpark starts the `python3` of the PATH.
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
-    return {
+    return RESULTS | {
         "spark.app.name": "pin_pipeline",
         "spark.master": "local[*]",
         "spark.driver.host": "127.0.0.1",
@@ -61,16 +70,11 @@ def spark_conf(jars: Path, home: Path, s3_endpoint_url: str, region: str) -> dic
         "spark.ui.enabled": "false",
         "spark.ui.showConsoleProgress": "false",
         "spark.log.level": "ERROR",
-        "spark.sql.session.timeZone": "UTC",
         # The code of a day's queries is more than the usual hundred classes.
         "spark.sql.codegen.cache.maxEntries": "1000",
         "spark.sql.warehouse.dir": str(home / "spark-warehouse"),
         "spark.sql.shuffle.partitions": "2",
         "spark.sql.sources.parallelPartitionDiscovery.parallelism": "2",
-        # The default, INT96, is nanoseconds to most other readers, and ends in the year 2262 there.
-        "spark.sql.parquet.outputTimestampType": "TIMESTAMP_MICROS",
-        # An object or two: the default limit of what Python is given at once, ten thousand, would be gigabytes.
-        "spark.sql.execution.arrow.maxBytesPerBatch": str(ARROW_BATCH_BYTES),
         "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
         "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
         "spark.databricks.delta.snapshotPartitions": "1",

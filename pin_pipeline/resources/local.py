@@ -11,7 +11,7 @@ from pin_pipeline.resources.kafka import KafkaResource
 from pin_pipeline.resources.lake import LakeResource
 from pin_pipeline.resources.postgres import PostgresResource
 from pin_pipeline.resources.source import SourceResource
-from pin_pipeline.resources.spark import SparkResource
+from pin_pipeline.resources.spark import LocalSparkResource
 from pin_pipeline.resources.streaming_jobs import LocalStreamingJobsResource
 
 
@@ -25,7 +25,7 @@ def local_resources(settings: Settings) -> dict[str, dg.ConfigurableResource[Any
             s3=S3Resource(endpoint_url=dg.EnvVar("PIN_S3_ENDPOINT_URL"), region_name=dg.EnvVar("AWS_REGION")),
             bucket=dg.EnvVar("PIN_BUCKET"),
         ),
-        "spark": SparkResource(
+        "spark": LocalSparkResource(
             home=str(settings.home),
             s3_endpoint_url=dg.EnvVar("PIN_S3_ENDPOINT_URL"),
             region=dg.EnvVar("AWS_REGION"),
