@@ -35,10 +35,9 @@ LISTED_ROWS, PLOTTED_DAYS, HEIGHT = 50, 14, 60
 def summarize(lake: Lake) -> Report:
     """Count what is in quarantine into the summary's table, which changes only where a count has changed."""
     rows = [row for kind in KINDS for of in SOURCES for row in of(lake, kind).counts()]
-    table = pa.Table.from_pylist(sorted(rows, key=lambda row: tuple(row.values())), SCHEMA)
+    table = pa.Table.from_pylist(_in_order(rows), SCHEMA)
     last = lake.snapshot(KEY)
-    in_order = "select * from t order by day, kind, source, reason"
-    if last is None or last.query(in_order).to_pylist() != table.to_pylist():
+    if last is None or _in_order(last.query("select * from t").to_pylist()) != table.to_pylist():
         lake.write(KEY, table)
     days: Counter[date] = Counter()
     for row in rows:
@@ -53,6 +52,10 @@ def summarize(lake: Lake) -> Report:
         },
         (_rate(lake, rows),),
     )
+
+
+def _in_order(rows: Rows) -> Rows:
+    return sorted(rows, key=lambda row: tuple(map(str, row.values())))
 
 
 def _rate(lake: Lake, rows: Rows) -> Check:

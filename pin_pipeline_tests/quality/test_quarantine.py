@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import UTC, datetime
 
+import pyarrow as pa
 import pytest
 from pyspark.sql import SparkSession
 
@@ -12,7 +13,7 @@ from pin_pipeline.environment import Settings
 from pin_pipeline.lakehouse.lake import Lake
 from pin_pipeline.lakehouse.report import Severity
 from pin_pipeline.quality.quarantine import Quarantine, QuarantineError, RecordId
-from pin_pipeline.quality.summary import summarize
+from pin_pipeline.quality.summary import SCHEMA, summarize
 from pin_pipeline.records import PIN
 from pin_pipeline.records.reasons import Reason
 from pin_pipeline.streams.delta import DeltaSink
@@ -74,6 +75,13 @@ def test_counting_again_changes_the_table_only_where_a_count_has_changed(setting
 def test_an_empty_quarantine_is_an_empty_table_that_passes(settings: Settings) -> None:
     report = summarize(Lake.of(settings))
     assert (report.rows, [check.passed for check in report.checks]) == (0, [True])
+
+
+def test_a_summary_that_was_made_before_it_had_all_columns_gets_them(settings: Settings) -> None:
+    lake = Lake.of(settings)
+    lake.write("quarantine/summary", pa.table({"day": [datetime.now(UTC).date()], "kind": ["pin"], "records": [1]}))
+    summarize(lake)
+    assert lake.opened_anew("quarantine/summary").query("select * from t").column_names == SCHEMA.names
 
 
 @pytest.mark.parametrize("name", ["pin", "pin/0", "pan/0/1", "pin/0/-1", "pin/0/1/2", "pin/a/b", ""])
