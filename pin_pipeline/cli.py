@@ -21,6 +21,7 @@ from pin_pipeline import demo as whole_pipeline
 from pin_pipeline.audit.auditor import AuditError, audit_topic
 from pin_pipeline.audit.findings import StreamFindings, TopicFindings
 from pin_pipeline.audit.stream import audit_stream_of
+from pin_pipeline.aws.errors import AwsError
 from pin_pipeline.emulation import synthetic
 from pin_pipeline.emulation.draws import Draws
 from pin_pipeline.emulation.emulator import emulate as post_draws
@@ -29,7 +30,7 @@ from pin_pipeline.emulation.files import RowError
 from pin_pipeline.emulation.rest import Gateway, GatewayError
 from pin_pipeline.emulation.sinks import Target, sink_of
 from pin_pipeline.emulation.source import SourceDatabase, SourceError
-from pin_pipeline.environment import Settings
+from pin_pipeline.environment import SettingError, Settings
 from pin_pipeline.lakehouse.lake import Lake
 from pin_pipeline.landing.landing import LandingError
 from pin_pipeline.landing.landing import land as land_topic
@@ -37,6 +38,7 @@ from pin_pipeline.landing.store import ObjectStore, StoreError
 from pin_pipeline.local import orchestrator, ports, servers
 from pin_pipeline.local.errors import LocalError
 from pin_pipeline.local.server import ServerProcess
+from pin_pipeline.messaging.topics import TopicError
 from pin_pipeline.quality.quarantine import Quarantine, QuarantineError, RecordId
 from pin_pipeline.quality.summary import SOURCES
 from pin_pipeline.records import KINDS
@@ -47,6 +49,9 @@ from pin_pipeline.streams.heartbeat import HeartbeatError
 EXPECTED = (
     LocalError,
     QuarantineError,
+    SettingError,
+    AwsError,
+    TopicError,
     AuditError,
     SourceError,
     RowError,
@@ -224,7 +229,7 @@ def land(
     settings = environment.load()
     for kind in KINDS:
         store, topic = ObjectStore.of(settings), settings.topic(kind)
-        landed = land_topic(settings.kafka_bootstrap, store, topic, fill_gaps=fill_gaps)
+        landed = land_topic(settings.kafka, store, topic, fill_gaps=fill_gaps)
         console.print(f"{settings.topic(kind)}: {landed.records} new records in {landed.objects} objects")
 
 
@@ -250,7 +255,7 @@ def _audits(settings: Settings) -> Iterator[tuple[str, TopicFindings | StreamFin
     for kind in KINDS.values():
         topic = settings.topic(kind.name)
         with console.status(f"auditing topic {topic} ..."):
-            yield topic, audit_topic(kind, topic, settings.kafka_bootstrap, lake, store)
+            yield topic, audit_topic(kind, topic, settings.kafka, lake, store)
     for kind in KINDS.values():
         with console.status(f"auditing the stream of {kind.name} records ..."):
             yield audit_stream_of(kind, settings)

@@ -63,7 +63,7 @@ def _kinesis(settings: Settings, kind: RecordKind) -> dg.AssetSpec:
         group_name="kinesis",
         kinds={"kinesis", "json"},
         description=f"Kinesis stream `{settings.stream(kind.name)}`. {kind.description}",
-        metadata={"dagster/uri": f"{settings.kinesis_endpoint_url}/{settings.stream(kind.name)}"},
+        metadata={"dagster/uri": f"{settings.kinesis_endpoint_url or 'kinesis:/'}/{settings.stream(kind.name)}"},
     )
 
 

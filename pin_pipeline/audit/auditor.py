@@ -16,6 +16,7 @@ from pin_pipeline.audit.tables import Quarantined, Tables, key_column
 from pin_pipeline.lakehouse.lake import Lake
 from pin_pipeline.lakehouse.version import rules_version
 from pin_pipeline.landing.store import ObjectStore
+from pin_pipeline.messaging.connection import KafkaConnection
 from pin_pipeline.records import RecordKind
 
 # Behind the last message of a partition.
@@ -27,15 +28,21 @@ class AuditError(Exception):
 
 
 def audit_topic(
-    kind: RecordKind, topic: str, bootstrap: str, lake: Lake, store: ObjectStore, since: Mapping[int, int] | None = None
+    kind: RecordKind,
+    topic: str,
+    connection: KafkaConnection,
+    lake: Lake,
+    store: ObjectStore,
+    since: Mapping[int, int] | None = None,
 ) -> TopicFindings:
     """Audit a topic as it stands on the broker, on S3 and in the tables; see `audit`.
 
     Raises:
         AuditError: the broker or S3 cannot be read.
+        AwsError: AWS does not tell how the cluster is reached.
     """
     try:
-        broker, since = Broker(bootstrap, topic), since or {}
+        broker, since = Broker(connection, topic), since or {}
         try:
             # No record is superseded by one of a lower offset, so rows of lower offsets need not be read.
             first = min((since.get(number, 0) for number in broker.partitions()), default=0)
@@ -47,8 +54,8 @@ def audit_topic(
             broker.close()
     except (KafkaException, BotoCoreError, ClientError) as error:
         raise AuditError(
-            f"could not audit topic {topic} on the Kafka broker at {bootstrap} and in {lake.path('')}: {error!r}; "
-            "check that both are up (`pin-pipeline status`)"
+            f"could not audit topic {topic} on the Kafka broker at {connection.place} and in {lake.path('')}: "
+            f"{error!r}; check that both are up (`pin-pipeline status`)"
         ) from error
 
 

@@ -20,7 +20,7 @@ class Assignment:
 
     work: Work
     bucket: str
-    endpoint_url: str
+    endpoint_url: str | None
     region: str
     catalog: str | None = None
 

@@ -37,7 +37,7 @@ RESULTS = {
 CHECKPOINT_FILES = "org.apache.spark.sql.execution.streaming.checkpointing.FileSystemBasedCheckpointFileManager"
 
 
-def streaming_conf(jars: Path, home: Path, s3_endpoint_url: str, region: str) -> dict[str, str]:
+def streaming_conf(jars: Path, home: Path, s3_endpoint_url: str | None, region: str) -> dict[str, str]:
     """Settings of a session for queries that never end: small micro-batches, as soon as there is something to read."""
     return spark_conf(jars, home, s3_endpoint_url, region) | {
         "spark.driver.memory": "512m",
@@ -51,7 +51,7 @@ def streaming_conf(jars: Path, home: Path, s3_endpoint_url: str, region: str) ->
     }
 
 
-def spark_conf(jars: Path, home: Path, s3_endpoint_url: str, region: str) -> dict[str, str]:
+def spark_conf(jars: Path, home: Path, s3_endpoint_url: str | None, region: str) -> dict[str, str]:
     """Settings of a session on this machine that reads and writes Delta tables on an S3 endpoint.
 
     Small tables on few cores: what Spark and Delta spread over hundreds of tasks by default goes into one or two.
@@ -78,7 +78,7 @@ def spark_conf(jars: Path, home: Path, s3_endpoint_url: str, region: str) -> dic
         "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
         "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
         "spark.databricks.delta.snapshotPartitions": "1",
-        "spark.hadoop.fs.s3a.endpoint": s3_endpoint_url,
+        "spark.hadoop.fs.s3a.endpoint": s3_endpoint_url or "",
         "spark.hadoop.fs.s3a.endpoint.region": region,
         "spark.hadoop.fs.s3a.path.style.access": "true",
         "spark.hadoop.fs.s3a.aws.credentials.provider": (

@@ -19,6 +19,7 @@ from kafka.structs import OffsetAndMetadata
 from pin_pipeline.landing.chunks import Chunk, Record, chunks
 from pin_pipeline.landing.names import AREAS, ObjectName
 from pin_pipeline.landing.store import ObjectStore
+from pin_pipeline.messaging.connection import KafkaConnection
 
 GROUP = "pin-pipeline-landing"
 BOOTSTRAP_MILLISECONDS = 10_000
@@ -57,7 +58,12 @@ class Landed:
 
 
 def land(
-    bootstrap: str, store: ObjectStore, topic: str, *, fail_on_data_loss: bool = True, fill_gaps: bool = False
+    connection: KafkaConnection,
+    store: ObjectStore,
+    topic: str,
+    *,
+    fail_on_data_loss: bool = True,
+    fill_gaps: bool = False,
 ) -> Landed:
     """Land every partition of a topic up to its end offset of now.
 
@@ -68,10 +74,11 @@ def land(
     Raises:
         LandingError: the broker is away, the topic is missing or was recreated, or records aged out unread.
         StoreError: S3 refused.
+        AwsError: AWS does not tell how the cluster is reached.
     """
     try:
         consumer = KafkaConsumer(
-            bootstrap_servers=bootstrap,
+            **connection.kafka_python(),
             group_id=GROUP,
             enable_auto_commit=False,
             auto_offset_reset="none",
@@ -82,18 +89,18 @@ def land(
             bootstrap_timeout_ms=BOOTSTRAP_MILLISECONDS,
         )
     except KafkaError as error:
-        raise _unreachable(bootstrap, topic, error) from error
+        raise _unreachable(connection, topic, error) from error
     try:
         return _land_all(consumer, store, topic, fail_on_data_loss, fill_gaps)
     except KafkaError as error:
-        raise _unreachable(bootstrap, topic, error) from error
+        raise _unreachable(connection, topic, error) from error
     finally:
         consumer.close()
 
 
-def _unreachable(bootstrap: str, topic: str, error: KafkaError) -> LandingError:
+def _unreachable(connection: KafkaConnection, topic: str, error: KafkaError) -> LandingError:
     return LandingError(
-        f"could not read topic {topic} from the Kafka broker at {bootstrap}: {error!r}; "
+        f"could not read topic {topic} from the Kafka broker at {connection.place}: {error!r}; "
         "check that it is up (`pin-pipeline status`, `pin-pipeline up`)"
     )
 

@@ -31,7 +31,7 @@ class LocalSparkResource(SparkResource):
     """Spark in the process of the run, started by the first table that has something new."""
 
     home: str = Field(description="Folder of the local state; holds the lock of the one Spark driver.")
-    s3_endpoint_url: str = Field(description="Where Spark finds S3.")
+    s3_endpoint_url: str | None = Field(description="Where Spark finds S3; by default where AWS has it.")
     region: str = Field(description="AWS region of the bucket.")
     _starting: threading.Lock = PrivateAttr(default_factory=threading.Lock)
 

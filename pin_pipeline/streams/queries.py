@@ -115,23 +115,24 @@ def _kinesis(spark: SparkSession, settings: Settings, stream: str) -> DataFrame:
     options = {
         "streamName": stream,
         "region": settings.region,
-        "endpointUrl": settings.kinesis_endpoint_url,
         "initialPosition": "trim_horizon",
         "maxRecordsPerTrigger": str(MAX_RECORDS),
     }
+    if settings.kinesis_endpoint_url:
+        options["endpointUrl"] = settings.kinesis_endpoint_url
     if settings.share_one_stream:
         options["minFetchPeriod"] = SHARED_FETCH_PERIOD
     return spark.readStream.format("kinesis").options(**options).load()
 
 
 def _kafka(spark: SparkSession, settings: Settings, topic: str, options: dict[str, str]) -> DataFrame:
-    where = {"kafka.bootstrap.servers": settings.kafka_bootstrap, "subscribe": topic, "startingOffsets": "earliest"}
+    where = {**settings.kafka.spark(), "subscribe": topic, "startingOffsets": "earliest"}
     records = positioned(spark.readStream.format("kafka").options(**where, **options).load())
     return watched(records, F.col(POSTED_AT.name))
 
 
 def _topic_id(settings: Settings, topic: str) -> str:
-    client = KafkaAdminClient(bootstrap_servers=settings.kafka_bootstrap)
+    client = KafkaAdminClient(**settings.kafka.kafka_python())
     try:
         [described] = client.describe_topics([topic])
     finally:

@@ -20,7 +20,7 @@ from pin_pipeline.assets.queries import query_assets
 from pin_pipeline.environment import Settings
 from pin_pipeline.local import s3
 from pin_pipeline.resources.databricks import DatabricksSparkResource, databricks_resources
-from pin_pipeline.resources.kafka import KafkaResource
+from pin_pipeline.resources.kafka import BrokerResource
 from pin_pipeline.resources.lake import LakeResource
 from pin_pipeline.resources.spark import LocalSparkResource
 from pin_pipeline_tests.databricks.control_plane import Workspace, create_app
@@ -90,7 +90,7 @@ def resources(settings: Settings) -> Resources:
     """The resources of the graph, Spark in the process of the run."""
     s3_resource = S3Resource(endpoint_url=settings.s3_endpoint_url, region_name=settings.region)
     return {
-        "kafka": KafkaResource(bootstrap_servers=settings.kafka_bootstrap, prefix=settings.prefix),
+        "kafka": BrokerResource(bootstrap_servers=settings.kafka.bootstrap, prefix=settings.prefix),
         "lake": LakeResource(s3=s3_resource, bucket=settings.bucket),
         "spark": LocalSparkResource(
             home=str(settings.home), s3_endpoint_url=settings.s3_endpoint_url, region=settings.region

@@ -109,7 +109,7 @@ class Machines:
             # What the instance profile and the network give to a machine on AWS.
             "AWS_ACCESS_KEY_ID": os.environ["AWS_ACCESS_KEY_ID"],
             "AWS_SECRET_ACCESS_KEY": os.environ["AWS_SECRET_ACCESS_KEY"],
-            "AWS_ENDPOINT_URL_S3": self.settings.s3_endpoint_url,
+            "AWS_ENDPOINT_URL_S3": self.settings.s3_endpoint_url or "",
             "AWS_REGION": self.settings.region,
             "AWS_DEFAULT_REGION": self.settings.region,
             **{name: SECRET.sub(self._secret, value) for name, value in variables.items()},

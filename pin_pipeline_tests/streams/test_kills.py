@@ -210,7 +210,7 @@ def test_streaming_jobs_that_are_killed_while_shards_split_go_on_where_they_were
                 Event().wait(random.uniform(0, 2))  # a moment at random
                 fleet.kill()
         fleet.start()
-        topic = stored(here.kafka_bootstrap, here.topic("pin"))
+        topic = stored(here.kafka, here.topic("pin"))
         fitting = sorted(place for place, value in topic.items() if value != b"poison")
         fleet.wait_until(lambda: audited(here) and len(in_postgres(here)) >= len(fitting))
         assert in_postgres(here) == fitting
