@@ -36,7 +36,7 @@ docs: $(READY) ## write the page of rules anew from the record definitions
 	$(BIN)/python -m pin_pipeline.records.page > docs/records.md
 
 lock: $(READY) ## resolve requirements.lock anew from pyproject.toml
-	$(BIN)/uv pip compile --quiet --universal --group dev --no-strip-extras --generate-hashes \
+	$(BIN)/uv pip compile --quiet --universal --all-extras --group dev --no-strip-extras --generate-hashes \
 		--no-header --no-emit-index-url --upgrade pyproject.toml --output-file requirements.lock
 
 clean: ## stop the local servers, remove their state and the environment

@@ -22,6 +22,7 @@ from pin_pipeline.audit.auditor import AuditError, audit_topic
 from pin_pipeline.audit.findings import StreamFindings, TopicFindings
 from pin_pipeline.audit.stream import audit_stream_of
 from pin_pipeline.aws.errors import AwsError
+from pin_pipeline.databricks.errors import WorkspaceError
 from pin_pipeline.emulation import synthetic
 from pin_pipeline.emulation.draws import Draws
 from pin_pipeline.emulation.emulator import emulate as post_draws
@@ -60,6 +61,7 @@ EXPECTED = (
     StoreError,
     FleetError,
     HeartbeatError,
+    WorkspaceError,
     OSError,
 )
 ENVIRONMENT = (*environment.DEFAULTS, "PIN_SOURCE_URL")
@@ -273,6 +275,16 @@ def show(
         raise LocalError(f"there is no table {table} at {lake.path(table)}: materialize it first, or look at its name")
     head = there.query(f"select * from t limit {rows}")  # noqa: S608 - a number
     console.print(whole_pipeline.as_text(head.to_pylist()))
+
+
+@app.command()
+def deploy(
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what would be done.")] = False,
+) -> None:
+    """Bring the streaming jobs on Databricks to what the project says; new ones are paused until they are started."""
+    from pin_pipeline import cli_databricks  # noqa: PLC0415 - takes longer to import than most commands to run
+
+    cli_databricks.deploy(console, dry_run=dry_run)
 
 
 @quarantine.command("list")

@@ -11,7 +11,8 @@ from databricks.sdk import WorkspaceClient
 from databricks.sdk.service.jobs import Run, RunLifeCycleState, RunResultState, RunState, SubmitTask
 
 from pin_pipeline.databricks.clusters import Clusters, entry_point
-from pin_pipeline.databricks.workspace import WorkspaceError, asking
+from pin_pipeline.databricks.errors import WorkspaceError
+from pin_pipeline.databricks.workspace import asking
 
 ENDED = {RunLifeCycleState.TERMINATED, RunLifeCycleState.SKIPPED, RunLifeCycleState.INTERNAL_ERROR}
 BATCH = "pin-pipeline-batch"

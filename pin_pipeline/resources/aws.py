@@ -15,7 +15,6 @@ from pin_pipeline.resources.lake import LakeResource
 from pin_pipeline.resources.landing import OwnLandingResource
 from pin_pipeline.resources.postgres import PostgresResource
 from pin_pipeline.resources.source import SourceResource
-from pin_pipeline.resources.streaming_jobs import LocalStreamingJobsResource
 
 
 def aws_resources(settings: Settings) -> dict[str, dg.ConfigurableResource[Any]]:
@@ -40,5 +39,4 @@ def aws_resources(settings: Settings) -> dict[str, dg.ConfigurableResource[Any]]
         ),
         "postgres": PostgresResource(url=dg.EnvVar("PIN_POSTGRES_URL")),
         **databricks_resources(settings),
-        "streaming_jobs": LocalStreamingJobsResource(home=str(settings.home)),
     }

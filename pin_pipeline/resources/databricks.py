@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -15,18 +15,23 @@ from pydantic import Field
 
 from pin_pipeline.databricks.assignment import ASSIGNMENT, ASSIGNMENTS, REPORTS, Assignment
 from pin_pipeline.databricks.clusters import Clusters
+from pin_pipeline.databricks.deploy import Change, deploy, variables
 from pin_pipeline.databricks.runs import RemoteRun, RunFailedError, batch_run
+from pin_pipeline.databricks.streaming_jobs import DatabricksStreamingJobs
+from pin_pipeline.databricks.workspace import asking
 from pin_pipeline.environment import Settings
 from pin_pipeline.lakehouse.report import Report
 from pin_pipeline.lakehouse.work import Work
 from pin_pipeline.resources.lake import LakeResource
 from pin_pipeline.resources.spark import SparkResource
+from pin_pipeline.resources.streaming_jobs import StreamingJobsResource
 
 REQUEST_SECONDS = 10
 # Of a report's metadata.
 LINK = "databricks_run"
 # What has a default, and the variables that say otherwise.
-OPTIONAL = {"spark_version": "PIN_DATABRICKS_RUNTIME", "node_type": "PIN_DATABRICKS_NODE_TYPE"}
+CLUSTER = {"spark_version": "PIN_DATABRICKS_RUNTIME", "node_type": "PIN_DATABRICKS_NODE_TYPE"}
+SCOPE = {"secret_scope": "PIN_DATABRICKS_SECRET_SCOPE"}
 
 
 class DatabricksResource(dg.ConfigurableResource["DatabricksResource"]):
@@ -43,7 +48,8 @@ class DatabricksResource(dg.ConfigurableResource["DatabricksResource"]):
 
     def workspace(self, patience_seconds: int) -> WorkspaceClient:
         """A client that asks again, where Databricks does not answer, for so long."""
-        config = self.client.get_client().workspace_client.config
+        with asking(self.client.host or "", "log in"):
+            config = self.client.get_client().workspace_client.config
         config.http_timeout_seconds = REQUEST_SECONDS
         config.retry_timeout_seconds = patience_seconds
         return WorkspaceClient(config=config)
@@ -105,6 +111,26 @@ class DatabricksSparkResource(SparkResource):
             raise dg.Failure(str(error), metadata=metadata, allow_retries=not error.cancelled) from error
 
 
+class DatabricksStreamingJobsResource(StreamingJobsResource):
+    """The streaming jobs as continuous jobs on Databricks, which `pin-pipeline deploy` makes."""
+
+    databricks: dg.ResourceDependency[DatabricksResource]
+    prefix: str = Field(description="What the names of the jobs begin with.")
+    secret_scope: str = Field(
+        default="pin-pipeline", description="Scope of Databricks secrets that holds `postgres-url`."
+    )
+    patience_seconds: int = Field(default=20, description="How long Databricks may not answer before a tick fails.")
+
+    def jobs(self) -> DatabricksStreamingJobs:
+        """The streaming jobs."""
+        return DatabricksStreamingJobs(self.databricks.workspace(self.patience_seconds), self.prefix)
+
+    def deploy(self, *, dry_run: bool) -> Iterator[Change]:
+        """Bring the jobs to what the project says, or only say what differs."""
+        found = variables(os.environ, self.secret_scope)
+        return deploy(self.jobs(), self.databricks.clusters(), found, dry_run=dry_run)
+
+
 class _Reports:
     """What a run has sent so far; it stays in the session, so it is counted what was taken."""
 
@@ -120,19 +146,24 @@ class _Reports:
 
 
 def databricks_resources(settings: Settings) -> dict[str, dg.ConfigurableResource[Any]]:
-    """Spark on Databricks, as the environment variables say."""
+    """Spark and the streaming jobs on Databricks, as the environment variables say; the keys are the graph's."""
     databricks = DatabricksResource(
         client=DatabricksClientResource(host=dg.EnvVar("DATABRICKS_HOST"), **_credentials()),
         wheel=dg.EnvVar("PIN_DATABRICKS_WHEEL"),
         instance_profile=dg.EnvVar("PIN_DATABRICKS_INSTANCE_PROFILE"),
         catalog=settings.catalog,
-        **_optional(),
+        **_optional(CLUSTER),
     )
-    return {"spark": DatabricksSparkResource(databricks=databricks, pipes_bucket=dg.EnvVar("PIN_PIPES_BUCKET"))}
+    return {
+        "spark": DatabricksSparkResource(databricks=databricks, pipes_bucket=dg.EnvVar("PIN_PIPES_BUCKET")),
+        "streaming_jobs": DatabricksStreamingJobsResource(
+            databricks=databricks, prefix=dg.EnvVar("PIN_PREFIX"), **_optional(SCOPE)
+        ),
+    }
 
 
-def _optional() -> dict[str, Any]:
-    return {field: dg.EnvVar(name) for field, name in OPTIONAL.items() if name in os.environ}
+def _optional(variables: Mapping[str, str]) -> dict[str, Any]:
+    return {field: dg.EnvVar(name) for field, name in variables.items() if name in os.environ}
 
 
 def _credentials() -> dict[str, Any]:

@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -26,8 +27,12 @@ from pin_pipeline.resources.spark import LocalSparkResource
 from pin_pipeline_tests.databricks.control_plane import Workspace, create_app
 from pin_pipeline_tests.databricks.machines import INSTANCE_PROFILE, Machines
 from pin_pipeline_tests.gateway.conftest import serving
+from pin_pipeline_tests.streams.conftest import catch_up, here, kinesis
+
+__all__ = ["catch_up", "here", "kinesis"]  # fixtures of the streams, for the streams that run here
 
 TOKEN = "dapi0123456789abcdef"  # noqa: S105 - of a workspace that lives as long as a test
+PRINCIPAL = ("0b7e2c1a-principal", "dose0123456789")
 BUILD = ("-m", "pip", "wheel", "--quiet", "--no-deps", "--no-index", "--no-build-isolation")
 POLL_SECONDS = 0.2
 Resources = dict[str, Any]
@@ -48,11 +53,11 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def machines(settings: Settings, tmp_path: Path) -> Machines:
-    """What the workspace makes clusters of."""
+def machines(settings: Settings, tmp_path: Path, request: pytest.FixtureRequest) -> Machines:
+    """What the workspace makes clusters of; its parameter is further settings of Spark."""
     folder = tmp_path / "runs"
     folder.mkdir()
-    return Machines(folder, settings)
+    return Machines(folder, settings, conf=getattr(request, "param", {}))
 
 
 @pytest.fixture
@@ -67,7 +72,7 @@ def workspace(
     monkeypatch.setenv("PIN_PIPES_BUCKET", f"{settings.bucket}-pipes")
     monkeypatch.setenv("DATABRICKS_TOKEN", TOKEN)
     workspace = Workspace(machines)
-    with serving(create_app(workspace, TOKEN)) as client:
+    with serving(create_app(workspace, TOKEN, PRINCIPAL)) as client:
         monkeypatch.setenv("DATABRICKS_HOST", str(client.base_url))
         try:
             yield workspace
@@ -76,9 +81,15 @@ def workspace(
 
 
 @pytest.fixture
-def remote(settings: Settings, workspace: Workspace) -> Resources:  # noqa: ARG001 - it is there, and found
+def catalog() -> str | None:
+    """The catalog in which the tables get names; a test may have another."""
+    return None
+
+
+@pytest.fixture
+def remote(settings: Settings, workspace: Workspace, catalog: str | None) -> Resources:  # noqa: ARG001 - it is found
     """The resources of the graph, Spark on Databricks."""
-    spark = databricks_resources(settings)["spark"]
+    spark = databricks_resources(replace(settings, catalog=catalog))["spark"]
     assert isinstance(spark, DatabricksSparkResource)
     patient = DatabricksSparkResource(
         databricks=spark.databricks, pipes_bucket=spark.pipes_bucket, poll_seconds=POLL_SECONDS, patience_seconds=5

@@ -8,15 +8,18 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from itertools import count
+from queue import SimpleQueue
 from typing import Any
 
 from fastapi import APIRouter, Depends, FastAPI, Request, Response
 from fastapi.responses import JSONResponse
+from fastapi.security import HTTPBasic, HTTPBasicCredentials
 
 from pin_pipeline_tests.databricks.machines import LaunchError, Machines, Process
 
 Json = dict[str, Any]
 TRACEBACK = "Traceback (most recent call last):"
+OAUTH = "/oidc"
 RESTART_SECONDS = 0.2
 # What Databricks adds to the settings of a job.
 DEFAULTS = {"timeout_seconds": 0, "email_notifications": {}, "format": "MULTI_TASK"}
@@ -47,16 +50,19 @@ class Run:
     ended: threading.Event = field(default_factory=threading.Event)
     state: dict[str, str] = field(default_factory=lambda: {"life_cycle_state": "PENDING"})
 
-    def execute(self, machines: Machines) -> None:
+    def execute(self, machines: Machines, started: SimpleQueue[Run]) -> None:
         """Start the task, and wait for it."""
         try:
             self.process = machines.start(self.run_id, self.task)
-        except LaunchError as error:
+        except Exception as error:
             self._end("INTERNAL_ERROR", "FAILED", str(error))
+            if not isinstance(error, LaunchError):  # a mistake in the workspace itself; nobody must wait for its run
+                raise
             return
+        self.state = {"life_cycle_state": "RUNNING"}
+        started.put(self)
         if self.cancelled:
             self.process.stop()
-        self.state = {"life_cycle_state": "RUNNING"}
         code = self.process.popen.wait()
         if self.cancelled:
             self._end("TERMINATED", "CANCELED", "Run cancelled.")
@@ -95,12 +101,16 @@ class Run:
 
 
 class Workspace:
-    """Jobs and runs. A continuous job that is not paused always has a run."""
+    """Jobs and runs. A continuous job that is not paused always has a run.
+
+    Attributes:
+        started: the runs whose process has started, in that order.
+    """
 
     def __init__(self, machines: Machines) -> None:
         self.runs: dict[int, Run] = {}
         self.jobs: dict[int, Json] = {}
-        self.calls: list[str] = []
+        self.started: SimpleQueue[Run] = SimpleQueue()
         self._machines = machines
         self._tokens: dict[str, Run] = {}
         self._ids = count(1000, 10)
@@ -150,24 +160,25 @@ class Workspace:
             run.ended.wait()
 
     def _supervise(self, run: Run) -> None:
-        run.execute(self._machines)
+        run.execute(self._machines, self.started)
         if run.job_id is not None:
             time.sleep(RESTART_SECONDS)  # it must not restart what fails at once as fast as it can
             self.settle(run.job_id)
 
 
-def create_app(workspace: Workspace, token: str) -> FastAPI:
-    """The REST API of a workspace, for who has the token."""
+def create_app(workspace: Workspace, token: str, principal: tuple[str, str]) -> FastAPI:
+    """The REST API of a workspace, for who has the token; a service principal gets it by its client id and secret."""
     app = FastAPI()
+    app.include_router(_oauth(token, principal), prefix=OAUTH)
     app.include_router(_runs(workspace), prefix="/api/2.2/jobs")
     app.include_router(_jobs(workspace), prefix="/api/2.2/jobs")
 
     @app.middleware("http")
     async def authenticate(request: Request, call: Callable[[Request], Awaitable[Response]]) -> Response:
-        if request.headers.get("authorization") != f"Bearer {token}":
+        public = request.url.path.startswith(OAUTH)
+        if not public and request.headers.get("authorization") != f"Bearer {token}":
             body = {"error_code": "UNAUTHENTICATED", "message": "Invalid access token."}
             return JSONResponse(body, HTTPStatus.UNAUTHORIZED)
-        workspace.calls.append(request.url.path.removeprefix("/api/2.2/jobs/"))
         return await call(request)
 
     @app.exception_handler(ApiError)
@@ -175,6 +186,24 @@ def create_app(workspace: Workspace, token: str) -> FastAPI:
         return JSONResponse(error.body, error.status)
 
     return app
+
+
+def _oauth(token: str, principal: tuple[str, str]) -> APIRouter:
+    api = APIRouter()
+
+    @api.get("/.well-known/oauth-authorization-server")
+    def endpoints(request: Request) -> Json:
+        base = f"{request.base_url}{OAUTH.removeprefix('/')}"
+        return {"authorization_endpoint": f"{base}/v1/authorize", "token_endpoint": f"{base}/v1/token"}
+
+    @api.post("/v1/token")
+    def issue(given: HTTPBasicCredentials = Depends(HTTPBasic())) -> Response:  # noqa: B008
+        if (given.username, given.password) != principal:
+            body = {"error": "invalid_client", "error_description": "Client authentication failed"}
+            return JSONResponse(body, HTTPStatus.UNAUTHORIZED)
+        return JSONResponse({"access_token": token, "token_type": "Bearer", "expires_in": 3600})
+
+    return api
 
 
 def _runs(workspace: Workspace) -> APIRouter:

@@ -17,6 +17,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import boto3
+import pyspark
 from botocore.exceptions import ClientError
 
 from pin_pipeline.environment import Settings
@@ -32,6 +33,8 @@ package, name, *sys.argv[1:] = sys.argv[1:]
 [entry_point] = [found for found in distribution(package).entry_points if found.name == name]
 entry_point.load()()
 """
+# A source of the platform's own, in the place of Databricks': Spark finds it by the name of its module.
+KINESIS = "from pin_pipeline.streams.kinesis.source import KinesisSource as DefaultSource\n"
 OF_THE_MACHINE = ("PATH", "HOME", "JAVA_HOME", "LANG")
 SECRET = re.compile(r"{{secrets/([^}]+)}}")
 KILL_AFTER_SECONDS = 20
@@ -66,11 +69,20 @@ class Machines:
         home.mkdir()
         if cluster["aws_attributes"]["instance_profile_arn"] != INSTANCE_PROFILE:
             raise LaunchError("Cluster could not be launched: the instance profile is not known to this workspace.")
+        (home / "site").mkdir()
+        (home / "site" / "pyspark_kinesis.py").write_text(KINESIS)
         for library in task["libraries"]:
             self._install(library["whl"], home / "site")
         self._configure(home, cluster.get("spark_conf", {}))
         wheel = task["python_wheel_task"]
-        command = (sys.executable, "-c", CALL, wheel["package_name"], wheel["entry_point"], *wheel["parameters"])
+        command = (
+            sys.executable,
+            "-c",
+            CALL,
+            wheel["package_name"],
+            wheel["entry_point"],
+            *wheel.get("parameters", ()),
+        )
         with (home / "log").open("wb") as log:
             started = subprocess.Popen(
                 command,
@@ -97,6 +109,7 @@ class Machines:
         platform = spark_conf(jars.ensure("spark"), home, where.s3_endpoint_url, where.region)
         # What decides about results must come with the cluster's specification.
         bare = {name: value for name, value in platform.items() if name not in RESULTS}
+        bare["spark.executor.extraClassPath"] = bare["spark.driver.extraClassPath"]
         lines = [f"{name} {value}\n" for name, value in {**bare, **self.conf, **conf}.items()]
         (home / "spark-defaults.conf").write_text("".join(lines))
 
@@ -104,7 +117,9 @@ class Machines:
         return {
             **{name: os.environ[name] for name in OF_THE_MACHINE if name in os.environ},
             "PYTHONPATH": str(home / "site"),
+            "DATABRICKS_RUNTIME_VERSION": "18.2",
             "PYSPARK_PYTHON": sys.executable,
+            "SPARK_HOME": pyspark.__path__[0],
             "SPARK_CONF_DIR": str(home),
             # What the instance profile and the network give to a machine on AWS.
             "AWS_ACCESS_KEY_ID": os.environ["AWS_ACCESS_KEY_ID"],
