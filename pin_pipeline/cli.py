@@ -33,9 +33,9 @@ from pin_pipeline.emulation.sinks import Target, sink_of
 from pin_pipeline.emulation.source import SourceDatabase, SourceError
 from pin_pipeline.environment import SettingError, Settings
 from pin_pipeline.lakehouse.lake import Lake
-from pin_pipeline.landing.landing import LandingError
 from pin_pipeline.landing.landing import land as land_topic
 from pin_pipeline.landing.store import ObjectStore, StoreError
+from pin_pipeline.landing.topic import LandingError
 from pin_pipeline.local import orchestrator, ports, servers
 from pin_pipeline.local.errors import LocalError
 from pin_pipeline.local.server import ServerProcess

@@ -62,7 +62,7 @@ def test_both_environments_have_the_same_resources_and_explain_each_field(monkey
         ("source", "PIN_SOURCE_URL"),
         ("gateway", "PIN_GATEWAY_URL"),
         ("kafka", "PIN_MSK_CLUSTER_ARN"),
-        ("landing", "PIN_MSK_CLUSTER_ARN"),
+        ("landing", "PIN_MSK_CONNECTOR"),
         ("kinesis", "AWS_REGION"),
         ("lake", "PIN_BUCKET"),
         ("postgres", "PIN_POSTGRES_URL"),

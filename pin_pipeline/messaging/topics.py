@@ -12,6 +12,7 @@ from kafka.errors import KafkaError, TopicAlreadyExistsError
 from pin_pipeline.messaging.connection import KafkaConnection
 
 KNOWN_SECONDS, POLL_SECONDS = 30, 0.05
+BOOTSTRAP_MILLISECONDS = 10_000
 PARTITIONS = 3
 AS_THE_CLUSTER_HAS_IT = -1
 
@@ -57,7 +58,7 @@ def create_topics(connection: KafkaConnection, names: Iterable[str]) -> list[str
 @contextmanager
 def _admin(connection: KafkaConnection) -> Iterator[KafkaAdminClient]:
     try:
-        admin = KafkaAdminClient(**connection.kafka_python())
+        admin = KafkaAdminClient(**connection.kafka_python(), bootstrap_timeout_ms=BOOTSTRAP_MILLISECONDS)
         try:
             yield admin
         finally:
@@ -65,5 +66,5 @@ def _admin(connection: KafkaConnection) -> Iterator[KafkaAdminClient]:
     except KafkaError as error:
         raise TopicError(
             f"could not list or create topics at {connection.place}: {error!r}; check that the cluster is up, that "
-            "it can be reached from here, and that the client may do this"
+            "it can be reached from here, that it takes the login, and that the client may do this"
         ) from error

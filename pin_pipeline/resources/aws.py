@@ -12,7 +12,7 @@ from pin_pipeline.resources.gateway import GatewayResource
 from pin_pipeline.resources.kafka import MskResource
 from pin_pipeline.resources.kinesis import KinesisResource
 from pin_pipeline.resources.lake import LakeResource
-from pin_pipeline.resources.landing import OwnLandingResource
+from pin_pipeline.resources.landing import ConnectLandingResource
 from pin_pipeline.resources.postgres import PostgresResource
 from pin_pipeline.resources.source import SourceResource
 
@@ -32,7 +32,7 @@ def aws_resources(settings: Settings) -> dict[str, dg.ConfigurableResource[Any]]
         "source": SourceResource(url=dg.EnvVar("PIN_SOURCE_URL"), secret=settings.source_secret, region=region),
         "gateway": GatewayResource(url=dg.EnvVar("PIN_GATEWAY_URL")),
         "kafka": kafka,
-        "landing": OwnLandingResource(kafka=kafka),
+        "landing": ConnectLandingResource(kafka=kafka, connector=dg.EnvVar("PIN_MSK_CONNECTOR"), region=region),
         "kinesis": KinesisResource(prefix=prefix, region=region, endpoint_url=settings.kinesis_endpoint_url),
         "lake": LakeResource(
             s3=S3Resource(region_name=region, endpoint_url=settings.s3_endpoint_url), bucket=dg.EnvVar("PIN_BUCKET")

@@ -13,10 +13,11 @@ import pytest
 from kafka import KafkaAdminClient, TopicPartition
 
 from pin_pipeline.environment import Settings
-from pin_pipeline.landing import chunks, landing
-from pin_pipeline.landing.landing import Landed, LandingError, land
+from pin_pipeline.landing import chunks, landing, topic
+from pin_pipeline.landing.landing import Landed, land
 from pin_pipeline.landing.names import AREAS, ObjectName
 from pin_pipeline.landing.store import ObjectStore, StoreError
+from pin_pipeline.landing.topic import LandingError
 from pin_pipeline.messaging.connection import KafkaConnection
 from pin_pipeline_tests.topics import produce, produce_in_transaction
 
@@ -238,7 +239,7 @@ def test_a_missing_bucket_is_named_with_what_was_tried(settings: Settings) -> No
 
 
 def test_a_broker_that_is_away_is_named(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(landing, "BOOTSTRAP_MILLISECONDS", 500)
+    monkeypatch.setattr(topic, "BOOTSTRAP_MILLISECONDS", 500)
     with pytest.raises(LandingError, match=r"from the Kafka broker at 127\.0\.0\.1:1: .*pin-pipeline up"):
         land_pins(replace(settings, kafka=KafkaConnection("127.0.0.1:1")))
 
