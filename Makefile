@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help demo dev test check format docs lock clean
+.PHONY: help demo dev test soak check format docs lock clean
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -18,6 +18,9 @@ dev: $(READY) ## local servers and the Dagster UI, until Ctrl-C
 test: $(READY) ## all tests, on real local servers
 	@$(BIN)/pytest --numprocesses 2 --dist worksteal
 
+soak: $(READY) ## kill the streaming jobs forty times, and audit what they wrote: about ten minutes
+	@$(BIN)/pytest -m soak
+
 check: $(READY) ## lint, types and definitions
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
@@ -33,7 +36,7 @@ docs: $(READY) ## write the page of rules anew from the record definitions
 	$(BIN)/python -m pin_pipeline.records.page > docs/records.md
 
 lock: $(READY) ## resolve requirements.lock anew from pyproject.toml
-	$(BIN)/uv pip compile --quiet --universal --group dev --no-strip-extras --generate-hashes \
+	$(BIN)/uv pip compile --quiet --universal --all-extras --group dev --no-strip-extras --generate-hashes \
 		--no-header --no-emit-index-url --upgrade pyproject.toml --output-file requirements.lock
 
 clean: ## stop the local servers, remove their state and the environment

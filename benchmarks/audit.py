@@ -45,7 +45,7 @@ def _rates(settings: Settings) -> dict[str, float]:
     for kind, topic in topics.items():
         say(f"{RECORDS:,} {kind} records onto {topic} and S3")
         produce(settings, kind, synthetic_values(kind, RECORDS))
-        land(settings.kafka_bootstrap, store, topic)
+        land(settings.kafka, store, topic)
     with warm_spark(settings) as spark:
         say("cleaning")
         list(clean(lambda: spark, lake, store, {topic: KINDS[kind] for kind, topic in topics.items()}))
@@ -53,7 +53,7 @@ def _rates(settings: Settings) -> dict[str, float]:
     for kind, topic in topics.items():
         say(f"auditing {topic}")
         started = time.process_time()
-        findings = audit_topic(KINDS[kind], topic, settings.kafka_bootstrap, lake, store)
+        findings = audit_topic(KINDS[kind], topic, settings.kafka, lake, store)
         taken[kind] = time.process_time() - started
         require_equal("records audited", (findings.total("published"), findings.defects), (RECORDS, []))
     return taken

@@ -57,7 +57,7 @@ def _compare(spark: SparkSession, settings: Settings, count: int) -> tuple[float
     lake, landed, topic = Lake.of(settings), ObjectStore.of(settings), settings.topic(PIN.name)
     one_by_one = ObjectStore.of(environment.apart(settings, f"{settings.bucket}-peer"))
     records = produce(settings, PIN.name, synthetic_values(PIN.name, count))
-    land(settings.kafka_bootstrap, landed, topic)
+    land(settings.kafka, landed, topic)
     put_one_by_one(one_by_one, topic, records)
     say("cleaning")
     ours = seconds(lambda: list(clean(lambda: spark, lake, landed, {topic: PIN})))

@@ -22,7 +22,7 @@ from pin_pipeline.lakehouse.progress import Progress
 from pin_pipeline.lakehouse.queries import QUERIES
 from pin_pipeline.landing.store import ObjectStore
 from pin_pipeline.local import orchestrator
-from pin_pipeline.local.kafka import PARTITIONS
+from pin_pipeline.messaging.topics import PARTITIONS
 from pin_pipeline.records import KINDS
 
 if TYPE_CHECKING:

@@ -38,7 +38,7 @@ def main() -> None:
 
 
 def _on_the_topics(settings: Settings) -> int:
-    brokers = [Broker(settings.kafka_bootstrap, settings.topic(kind)) for kind in KINDS]
+    brokers = [Broker(settings.kafka, settings.topic(kind)) for kind in KINDS]
     found = sum(broker.end(number) - broker.begin(number) for broker in brokers for number in broker.partitions())
     for broker in brokers:
         broker.close()

@@ -59,7 +59,7 @@ def _measure(settings: Settings, url: str, records: int, records_a_request: int)
 
 
 def _stored(settings: Settings, topic: str) -> Iterator[bytes]:
-    broker = Broker(settings.kafka_bootstrap, topic)
+    broker = Broker(settings.kafka, topic)
     for partition in broker.partitions():
         yield from (value or b"" for _, value in broker.messages(partition, 0))
     broker.close()

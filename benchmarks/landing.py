@@ -15,7 +15,7 @@ from pin_pipeline.environment import Settings
 from pin_pipeline.landing.landing import land
 from pin_pipeline.landing.names import ObjectName
 from pin_pipeline.landing.store import ObjectStore
-from pin_pipeline.local.kafka import PARTITIONS
+from pin_pipeline.messaging.topics import PARTITIONS
 
 RECORDS = 50_000
 PEER_RECORDS = 3_000
@@ -34,7 +34,7 @@ def main() -> None:
         for number in range(ROUNDS):
             say(f"round {number + 1} of {ROUNDS}")
             ours, peers = (_bucket(settings, f"{name}-{number}") for name in ("landing", "peer"))
-            landing.append(seconds(land, settings.kafka_bootstrap, ours, topic))
+            landing.append(seconds(land, settings.kafka, ours, topic))
             discarding.append(seconds(_discard, settings))
             one_by_one.append(seconds(_write_one_by_one, settings, peers))
             require_equal("records sent and landed", _landed(ours, topic), sent)
@@ -59,7 +59,7 @@ def _bucket(settings: Settings, name: str) -> ObjectStore:
 def _consume(settings: Settings) -> Iterator[Record]:
     """The whole topic, by a consumer with the settings of landing's."""
     consumer = KafkaConsumer(
-        bootstrap_servers=settings.kafka_bootstrap,
+        **settings.kafka.kafka_python(),
         enable_auto_commit=False,
         isolation_level="read_committed",
         max_poll_records=10_000,

@@ -14,7 +14,7 @@ from pin_pipeline.emulation import synthetic
 from pin_pipeline.environment import Settings
 from pin_pipeline.landing.names import ObjectName
 from pin_pipeline.landing.store import ObjectStore
-from pin_pipeline.local.kafka import PARTITIONS
+from pin_pipeline.messaging.topics import PARTITIONS
 from pin_pipeline.records import KINDS
 
 UPLOADS_AT_ONCE = 8
@@ -37,7 +37,7 @@ def synthetic_values(kind: str, count: int) -> Iterator[bytes]:
 def produce(settings: Settings, kind: str, values: Iterable[bytes]) -> list[Record]:
     """Put values on a kind's topic, on one partition after the other."""
     topic = settings.topic(kind)
-    producer = KafkaProducer(bootstrap_servers=settings.kafka_bootstrap)
+    producer = KafkaProducer(**settings.kafka.kafka_python())
     try:
         sent = [
             (value, producer.send(topic, value, partition=number % PARTITIONS)) for number, value in enumerate(values)

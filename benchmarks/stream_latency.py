@@ -112,10 +112,10 @@ def _events(settings: Settings) -> Iterator[dict[str, int]]:
     """Events come to the three streams while the block runs; how many, by kind."""
     client = boto3.client("kinesis", endpoint_url=settings.kinesis_endpoint_url, region_name=settings.region)
     templates = {kind: next(iter(synthetic.rows(kind))) for kind in KINDS}
-    sent, stop = dict.fromkeys(KINDS, 0), threading.Event()
+    sent = dict.fromkeys(KINDS, 0)
     share = round(EVENTS_A_SECOND * TICK_SECONDS / len(KINDS))
 
-    def send() -> None:
+    def send(stop: threading.Event) -> None:
         due = time.monotonic()
         while not stop.wait(max(0.0, due - time.monotonic())):
             due += share * len(KINDS) / EVENTS_A_SECOND
@@ -134,31 +134,33 @@ def _events(settings: Settings) -> Iterator[dict[str, int]]:
         row = templates[kind] | {key: number, SENT_AT[kind][0]: repr(time.time())}
         return json.dumps(row, default=str).encode()
 
-    thread = threading.Thread(target=send, daemon=True)
-    thread.start()
-    try:
+    with _meanwhile(send):
         yield sent
-    finally:
-        stop.set()
-        thread.join()
 
 
 @contextmanager
 def _readers(settings: Settings) -> Iterator[dict[str, Reader]]:
     client: S3Client = boto3.client("s3", endpoint_url=settings.s3_endpoint_url, region_name=settings.region)
     readers = {kind: Reader(client, settings.bucket, f"lake/streams/{kind}/_delta_log") for kind in KINDS}
-    stop = threading.Event()
 
-    def look() -> None:
+    def look(stop: threading.Event) -> None:
         while not stop.wait(LOOK_SECONDS):
             for reader in readers.values():
                 while reader.look():
                     pass
 
-    thread = threading.Thread(target=look, daemon=True)
+    with _meanwhile(look):
+        yield readers
+
+
+@contextmanager
+def _meanwhile(work: Callable[[threading.Event], None]) -> Iterator[None]:
+    """Do something beside the block, until the event is set at its end."""
+    stop = threading.Event()
+    thread = threading.Thread(target=work, args=[stop], daemon=True)
     thread.start()
     try:
-        yield readers
+        yield
     finally:
         stop.set()
         thread.join()

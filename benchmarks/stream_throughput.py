@@ -122,7 +122,7 @@ def _topic_to_delta(spark: SparkSession, settings: Settings) -> float:
     produce(settings, PIN.name, synthetic_values(PIN.name, TOPIC_RECORDS))
     say("topic to Delta")
     options = {"subscribe": topic, "startingOffsets": "earliest", "maxOffsetsPerTrigger": str(MAX_RECORDS)}
-    reader = spark.readStream.format("kafka").option("kafka.bootstrap.servers", settings.kafka_bootstrap)
+    reader = spark.readStream.format("kafka").options(**settings.kafka.spark())
     # As if the topic was a stream, and its partitions the shards.
     records = (
         reader.options(**options)

@@ -27,6 +27,7 @@ resource "aws_ecs_task_definition" "dagster" {
         DATABRICKS_HOST                 = var.databricks_host
         PIN_DATABRICKS_INSTANCE_PROFILE = aws_iam_instance_profile.databricks.arn
         PIN_DATABRICKS_WHEEL            = "s3://${var.bucket}/${var.wheel}"
+        PIN_MSK_CONNECTOR               = aws_mskconnect_connector.landing.name
         PIN_GATEWAY_URL                 = aws_api_gateway_stage.main.invoke_url
         PIN_PIPES_BUCKET                = local.buckets.messages
         PIN_SOURCE_SECRET               = aws_db_instance.of["source"].master_user_secret[0].secret_arn

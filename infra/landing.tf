@@ -47,17 +47,16 @@ resource "aws_mskconnect_connector" "landing" {
     "topics.dir"                        = "topics"
     "storage.class"                     = "io.confluent.connect.s3.storage.S3Storage"
     "partitioner.class"                 = "io.confluent.connect.storage.partitioner.DefaultPartitioner"
-    "filename.offset.zero.pad.width"    = "10"
     "format.class"                      = "io.confluent.connect.s3.format.bytearray.ByteArrayFormat"
     "format.bytearray.extension"        = ".json"
-    "key.converter"                     = "org.apache.kafka.connect.storage.StringConverter"
+    "key.converter"                     = "org.apache.kafka.connect.converters.ByteArrayConverter"
     "value.converter"                   = "org.apache.kafka.connect.converters.ByteArrayConverter"
-    "schema.compatibility"              = "NONE"
+    "consumer.override.isolation.level" = "read_committed"
     "flush.size"                        = "20000"
     "rotate.schedule.interval.ms"       = "60000"
     "timezone"                          = "UTC"
-    "behavior.on.null.values"           = "ignore"
-    "consumer.override.isolation.level" = "read_committed"
+    "filename.offset.zero.pad.width"    = "10"
+    "errors.tolerance"                  = "none"
   }
 
   kafka_cluster {

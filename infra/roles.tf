@@ -7,6 +7,8 @@ locals {
     account         = data.aws_caller_identity.current.account_id
     bucket          = var.bucket
     cluster         = join("/", slice(split("/", aws_msk_cluster.main.arn), 1, 3))
+    connector       = aws_mskconnect_connector.landing.name
+    landing_role    = aws_iam_role.of["landing_connector"].name
     messages_bucket = local.buckets.messages
     prefix          = var.prefix
     region          = var.region

@@ -21,6 +21,8 @@ from pin_pipeline import demo as whole_pipeline
 from pin_pipeline.audit.auditor import AuditError, audit_topic
 from pin_pipeline.audit.findings import StreamFindings, TopicFindings
 from pin_pipeline.audit.stream import audit_stream_of
+from pin_pipeline.aws.errors import AwsError
+from pin_pipeline.databricks.errors import WorkspaceError
 from pin_pipeline.emulation import synthetic
 from pin_pipeline.emulation.draws import Draws
 from pin_pipeline.emulation.emulator import emulate as post_draws
@@ -29,15 +31,17 @@ from pin_pipeline.emulation.files import RowError
 from pin_pipeline.emulation.rest import Gateway, GatewayError
 from pin_pipeline.emulation.sinks import Target, sink_of
 from pin_pipeline.emulation.source import SourceDatabase, SourceError
-from pin_pipeline.environment import Settings
+from pin_pipeline.environment import SettingError, Settings
 from pin_pipeline.lakehouse.lake import Lake
-from pin_pipeline.landing.landing import LandingError
 from pin_pipeline.landing.landing import land as land_topic
 from pin_pipeline.landing.store import ObjectStore, StoreError
+from pin_pipeline.landing.topic import LandingError
 from pin_pipeline.local import orchestrator, ports, servers
 from pin_pipeline.local.errors import LocalError
 from pin_pipeline.local.server import ServerProcess
-from pin_pipeline.quality import quarantine as misfits
+from pin_pipeline.messaging.topics import TopicError
+from pin_pipeline.quality.quarantine import Quarantine, QuarantineError, RecordId
+from pin_pipeline.quality.summary import SOURCES
 from pin_pipeline.records import KINDS
 from pin_pipeline.records.reasons import Reason
 from pin_pipeline.streams.fleet import FleetError
@@ -45,7 +49,10 @@ from pin_pipeline.streams.heartbeat import HeartbeatError
 
 EXPECTED = (
     LocalError,
-    misfits.QuarantineError,
+    QuarantineError,
+    SettingError,
+    AwsError,
+    TopicError,
     AuditError,
     SourceError,
     RowError,
@@ -54,6 +61,7 @@ EXPECTED = (
     StoreError,
     FleetError,
     HeartbeatError,
+    WorkspaceError,
     OSError,
 )
 ENVIRONMENT = (*environment.DEFAULTS, "PIN_SOURCE_URL")
@@ -223,7 +231,7 @@ def land(
     settings = environment.load()
     for kind in KINDS:
         store, topic = ObjectStore.of(settings), settings.topic(kind)
-        landed = land_topic(settings.kafka_bootstrap, store, topic, fill_gaps=fill_gaps)
+        landed = land_topic(settings.kafka, store, topic, fill_gaps=fill_gaps)
         console.print(f"{settings.topic(kind)}: {landed.records} new records in {landed.objects} objects")
 
 
@@ -249,7 +257,7 @@ def _audits(settings: Settings) -> Iterator[tuple[str, TopicFindings | StreamFin
     for kind in KINDS.values():
         topic = settings.topic(kind.name)
         with console.status(f"auditing topic {topic} ..."):
-            yield topic, audit_topic(kind, topic, settings.kafka_bootstrap, lake, store)
+            yield topic, audit_topic(kind, topic, settings.kafka, lake, store)
     for kind in KINDS.values():
         with console.status(f"auditing the stream of {kind.name} records ..."):
             yield audit_stream_of(kind, settings)
@@ -269,30 +277,41 @@ def show(
     console.print(whole_pipeline.as_text(head.to_pylist()))
 
 
+@app.command()
+def deploy(
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what would be done.")] = False,
+) -> None:
+    """Bring the streaming jobs on Databricks to what the project says; new ones are paused until they are started."""
+    from pin_pipeline import cli_databricks  # noqa: PLC0415 - takes longer to import than most commands to run
+
+    cli_databricks.deploy(console, dry_run=dry_run)
+
+
 @quarantine.command("list")
 def list_quarantine(
     kind: Annotated[str | None, typer.Option(help="Only this kind: pin, geo or user.")] = None,
     reason: Annotated[Reason | None, typer.Option(help="Only this reason.")] = None,
     limit: Annotated[int, typer.Option(min=1, help="How many of a kind at most, the latest first.")] = 20,
 ) -> None:
-    """List records in quarantine."""
+    """List records in quarantine, of the topics and of the streams."""
     if kind is not None and kind not in KINDS:
         raise LocalError(f"there are no {kind!r} records; expected {', '.join(KINDS)}")
     lake = Lake.of(environment.load())
-    for name in [kind] if kind else KINDS:
-        for row in misfits.Quarantine.of(lake, name).records([reason] if reason else list(Reason), limit):
-            record = misfits.RecordId(name, row["source_partition"], row["source_offset"])
+    of_kinds = [of(lake, name) for of in SOURCES for name in ([kind] if kind else KINDS)]
+    for misfits in of_kinds:
+        for row in misfits.records([reason] if reason else list(Reason), limit):
             what = " ".join(filter(None, (row["reason"], row["field"], row["value"])))
-            console.print(f"{record}  {row['first_seen']:%Y-%m-%d %H:%M}  {what}", soft_wrap=True, markup=False)
+            line = f"{misfits.identity(row)}  {row['first_seen']:%Y-%m-%d %H:%M}  {what}"
+            console.print(line, soft_wrap=True, markup=False)
 
 
 @quarantine.command("show")
 def show_quarantined(
-    record: Annotated[str, typer.Argument(help="Kind, partition and offset, such as pin/0/17.")],
+    record: Annotated[str, typer.Argument(help="As `list` names it, such as pin/0/17.")],
 ) -> None:
     """Show one record in quarantine, with its bytes."""
-    identity = misfits.RecordId.parse(record)
-    row = misfits.Quarantine.of(Lake.of(environment.load()), identity.kind).find(identity)
+    identity = RecordId.parse(record)
+    row = Quarantine.with_record(Lake.of(environment.load()), identity).find(identity)
     for name, value in row.items():
         text = value.decode(errors="backslashreplace") if isinstance(value, bytes) else value
         console.print(f"{name}: {text}", soft_wrap=True, markup=False)
@@ -300,14 +319,14 @@ def show_quarantined(
 
 @quarantine.command("replay")
 def replay_quarantine() -> None:
-    """Judge the records in quarantine by the rules of today, and publish those that fit by now."""
+    """Judge the topics' records in quarantine by the rules of today, and publish those that fit by now."""
     settings = environment.load()
     lake = Lake.of(settings)
-    before = {kind: misfits.Quarantine.of(lake, kind).count() for kind in KINDS}
+    before = {kind: Quarantine.of_topic(lake, kind).count() for kind in KINDS}
     with console.status("job replay_quarantine ..."):
         orchestrator.run_job(settings.home, "replay_quarantine", {})
     for kind, records in before.items():
-        after = misfits.Quarantine.of(lake, kind).count()
+        after = Quarantine.of_topic(lake, kind).count()
         console.print(f"{kind}: {records - after} of {records} records came out of quarantine, {after} stay")
 
 

@@ -13,12 +13,24 @@ from pin_pipeline.assets.raw import raw_assets
 from pin_pipeline.assets.serving import serving
 from pin_pipeline.assets.streams import stream_assets
 from pin_pipeline.assets.supervised import supervised
-from pin_pipeline.jobs import daily_batch, emulation, rebuild, replay_quarantine, start_streams, stop_streams
+from pin_pipeline.environment import Environment
+from pin_pipeline.jobs import (
+    create_topics_and_streams,
+    daily_batch,
+    emulation,
+    rebuild,
+    replay_quarantine,
+    restart_connector,
+    start_streams,
+    stop_streams,
+)
+from pin_pipeline.resources.aws import aws_resources
 from pin_pipeline.resources.local import local_resources
 from pin_pipeline.schedules import daily_batch_schedule
 from pin_pipeline.sensors import stream_supervisor
 
 settings = environment.load()
+resources = aws_resources if settings.environment is Environment.AWS else local_resources
 
 defs = dg.Definitions(
     assets=[
@@ -31,10 +43,19 @@ defs = dg.Definitions(
         serving,
     ],
     asset_checks=[quality, audited, streams_audited, supervised],
-    jobs=[emulation, daily_batch, replay_quarantine, rebuild, start_streams, stop_streams],
+    jobs=[
+        emulation,
+        daily_batch,
+        replay_quarantine,
+        rebuild,
+        start_streams,
+        stop_streams,
+        create_topics_and_streams,
+        restart_connector,
+    ],
     schedules=[daily_batch_schedule],
     sensors=[stream_supervisor],
-    resources=local_resources(settings),
+    resources=resources(settings),
     # The steps of a run share one Spark session.
     executor=dg.in_process_executor,
 )

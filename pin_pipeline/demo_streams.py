@@ -29,6 +29,7 @@ from pin_pipeline.streams.heartbeat import Heartbeats
 from pin_pipeline.streams.postgres import Postgres
 
 POSTS, POSTS_A_SECOND, SEED = 100, 20.0, 200
+FIRST_POSTS = 20
 LOOK_SECONDS, PATIENCE_SECONDS = 0.2, 120
 DELTA, POSTGRES = FLEET["kinesis_to_delta"].tables, "realtime/experimental_data"
 
@@ -47,24 +48,23 @@ def run(console: Console, settings: Settings, timings: Timings) -> None:
     Raises:
         LocalError: the streams do not come so far.
     """
-    jobs, begin = LocalStreamingJobs(settings.home), datetime.now(UTC)
+    jobs, heartbeats, lake = LocalStreamingJobs(settings.home), Heartbeats.of(settings), Lake.of(settings)
+    begin = datetime.now(UTC)
     started = [name for name in FLEET if jobs.start(name)]
     try:
         with stage(console, timings, "streams: start"):
-            _wait(settings, lambda: _idle(settings, begin))
-        posted = datetime.now(UTC)
+            _wait(settings, lambda: _idle(heartbeats, begin))
+            _through(settings, lake, FIRST_POSTS)  # Spark makes the code of its first micro-batches then
         with stage(console, timings, f"streams: {POSTS} posts by Kinesis and {POSTS} by Kafka"):
-            _post(settings)
-            _wait(settings, lambda: all(came.rows >= POSTS for came in _came(settings, posted).values()))
-        console.print(_as_text(_came(settings, posted)))
+            came = _through(settings, lake, POSTS)
+        console.print(_as_text(came))
     finally:
         for name in started:
             jobs.stop(name)
 
 
-def _idle(settings: Settings, since: datetime) -> bool:
+def _idle(heartbeats: Heartbeats, since: datetime) -> bool:
     """Whether every query runs, and has read all there is."""
-    heartbeats = Heartbeats.of(settings)
     for name, job in FLEET.items():
         heartbeat = heartbeats.read(name)
         if heartbeat is None or heartbeat.at < since or heartbeat.queries.keys() != set(job.tables):
@@ -74,7 +74,15 @@ def _idle(settings: Settings, since: datetime) -> bool:
     return True
 
 
-def _post(settings: Settings) -> None:
+def _through(settings: Settings, lake: Lake, posts: int) -> Mapping[str, Came]:
+    """Post, and return what came of it into each table when all of it is there."""
+    since = datetime.now(UTC)
+    _post(settings, posts)
+    _wait(settings, lambda: all(came.rows >= posts for came in _came(settings, lake, since).values()))
+    return _came(settings, lake, since)
+
+
+def _post(settings: Settings, posts: int) -> None:
     database = SourceDatabase(settings.source_url)
     with Gateway(settings.gateway_url) as gateway, ThreadPoolExecutor() as pool:
         sinks = (
@@ -82,22 +90,21 @@ def _post(settings: Settings) -> None:
             Topics(gateway, {kind: settings.topic(kind) for kind in KINDS}),
         )
         pace = pace_of(POSTS_A_SECOND, paced=False)
-        ends = [pool.submit(emulate, database, sink, Draws(POSTS, SEED), lambda _: None, pace=pace) for sink in sinks]
+        ends = [pool.submit(emulate, database, sink, Draws(posts, SEED), lambda _: None, pace=pace) for sink in sinks]
         for end in ends:
             end.result()
 
 
-def _came(settings: Settings, since: datetime) -> Mapping[str, Came]:
+def _came(settings: Settings, lake: Lake, since: datetime) -> Mapping[str, Came]:
     """What came into each table since then."""
-    lake = Lake.of(settings)
     return {key: _into_delta(lake, key, since) for key in DELTA} | {POSTGRES: _into_postgres(settings, since)}
 
 
 def _into_delta(lake: Lake, key: str, since: datetime) -> Came:
-    commits = [(commit.at, Coverage(**commit.metadata)) for commit in lake.existing(key).commits()]
+    commits = [(commit.at, Coverage(**commit.metadata)) for commit in lake.opened_anew(key).commits()]
     new = [(at, coverage) for at, coverage in commits if at > since]
     before = [coverage.records for at, coverage in commits if at <= since]
-    latencies = [at.timestamp() - coverage.arrived[0] / 1000 for at, coverage in new if coverage.arrived]
+    latencies = [lag for at, coverage in new if (lag := coverage.lag(at)) is not None]
     return Came(max((coverage.records for _, coverage in new), default=0) - max(before, default=0), latencies)
 
 

@@ -18,11 +18,14 @@ from pin_pipeline.emulation.sinks import TO_TOPICS, Target, sink_of
 from pin_pipeline.records import KINDS, PIN
 from pin_pipeline.resources.gateway import GatewayResource
 from pin_pipeline.resources.kafka import KafkaResource
+from pin_pipeline.resources.kinesis import KinesisResource
+from pin_pipeline.resources.landing import LandingResource
 from pin_pipeline.resources.source import SourceResource
 from pin_pipeline.resources.streaming_jobs import StreamingJobsResource
 from pin_pipeline.streams.fleet import FLEET, job_of
 from pin_pipeline.streams.supervision import Verb
 
+SHARDS = 2
 LAYERS = ("raw", "cleaned", "quarantine", "queries", "serving")
 FROM_THE_BEGINNING = {"audited": {"config": {"from_the_beginning": True}}}
 
@@ -159,3 +162,30 @@ def start_streams() -> None:
 def stop_streams() -> None:
     """Stop streaming jobs."""
     stop()
+
+
+@dg.op
+def create(context: dg.OpExecutionContext, kafka: KafkaResource, kinesis: KinesisResource) -> None:
+    """Create the topics and streams of all kinds that are not there yet."""
+    context.log.info("created topics: %s", ", ".join(kafka.create_topics([*KINDS])) or "none")
+    streams = kinesis.streams()
+    created = [kinesis.stream(kind) for kind in KINDS if streams.create(kinesis.stream(kind), SHARDS)]
+    context.log.info("created streams: %s", ", ".join(created) or "none")
+
+
+@dg.job(description="Creates the topics and Kinesis streams that are not there yet, as in a new AWS account.")
+def create_topics_and_streams() -> None:
+    """Create topics and streams."""
+    create()
+
+
+@dg.op
+def restart(context: dg.OpExecutionContext, landing: LandingResource) -> None:
+    """Restart the connector."""
+    context.log.info(landing.restart())
+
+
+@dg.job(description="Restarts the connector that lands the topics, after it has failed: MSK Connect starts none anew.")
+def restart_connector() -> None:
+    """Restart the connector."""
+    restart()

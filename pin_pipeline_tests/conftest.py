@@ -13,7 +13,8 @@ from pyspark.sql import SparkSession
 
 from pin_pipeline.environment import Settings
 from pin_pipeline.lakehouse.session import spark_conf
-from pin_pipeline.local import jars, kafka, kinesis, ports, s3, servers
+from pin_pipeline.local import jars, kinesis, ports, s3, servers
+from pin_pipeline.messaging.topics import create_topics
 from pin_pipeline.records import KINDS
 
 
@@ -46,7 +47,7 @@ def settings(local_environment: Settings) -> Settings:
     name = f"t{uuid.uuid4().hex[:12]}"
     mine = replace(local_environment, prefix=name, bucket=name)
     # Streams only where they are wanted: see `streams`.
-    kafka.create_topics(mine.kafka_bootstrap, [mine.topic(kind) for kind in KINDS])
+    create_topics(mine.kafka, [mine.topic(kind) for kind in KINDS])
     s3.create_bucket(mine.s3_endpoint_url, mine.bucket)
     return mine
 

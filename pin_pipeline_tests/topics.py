@@ -11,6 +11,7 @@ from kafka import KafkaProducer
 
 from pin_pipeline.audit.broker import Broker
 from pin_pipeline.environment import Settings
+from pin_pipeline.messaging.connection import KafkaConnection
 
 
 def produce(
@@ -18,7 +19,7 @@ def produce(
 ) -> None:
     """Put values on a kind's topic, bytes and None as they are, the rest as JSON; posted now or at another time."""
     milliseconds = None if at is None else int(at.timestamp() * 1000)
-    producer = KafkaProducer(bootstrap_servers=settings.kafka_bootstrap, acks="all")
+    producer = KafkaProducer(**settings.kafka.kafka_python(), acks="all")
     try:
         for value in values:
             raw = value if value is None or isinstance(value, bytes) else json.dumps(value).encode()
@@ -30,7 +31,7 @@ def produce(
 
 def produce_in_transaction(settings: Settings, kind: str, values: Sequence[bytes], *, commit: bool) -> None:
     """Put values on partition 0 in one transaction, which leaves a marker behind them."""
-    producer = KafkaProducer(bootstrap_servers=settings.kafka_bootstrap, transactional_id=f"{settings.prefix}-{kind}")
+    producer = KafkaProducer(**settings.kafka.kafka_python(), transactional_id=f"{settings.prefix}-{kind}")
     try:
         producer.init_transactions()
         producer.begin_transaction()
@@ -45,9 +46,9 @@ def produce_in_transaction(settings: Settings, kind: str, values: Sequence[bytes
         producer.close()
 
 
-def stored(bootstrap: str, topic: str) -> dict[tuple[int, int], bytes | None]:
+def stored(connection: KafkaConnection, topic: str) -> dict[tuple[int, int], bytes | None]:
     """All values of a topic by partition and offset."""
-    broker = Broker(bootstrap, topic)
+    broker = Broker(connection, topic)
     try:
         return {(number, at): value for number in broker.partitions() for at, value in broker.messages(number, 0)}
     finally:

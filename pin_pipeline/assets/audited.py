@@ -9,6 +9,7 @@ from pydantic import Field
 
 from pin_pipeline import environment
 from pin_pipeline.assets.cleaned import cleaned_key
+from pin_pipeline.assets.streams import table_key
 from pin_pipeline.audit.findings import StreamFindings, TopicFindings
 from pin_pipeline.audit.stream import audit_stream_of
 from pin_pipeline.records import KINDS
@@ -20,7 +21,7 @@ SHOWN = 20
 HISTORY = 100
 SPECS = [
     dg.AssetCheckSpec(
-        "audited",
+        AUDITED,
         asset=cleaned_key(kind),
         blocking=True,
         description=(
@@ -34,7 +35,7 @@ SPECS = [
 STREAM_SPECS = [
     dg.AssetCheckSpec(
         AUDITED,
-        asset=dg.AssetKey(["streams", kind.name]),
+        asset=table_key(kind),
         description=(
             "An auditor that shares no code with the queries looks for each record that the Kinesis stream still has "
             "in the table and its quarantine, by position and by content, and names each that is missing, doubled or "
@@ -60,7 +61,7 @@ def audited(
     """Audit the selected tables."""
     tables, objects = lake.tables(), lake.objects()
     for kind in KINDS.values():
-        check = dg.AssetCheckKey(cleaned_key(kind), "audited")
+        check = dg.AssetCheckKey(cleaned_key(kind), AUDITED)
         if check in context.selected_asset_check_keys:
             of = f"s3://{lake.bucket}/topics/{kafka.topic(kind.name)}/"
             since = {} if config.from_the_beginning else _since(context.instance, check, of)
@@ -72,7 +73,7 @@ def streams_audited(context: dg.AssetCheckExecutionContext) -> Iterator[dg.Asset
     """Audit the selected tables of the streams."""
     settings = environment.load()
     for kind in KINDS.values():
-        check = dg.AssetCheckKey(dg.AssetKey(["streams", kind.name]), AUDITED)
+        check = dg.AssetCheckKey(table_key(kind), AUDITED)
         if check in context.selected_asset_check_keys:
             stream, findings = audit_stream_of(kind, settings)
             yield _result(check, stream, findings)

@@ -1,16 +1,14 @@
 """The cleaned tables."""
 
 from collections.abc import Iterator
-from functools import partial
 
 import dagster as dg
 from pydantic import Field
 
-from pin_pipeline.assets.common import lineage, results, schema
+from pin_pipeline.assets.common import delta_table, lineage, results
 from pin_pipeline.assets.raw import raw_key
 from pin_pipeline.environment import Settings
-from pin_pipeline.lakehouse.clean import clean
-from pin_pipeline.lakehouse.rebuild import rebuild
+from pin_pipeline.lakehouse.work import Clean
 from pin_pipeline.records import KINDS, RecordKind
 from pin_pipeline.records.positions import SOURCE_POSITION
 from pin_pipeline.resources.kafka import KafkaResource
@@ -51,10 +49,9 @@ def cleaned_assets(settings: Settings) -> dg.AssetsDefinition:
         lake: LakeResource,
         spark: SparkResource,
     ) -> Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]:
-        topics = {kafka.topic(by_key[key].name): by_key[key] for key in sorted(context.selected_asset_keys)}
-        work = rebuild if config.rebuild else partial(clean, replay=config.replay)
-        with spark.only_driver(context.log):
-            yield from results(work(spark.session, lake.tables(), lake.objects(), topics))
+        kinds = [by_key[key].name for key in sorted(context.selected_asset_keys)]
+        work = Clean({kafka.topic(kind): kind for kind in kinds}, config.replay, config.rebuild)
+        yield from results(spark.run(context, work, lake))
 
     return cleaned
 
@@ -88,9 +85,7 @@ def _spec(settings: Settings, kind: RecordKind) -> dg.AssetSpec:
             f"since its last commit; records that do not fit go to `lake/quarantine/{kind.name}`."
         ),
         metadata={
-            "dagster/uri": f"s3://{settings.bucket}/lake/{key.to_user_string()}",
-            "dagster/table_name": key.to_user_string().replace("/", "."),
-            "dagster/column_schema": schema(columns),
+            **delta_table(settings, key, columns),
             "dagster/column_lineage": lineage(kind.columns, raw_key(kind)),
         },
     )

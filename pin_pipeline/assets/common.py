@@ -1,9 +1,12 @@
 """What the assets of every layer say in the same way."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
 
 import dagster as dg
 
+from pin_pipeline.environment import Settings
+from pin_pipeline.lakehouse.catalog import table_name
 from pin_pipeline.lakehouse.report import Check, Metadata, Report, Severity
 from pin_pipeline.records import Column
 
@@ -13,6 +16,16 @@ SEVERITIES = {Severity.WARN: dg.AssetCheckSeverity.WARN, Severity.ERROR: dg.Asse
 def schema(columns: Sequence[Column]) -> dg.TableSchema:
     """The columns as the UI shows them."""
     return dg.TableSchema([dg.TableColumn(column.name, column.type, column.description) for column in columns])
+
+
+def delta_table(settings: Settings, key: dg.AssetKey, columns: Sequence[Column]) -> dict[str, str | dg.TableSchema]:
+    """Where a Delta table is, and what it looks like."""
+    path = key.to_user_string()
+    return {
+        "dagster/uri": f"s3://{settings.bucket}/lake/{path}",
+        "dagster/table_name": table_name(path, settings.catalog),
+        "dagster/column_schema": schema(columns),
+    }
 
 
 def lineage(columns: Sequence[Column], upstream: dg.AssetKey) -> dg.TableColumnLineage:
@@ -38,24 +51,22 @@ def results(reports: Iterable[Report]) -> Iterator[dg.MaterializeResult[None] | 
 
 def check_result(key: dg.AssetKey, check: Check) -> dg.AssetCheckResult:
     """The outcome of a check on an asset."""
-    return dg.AssetCheckResult(
-        asset_key=key,
-        check_name=check.name,
-        passed=check.passed,
-        severity=SEVERITIES[check.severity],
-        metadata=_metadata(check.metadata),
-    )
+    return dg.AssetCheckResult(**_outcome(key, check))
 
 
 def check_evaluation(key: dg.AssetKey, check: Check) -> dg.AssetCheckEvaluation:
     """The outcome of a check on an asset, to report from outside a run."""
-    return dg.AssetCheckEvaluation(
-        asset_key=key,
-        check_name=check.name,
-        passed=check.passed,
-        severity=SEVERITIES[check.severity],
-        metadata=_metadata(check.metadata),
-    )
+    return dg.AssetCheckEvaluation(**_outcome(key, check))
+
+
+def _outcome(key: dg.AssetKey, check: Check) -> dict[str, Any]:
+    return {
+        "asset_key": key,
+        "check_name": check.name,
+        "passed": check.passed,
+        "severity": SEVERITIES[check.severity],
+        "metadata": _metadata(check.metadata),
+    }
 
 
 def _metadata(metadata: Metadata) -> dict[str, dg.MetadataValue | int | float]:

@@ -54,7 +54,7 @@ def external_assets(settings: Settings) -> list[dg.AssetSpec]:
             group_name="topics",
             kinds={"kafka", "json"},
             description=f"Kafka topic `{settings.topic(kind.name)}`. {kind.description}",
-            metadata={"dagster/uri": f"kafka://{settings.kafka_bootstrap}/{settings.topic(kind.name)}"},
+            metadata={"dagster/uri": f"kafka://{settings.kafka.place}/{settings.topic(kind.name)}"},
         )
         for kind in KINDS.values()
     ]

@@ -5,12 +5,15 @@ from collections.abc import Iterator
 import dagster as dg
 
 from pin_pipeline.assets.cleaned import cleaned_key
-from pin_pipeline.assets.common import results, schema
+from pin_pipeline.assets.common import delta_table, results
+from pin_pipeline.assets.streams import table_key
 from pin_pipeline.environment import Settings
 from pin_pipeline.quality.summary import COLUMNS, FAIL_ABOVE, KEY, RATE, WARN_ABOVE, summarize
 from pin_pipeline.records import KINDS
 from pin_pipeline.records.reasons import DESCRIPTIONS
 from pin_pipeline.resources.lake import LakeResource
+
+SUMMARY = dg.AssetKey.from_user_string(KEY)
 
 
 def quarantine_asset(settings: Settings) -> dg.AssetsDefinition:
@@ -18,27 +21,24 @@ def quarantine_asset(settings: Settings) -> dg.AssetsDefinition:
     reasons = "\n".join(f"* `{reason}`: {description}" for reason, description in DESCRIPTIONS.items())
 
     @dg.asset(
-        key=dg.AssetKey.from_user_string(KEY),
-        deps=[cleaned_key(kind) for kind in KINDS.values()],
+        key=SUMMARY,
+        deps=[key(kind) for key in (cleaned_key, table_key) for kind in KINDS.values()],
         group_name="quarantine",
         kinds={"python", "deltalake"},
         description=(
-            "Records that do not fit, by kind, reason and day. The records themselves, with their source positions and "
-            "bytes, are in `lake/quarantine/{pin,geo,user}`; `pin-pipeline quarantine` lists and shows them, the job "
-            f"`replay_quarantine` judges them again.\n\n{reasons}"
+            "Records that do not fit, by day, kind, source and reason. The records themselves, with their source "
+            "positions and bytes, are in `lake/quarantine/{pin,geo,user}` and, those of the streams, in "
+            "`lake/quarantine/streams/{pin,geo,user}`; `pin-pipeline quarantine` lists and shows them, the job "
+            f"`replay_quarantine` judges those of the topics again.\n\n{reasons}"
         ),
-        metadata={
-            "dagster/uri": f"s3://{settings.bucket}/lake/{KEY}",
-            "dagster/table_name": KEY.replace("/", "."),
-            "dagster/column_schema": schema(COLUMNS),
-        },
+        metadata=delta_table(settings, SUMMARY, COLUMNS),
         check_specs=[
             dg.AssetCheckSpec(
                 RATE,
-                asset=dg.AssetKey.from_user_string(KEY),
+                asset=SUMMARY,
                 description=(
-                    "Of the records that came on the last day on which any came, the share in quarantine: warns above "
-                    f"{WARN_ABOVE:.0%}, fails above {FAIL_ABOVE:.0%}."
+                    "Of the records that came by the topics on the last day on which any came, the share in "
+                    f"quarantine: warns above {WARN_ABOVE:.0%}, fails above {FAIL_ABOVE:.0%}."
                 ),
             )
         ],

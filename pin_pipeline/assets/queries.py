@@ -5,10 +5,10 @@ from collections.abc import Iterator
 import dagster as dg
 
 from pin_pipeline.assets.cleaned import cleaned_key
-from pin_pipeline.assets.common import results, schema
+from pin_pipeline.assets.common import delta_table, results
 from pin_pipeline.environment import Settings
-from pin_pipeline.lakehouse.answer import answer
 from pin_pipeline.lakehouse.queries import QUERIES, Query
+from pin_pipeline.lakehouse.work import Answer
 from pin_pipeline.records import KINDS
 from pin_pipeline.resources.lake import LakeResource
 from pin_pipeline.resources.spark import SparkResource
@@ -34,9 +34,8 @@ def query_assets(settings: Settings) -> dg.AssetsDefinition:
     def queries(
         context: dg.AssetExecutionContext, lake: LakeResource, spark: SparkResource
     ) -> Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]:
-        wanted = [query for query in QUERIES.values() if query_key(query) in context.selected_asset_keys]
-        with spark.only_driver(context.log):
-            yield from results(answer(spark.session, lake.tables(), wanted))
+        wanted = (name for name, query in QUERIES.items() if query_key(query) in context.selected_asset_keys)
+        yield from results(spark.run(context, Answer(tuple(wanted)), lake))
 
     return queries
 
@@ -48,9 +47,5 @@ def _spec(settings: Settings, query: Query) -> dg.AssetSpec:
         group_name="queries",
         kinds={"sql", "deltalake"},
         description=f"{query.question}\n\n```sql\n{query.sql}```",
-        metadata={
-            "dagster/uri": f"s3://{settings.bucket}/lake/{query.key}",
-            "dagster/table_name": query.key.replace("/", "."),
-            "dagster/column_schema": schema(query.columns),
-        },
+        metadata=delta_table(settings, query_key(query), query.columns),
     )

@@ -9,8 +9,8 @@ from pydantic import Field
 from pin_pipeline.assets.external import topic_key
 from pin_pipeline.environment import Settings
 from pin_pipeline.records import KINDS, RecordKind
-from pin_pipeline.resources.kafka import KafkaResource
 from pin_pipeline.resources.lake import LakeResource
+from pin_pipeline.resources.landing import LandingResource
 
 
 class LandingConfig(dg.Config):
@@ -58,11 +58,11 @@ def _raw_asset(settings: Settings, kind: RecordKind) -> dg.AssetsDefinition:
         retry_policy=dg.RetryPolicy(max_retries=2, delay=2, backoff=dg.Backoff.EXPONENTIAL),
     )
     def raw(
-        context: dg.AssetExecutionContext, config: LandingConfig, kafka: KafkaResource, lake: LakeResource
+        context: dg.AssetExecutionContext, config: LandingConfig, landing: LandingResource, lake: LakeResource
     ) -> Iterator[dg.MaterializeResult[None]]:
         started = time.monotonic()
         options = {"fail_on_data_loss": config.fail_on_data_loss, "fill_gaps": config.fill_gaps}
-        landed = kafka.land(kind.name, lake.objects(), **options)
+        landed = landing.land(kind.name, lake.objects(), **options)
         context.log.info("%d records in %d objects", landed.records, landed.objects)
         yield dg.MaterializeResult(
             metadata={

@@ -6,10 +6,12 @@ import dagster as dg
 
 from pin_pipeline.assets.cleaned import cleaned_key
 from pin_pipeline.assets.common import results, schema
+from pin_pipeline.assets.streams import realtime_key
 from pin_pipeline.records import PIN
 from pin_pipeline.resources.lake import LakeResource
 from pin_pipeline.resources.postgres import PostgresResource
 from pin_pipeline.serving.popular_categories import COLUMNS, KEY, SQL, serve
+from pin_pipeline.streams.realtime import EXPERIMENTAL_DATA
 
 POPULAR_CATEGORIES = dg.AssetKey.from_user_string(KEY)
 
@@ -18,7 +20,7 @@ POPULAR_CATEGORIES = dg.AssetKey.from_user_string(KEY)
     specs=[
         dg.AssetSpec(
             POPULAR_CATEGORIES,
-            deps=[cleaned_key(PIN), dg.AssetKey(["realtime", "experimental_data"])],
+            deps=[cleaned_key(PIN), realtime_key(EXPERIMENTAL_DATA)],
             group_name="serving",
             kinds={"postgres", "sql"},
             description=(

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import dagster as dg
 
-from pin_pipeline.assets.common import schema
+from pin_pipeline.assets.common import delta_table, schema
 from pin_pipeline.assets.external import GATEWAY, topic_key
 from pin_pipeline.environment import Settings
 from pin_pipeline.records import KINDS, PIN, RecordKind
@@ -63,7 +63,7 @@ def _kinesis(settings: Settings, kind: RecordKind) -> dg.AssetSpec:
         group_name="kinesis",
         kinds={"kinesis", "json"},
         description=f"Kinesis stream `{settings.stream(kind.name)}`. {kind.description}",
-        metadata={"dagster/uri": f"{settings.kinesis_endpoint_url}/{settings.stream(kind.name)}"},
+        metadata={"dagster/uri": f"{settings.kinesis_endpoint_url or 'kinesis:/'}/{settings.stream(kind.name)}"},
     )
 
 
@@ -79,9 +79,7 @@ def _delta_table(settings: Settings, kind: RecordKind) -> dg.AssetSpec:
             "records arrive: where nobody posts, it is overdue, and nothing is wrong unless a check says so."
         ),
         metadata={
-            "dagster/uri": f"s3://{settings.bucket}/lake/{key.to_user_string()}",
-            "dagster/table_name": key.to_user_string().replace("/", "."),
-            "dagster/column_schema": schema((*kind.columns, *STREAM_POSITION)),
+            **delta_table(settings, key, (*kind.columns, *STREAM_POSITION)),
             "dashboard": dg.MetadataValue.url(settings.dashboard_url),
         },
         freshness_policy=FRESHNESS,

@@ -16,6 +16,7 @@ from pin_pipeline.audit.tables import Quarantined, Tables, key_column
 from pin_pipeline.lakehouse.lake import Lake
 from pin_pipeline.lakehouse.version import rules_version
 from pin_pipeline.landing.store import ObjectStore
+from pin_pipeline.messaging.connection import KafkaConnection
 from pin_pipeline.records import RecordKind
 
 # Behind the last message of a partition.
@@ -27,15 +28,21 @@ class AuditError(Exception):
 
 
 def audit_topic(
-    kind: RecordKind, topic: str, bootstrap: str, lake: Lake, store: ObjectStore, since: Mapping[int, int] | None = None
+    kind: RecordKind,
+    topic: str,
+    connection: KafkaConnection,
+    lake: Lake,
+    store: ObjectStore,
+    since: Mapping[int, int] | None = None,
 ) -> TopicFindings:
     """Audit a topic as it stands on the broker, on S3 and in the tables; see `audit`.
 
     Raises:
         AuditError: the broker or S3 cannot be read.
+        AwsError: AWS does not tell how the cluster is reached.
     """
     try:
-        broker, since = Broker(bootstrap, topic), since or {}
+        broker, since = Broker(connection, topic), since or {}
         try:
             # No record is superseded by one of a lower offset, so rows of lower offsets need not be read.
             first = min((since.get(number, 0) for number in broker.partitions()), default=0)
@@ -47,8 +54,8 @@ def audit_topic(
             broker.close()
     except (KafkaException, BotoCoreError, ClientError) as error:
         raise AuditError(
-            f"could not audit topic {topic} on the Kafka broker at {bootstrap} and in {lake.path('')}: {error!r}; "
-            "check that both are up (`pin-pipeline status`)"
+            f"could not audit topic {topic} on the Kafka broker at {connection.place} and in {lake.path('')}: "
+            f"{error!r}; check that both are up (`pin-pipeline status`)"
         ) from error
 
 
@@ -93,7 +100,7 @@ class _Auditor:
         """Follow the records of one partition."""
         first = self._since.get(number, 0)
         counts = self.findings.partitions[number] = Partition(next_offset=first)
-        topic = _Topic(self.findings, broker, number, first)
+        topic = _Topic(self.findings, broker, number, first, with_holes=objects.with_holes())
         for landed in self._once(number, objects.landed(number, first)):
             topic.compare(landed)
             end = landed.offset + len(landed.values)
@@ -209,19 +216,26 @@ class _Auditor:
 class _Topic:
     """The messages of one partition, with which its objects are compared one after another."""
 
-    def __init__(self, findings: TopicFindings, broker: Broker, number: int, first: int) -> None:
+    def __init__(self, findings: TopicFindings, broker: Broker, number: int, first: int, *, with_holes: bool) -> None:
         self._findings, self._number = findings, number
+        self._with_holes = with_holes
+        # With holes, an audit may end at a lower offset than that of the last record that it judged.
+        self._judged_before = with_holes and first > 0
         self._begin = max(broker.begin(number), first)
         self._messages = broker.messages(number, self._begin)
         self._offset, self._value = next(self._messages, NO_MESSAGE)
 
     def compare(self, landed: Landed) -> None:
         """Name what differs between the next object and the topic."""
+        if self._judged_before:
+            self._judged_before = False
+            while self._offset < landed.offset:
+                self._advance()
         for place, value in enumerate(landed.values, landed.offset):
             while self._offset < place:
                 self._add(self._offset, Breach.DROPPED, "it is not on S3")
                 self._advance()
-            if self._offset == place:
+            if self._offset == place or (self._with_holes and self._offset > place >= self._begin):
                 if self._value != value:
                     self._add(place, Breach.ALTERED, f"its bytes in {landed.key} are not those on the topic")
                 self._advance()

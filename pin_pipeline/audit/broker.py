@@ -7,6 +7,8 @@ from collections.abc import Iterator
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
+from pin_pipeline.messaging.connection import KafkaConnection
+
 # The library wants a group's name even of those who join none.
 GROUP = "pin-pipeline-audit"
 ANSWER_SECONDS = 10
@@ -26,11 +28,11 @@ class Broker:
     Every method raises KafkaException where the broker does not answer in time.
     """
 
-    def __init__(self, bootstrap: str, topic: str) -> None:
+    def __init__(self, connection: KafkaConnection, topic: str) -> None:
         self._topic = topic
         self._consumer = Consumer(
             {
-                "bootstrap.servers": bootstrap,
+                **connection.librdkafka(),
                 "group.id": GROUP,
                 "enable.auto.commit": False,
                 "enable.partition.eof": True,

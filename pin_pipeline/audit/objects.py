@@ -45,6 +45,10 @@ class Objects:
                 found |= {int(folder["Prefix"][len(prefix) : -1]) for folder in page.get("CommonPrefixes", ())}
         return sorted(found)
 
+    def with_holes(self) -> bool:
+        """Whether a connector landed them: within an object it passes over offsets that hold no record."""
+        return bool(self._client.list_objects_v2(Bucket=self._bucket, Prefix=f"landed/{self._topic}.json")["KeyCount"])
+
     def landed(self, partition: int, first: int) -> Iterator[Landed]:
         """The objects from the one on that begins at an offset, in the order of their offsets."""
         names = [match for area in AREAS for match in self._names(area, partition, first)]

@@ -61,7 +61,7 @@ class Tables:
         with suppress(*FAILURES):
             if opened and opened.log.has(opened.version):
                 opened.delta.update_incremental()
-                return self._remember(replace(opened))
+                return self._remember(replace(opened, log=replace(opened.log)))  # no old commits
         try:
             return self._remember(self._lake.opened_anew(key))
         except TableNotFoundError:
@@ -75,8 +75,7 @@ class Tables:
     def _remember(self, table: Snapshot) -> Progress:
         coverage, committed = Coverage.of(table), table.last_commit.at
         self._opened[table.key] = table
-        lag = None if coverage.arrived is None else committed.timestamp() - coverage.arrived[0] / 1000
-        return Progress(coverage.records, coverage.quarantined, committed, lag)
+        return Progress(coverage.records, coverage.quarantined, committed, coverage.lag(committed))
 
 
 def _last_line(error: Exception) -> str:

@@ -24,8 +24,8 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     app.state.settings = environment.load()
     settings = app.state.settings
     app.state.in_flight = InFlight()
-    app.state.broker = Broker(settings.kafka_bootstrap)
-    app.state.consumers = Consumers(settings.kafka_bootstrap)
+    app.state.broker = Broker(settings.kafka)
+    app.state.consumers = Consumers(settings.kafka)
     app.state.kinesis = Kinesis(settings.kinesis_endpoint_url, settings.region)
     app.state.callers = Callers.of_environment(settings.region)
     app.state.metrics.watch("gateway_in_flight_bytes", "What waits for Kafka or Kinesis.", app.state.in_flight.size)

@@ -23,6 +23,7 @@ from pin_pipeline.gateway.errors import (
 )
 from pin_pipeline.gateway.kafka import CONNECTION
 from pin_pipeline.gateway.media import Embedded
+from pin_pipeline.messaging.connection import KafkaConnection
 
 T = TypeVar("T")
 
@@ -36,12 +37,14 @@ CONSUMER = {"allow_auto_create_topics": False}
 class Instance:
     """A consumer of a group. Kafka's client bears one thread at a time, so its requests wait for each other."""
 
-    def __init__(self, bootstrap: str, group: str, name: str, embedded: Embedded, options: Mapping[str, Any]) -> None:
+    def __init__(
+        self, connection: KafkaConnection, group: str, name: str, embedded: Embedded, options: Mapping[str, Any]
+    ) -> None:
         self.name = name
         self.embedded = embedded
         self.used = time.monotonic()
         self.wait_ms = DEFAULT_WAIT_MS
-        self._bootstrap = bootstrap
+        self._connection = connection
         self._consumer: KafkaConsumer | None = None
         self._options = {"group_id": group, **options}
         self._thread = ThreadPoolExecutor(1, f"consumer-{name}")
@@ -58,7 +61,7 @@ class Instance:
         except IllegalStateError as error:
             raise illegal_state(str(error)) from error
         except KafkaError as error:
-            raise broker_error(self._bootstrap, error) from error
+            raise broker_error(self._connection.place, error) from error
         finally:
             self.used = time.monotonic()
 
@@ -71,15 +74,15 @@ class Instance:
 
     def _connected(self) -> KafkaConsumer:
         if self._consumer is None:
-            self._consumer = KafkaConsumer(bootstrap_servers=self._bootstrap, **CONNECTION, **CONSUMER, **self._options)
+            self._consumer = KafkaConsumer(**self._connection.kafka_python(), **CONNECTION, **CONSUMER, **self._options)
         return self._consumer
 
 
 class Consumers:
     """The instances of all groups, by group and name."""
 
-    def __init__(self, bootstrap: str) -> None:
-        self._bootstrap = bootstrap
+    def __init__(self, connection: KafkaConnection) -> None:
+        self._connection = connection
         self._instances: dict[tuple[str, str], Instance] = {}
 
     def count(self) -> int:
@@ -94,7 +97,7 @@ class Consumers:
             raise consumer_exists(group, name)
         if len(self._instances) >= MAX_INSTANCES:
             raise too_many_consumers(MAX_INSTANCES)
-        instance = self._instances[group, name] = Instance(self._bootstrap, group, name, embedded, options)
+        instance = self._instances[group, name] = Instance(self._connection, group, name, embedded, options)
         return instance
 
     def find(self, group: str, name: str) -> Instance:

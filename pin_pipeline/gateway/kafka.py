@@ -24,6 +24,7 @@ from pin_pipeline.gateway.errors import (
 )
 from pin_pipeline.gateway.partitions import partition_of
 from pin_pipeline.gateway.producer import Outcome, Placed, Producer
+from pin_pipeline.messaging.connection import KafkaConnection
 
 T = TypeVar("T")
 
@@ -44,10 +45,10 @@ class Broker:
     The gateway serves before its broker does: it connects when first asked, and again after a failure.
     """
 
-    def __init__(self, bootstrap: str) -> None:
-        self.bootstrap = bootstrap
+    def __init__(self, connection: KafkaConnection) -> None:
+        self.connection = connection
         self._connecting: asyncio.Future[KafkaAdminClient] | None = None
-        self._producer = Producer(bootstrap)
+        self._producer = Producer(connection)
         self._known: dict[str, tuple[int, float]] = {}
         # The admin client bears one thread at a time.
         self._asking = ThreadPoolExecutor(1, "kafka-admin")
@@ -63,7 +64,7 @@ class Broker:
         if error in (UnknownTopicOrPartitionError, InvalidTopicError):
             raise topic_not_found(name)
         if topic["error_code"]:
-            raise broker_error(self.bootstrap, error(name))
+            raise broker_error(self.connection.place, error(name))
         return dict(topic)
 
     async def send(self, topic: str, records: Sequence[Record]) -> list[Outcome]:
@@ -86,7 +87,7 @@ class Broker:
         if refusals:
             self._known.pop(topic, None)
         if len(refusals) == len(outcomes) and all(map(worth_another_try, refusals)):
-            raise broker_unavailable(self.bootstrap, refusals[0].str())
+            raise broker_unavailable(self.connection.place, refusals[0].str())
         return outcomes
 
     async def close(self) -> None:
@@ -114,7 +115,7 @@ class Broker:
 
     async def _admin(self) -> KafkaAdminClient:
         if self._connecting is None:
-            connect = partial(KafkaAdminClient, bootstrap_servers=self.bootstrap, **ADMIN, **CONNECTION)
+            connect = partial(KafkaAdminClient, **self.connection.kafka_python(), **ADMIN, **CONNECTION)
             self._connecting = asyncio.ensure_future(asyncio.to_thread(connect))
         with self._translated_errors():
             try:
@@ -128,9 +129,9 @@ class Broker:
         try:
             yield
         except KafkaError as error:
-            raise broker_error(self.bootstrap, error) from error
+            raise broker_error(self.connection.place, error) from error
         except TimeoutError as error:
-            raise broker_unavailable(self.bootstrap, f"no answer within {ANSWER_TIMEOUT_MS} ms") from error
+            raise broker_unavailable(self.connection.place, f"no answer within {ANSWER_TIMEOUT_MS} ms") from error
 
 
 def _too_large(outcome: Outcome) -> bool:

@@ -34,8 +34,7 @@ log = logging.getLogger(__name__)
 class Kinesis:
     """The Kinesis service behind the gateway. Every method raises StreamError where it refuses or does not answer."""
 
-    def __init__(self, endpoint_url: str, region: str) -> None:
-        self.endpoint_url = endpoint_url
+    def __init__(self, endpoint_url: str | None, region: str) -> None:
         self._client = boto3.client("kinesis", endpoint_url=endpoint_url, region_name=region, config=CLIENT)
         self._calls = ThreadPoolExecutor(CALLS_AT_ONCE, "kinesis")
 
@@ -49,7 +48,7 @@ class Kinesis:
         except ParamValidationError as error:
             raise stream_invalid(" ".join(str(error).split())) from error
         except BotoCoreError as error:
-            raise streams_unavailable(self.endpoint_url, action, error) from error
+            raise streams_unavailable(self._client.meta.endpoint_url, action, error) from error
         del answer["ResponseMetadata"]
         return answer
 

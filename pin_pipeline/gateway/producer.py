@@ -11,6 +11,8 @@ from typing import Any, NamedTuple, TypeAlias, cast
 from confluent_kafka import KafkaError, Message
 from confluent_kafka import Producer as Client
 
+from pin_pipeline.messaging.connection import KafkaConnection
+
 DELIVERY_TIMEOUT_MS = 8000
 POLL_SECONDS = 0.001
 PRODUCER = {
@@ -54,8 +56,8 @@ class Producer:
     The event loop itself asks what became of them: a thread that did would take the interpreter from it all the time.
     """
 
-    def __init__(self, bootstrap: str) -> None:
-        self._client = Client({"bootstrap.servers": bootstrap, **PRODUCER}, logger=logging.getLogger(__name__))
+    def __init__(self, connection: KafkaConnection) -> None:
+        self._client = Client({**connection.librdkafka(), **PRODUCER}, logger=logging.getLogger(__name__))
         self._waiting = 0
         self._polling = False
 

@@ -28,11 +28,12 @@ class Lake:
     It keeps what it has opened, so it is made anew for each run: the logs keep their commits for longer than any lasts.
 
     Attributes:
+        endpoint_url: where S3 is; None for AWS's own.
         options: further ones of the storage, such as how long to wait for it.
     """
 
     bucket: str
-    endpoint_url: str
+    endpoint_url: str | None
     region: str
     root: str = "lake"
     options: Mapping[str, str] = field(default_factory=dict)
@@ -127,11 +128,10 @@ class Lake:
         return f"s3://{self.bucket}/{self.root}/{key}"
 
     def _options(self) -> dict[str, str]:
-        options = {
-            "AWS_ENDPOINT_URL": self.endpoint_url,
-            "AWS_REGION": self.region,
-            "AWS_ALLOW_HTTP": str(self.endpoint_url.startswith("http://")).lower(),
-        }
+        options = {"AWS_REGION": self.region}
+        if self.endpoint_url:
+            options["AWS_ENDPOINT_URL"] = self.endpoint_url
+            options["AWS_ALLOW_HTTP"] = str(self.endpoint_url.startswith("http://")).lower()
         names = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
         credentials = {name: os.environ[name] for name in names if name in os.environ}
         return {**options, **credentials, **self.options}

@@ -81,7 +81,13 @@ class Progress:
         return "true" if self.replayed is None else f"replayed_in is distinct from {self.replayed}"
 
     def new_objects(self, store: ObjectStore, topic: str) -> Iterator[ObjectName]:
-        """The objects of a topic that came since; lists none that were read."""
+        """The objects of a topic that came since and are final; lists none that were read."""
+        proven = store.proven(topic)
+        for name in self._since(store, topic):
+            if proven is None or (name.partition in proven and name.offset < proven[name.partition].next_offset):
+                yield name
+
+    def _since(self, store: ObjectStore, topic: str) -> Iterator[ObjectName]:
         for area in AREAS:
             for partition in store.partitions(area, topic):
                 first = ObjectName(area, topic, partition, 0)

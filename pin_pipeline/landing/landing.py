@@ -8,28 +8,21 @@ from __future__ import annotations
 
 import heapq
 import logging
-import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from kafka import KafkaConsumer, TopicPartition
-from kafka.errors import KafkaError
 from kafka.structs import OffsetAndMetadata
 
-from pin_pipeline.landing.chunks import Chunk, Record, chunks
+from pin_pipeline.landing.chunks import Chunk, chunks
 from pin_pipeline.landing.names import AREAS, ObjectName
 from pin_pipeline.landing.store import ObjectStore
+from pin_pipeline.landing.topic import LandingError, reading, records
+from pin_pipeline.messaging.connection import KafkaConnection
 
 GROUP = "pin-pipeline-landing"
-BOOTSTRAP_MILLISECONDS = 10_000
-POLL_MILLISECONDS = 1000
-STALL_SECONDS = 60
 
 log = logging.getLogger(__name__)
-
-
-class LandingError(Exception):
-    """A topic cannot be landed; says what was expected, what was found and what to do."""
 
 
 @dataclass
@@ -48,16 +41,25 @@ class Landed:
         """Offsets below the end offsets read at the start that are not on S3: 0 after every landing."""
         return sum(max(0, end - self.next_offsets[partition]) for partition, end in self.end_offsets.items())
 
+    def add_object(self, records: int, size: int) -> None:
+        """Count an object of so many records and bytes."""
+        self.objects += 1
+        self.records += records
+        self.bytes += size
+
     def add(self, chunk: Chunk) -> None:
         """Count an object that was written."""
-        self.objects += 1
-        self.bytes += len(chunk.body)
-        self.records += len(chunk.lines)
+        self.add_object(len(chunk.lines), len(chunk.body))
         self.set_aside += len(chunk.lines) if chunk.area == "quarantine" else 0
 
 
 def land(
-    bootstrap: str, store: ObjectStore, topic: str, *, fail_on_data_loss: bool = True, fill_gaps: bool = False
+    connection: KafkaConnection,
+    store: ObjectStore,
+    topic: str,
+    *,
+    fail_on_data_loss: bool = True,
+    fill_gaps: bool = False,
 ) -> Landed:
     """Land every partition of a topic up to its end offset of now.
 
@@ -68,48 +70,22 @@ def land(
     Raises:
         LandingError: the broker is away, the topic is missing or was recreated, or records aged out unread.
         StoreError: S3 refused.
+        AwsError: AWS does not tell how the cluster is reached.
     """
-    try:
-        consumer = KafkaConsumer(
-            bootstrap_servers=bootstrap,
-            group_id=GROUP,
-            enable_auto_commit=False,
-            auto_offset_reset="none",
-            allow_auto_create_topics=False,
-            isolation_level="read_committed",
-            max_poll_records=10_000,
-            max_partition_fetch_bytes=8 * 2**20,
-            bootstrap_timeout_ms=BOOTSTRAP_MILLISECONDS,
-        )
-    except KafkaError as error:
-        raise _unreachable(bootstrap, topic, error) from error
-    try:
-        return _land_all(consumer, store, topic, fail_on_data_loss, fill_gaps)
-    except KafkaError as error:
-        raise _unreachable(bootstrap, topic, error) from error
-    finally:
-        consumer.close()
-
-
-def _unreachable(bootstrap: str, topic: str, error: KafkaError) -> LandingError:
-    return LandingError(
-        f"could not read topic {topic} from the Kafka broker at {bootstrap}: {error!r}; "
-        "check that it is up (`pin-pipeline status`, `pin-pipeline up`)"
-    )
+    with reading(connection, topic, GROUP) as (consumer, partitions):
+        return _land_all(consumer, store, partitions, fail_on_data_loss, fill_gaps)
 
 
 def _land_all(
-    consumer: KafkaConsumer, store: ObjectStore, topic: str, fail_on_data_loss: bool, fill_gaps: bool
+    consumer: KafkaConsumer,
+    store: ObjectStore,
+    partitions: Sequence[TopicPartition],
+    fail_on_data_loss: bool,
+    fill_gaps: bool,
 ) -> Landed:
-    numbers = consumer.partitions_for_topic(topic)
-    if not numbers:
-        raise LandingError(f"topic {topic} does not exist; `pin-pipeline up` creates the topics of PIN_PREFIX")
-    partitions = [TopicPartition(topic, number) for number in sorted(numbers)]
-    consumer.assign(partitions)
     begins, ends = consumer.beginning_offsets(partitions), consumer.end_offsets(partitions)
     landed = Landed(end_offsets={partition.partition: ends[partition] for partition in partitions})
     for partition in partitions:
-        consumer.assign([partition])
         begin, end = begins[partition], ends[partition]
         position = _start(_position(consumer, store, partition, end), begin, end, partition, fail_on_data_loss)
         for first, last in _gaps(store, partition, begin) if fill_gaps else ():
@@ -174,7 +150,7 @@ def _gaps(store: ObjectStore, partition: TopicPartition, begin: int) -> Iterator
 def _fill(
     consumer: KafkaConsumer, store: ObjectStore, partition: TopicPartition, first: int, end: int, landed: Landed
 ) -> None:
-    for chunk in chunks(_records(consumer, partition, first, end)):
+    for chunk in chunks(records(consumer, partition, first, end)):
         name = ObjectName(chunk.area, partition.topic, partition.partition, chunk.first_offset)
         if store.put_once(name, chunk.body):
             landed.add(chunk)
@@ -186,7 +162,7 @@ def _land_from(
 ) -> int:
     """Write objects from `position` on; returns where to go on when all is done or another landing was faster."""
     name = None
-    for chunk in chunks(_records(consumer, partition, position, end)):
+    for chunk in chunks(records(consumer, partition, position, end)):
         name = ObjectName(chunk.area, partition.topic, partition.partition, chunk.first_offset)
         if not store.put_once(name, chunk.body):
             log.info("%s is already there, going on behind it", name.key)
@@ -197,24 +173,6 @@ def _land_from(
     if name is not None:  # markers behind the last record end no object, but need not be read again
         _commit(consumer, partition, end, name)
     return end
-
-
-def _records(consumer: KafkaConsumer, partition: TopicPartition, position: int, end: int) -> Iterator[Record]:
-    """The records of [position, end). What a transaction aborted, and its markers, are passed over by the client."""
-    consumer.seek(partition, position)
-    patience = time.monotonic() + STALL_SECONDS
-    while (reached := consumer.position(partition)) < end:
-        for message in consumer.poll(timeout_ms=POLL_MILLISECONDS).get(partition, ()):
-            if message.offset >= end:
-                return
-            yield Record(message.offset, message.timestamp, message.value)
-        if consumer.position(partition) > reached:
-            patience = time.monotonic() + STALL_SECONDS
-        elif time.monotonic() > patience:
-            raise LandingError(
-                f"{partition.topic}/{partition.partition} gave nothing for {STALL_SECONDS} s at offset {reached} of "
-                f"{end}; check that the Kafka broker is up (`pin-pipeline status`)"
-            )
 
 
 def _commit(consumer: KafkaConsumer, partition: TopicPartition, offset: int, name: ObjectName) -> None:

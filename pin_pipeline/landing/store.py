@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 import boto3
+import msgspec
 from botocore.exceptions import BotoCoreError, ClientError
 
+from pin_pipeline.aws.errors import advice
 from pin_pipeline.environment import Settings
 from pin_pipeline.landing.names import Area, ObjectName
 
@@ -23,6 +25,13 @@ _BEING_WRITTEN = {"ConditionalRequestConflict", "409"}
 
 class StoreError(Exception):
     """S3 did not do what it was asked; says what was tried and where."""
+
+
+class Proven(msgspec.Struct, frozen=True):
+    """How far the objects of a partition are proven: the last one, and the offset behind its last record."""
+
+    key: str
+    next_offset: int
 
 
 @dataclass(frozen=True)
@@ -100,6 +109,28 @@ class ObjectStore:
             raise self._failed("list", prefix, error) from error
         return sorted(int(folder.removeprefix(prefix).removesuffix("/")) for folder in folders)
 
+    def proven(self, topic: str) -> dict[int, Proven] | None:
+        """How far a topic's objects are proven, by partition; None where those are final that are there.
+
+        Our own landing writes each object once. A connector may write one anew until it has committed it.
+        """
+        key = _proven_key(topic)
+        try:
+            body = self.client.get_object(Bucket=self.bucket, Key=key)["Body"].read()
+        except self.client.exceptions.NoSuchKey:
+            return None
+        except (BotoCoreError, ClientError) as error:
+            raise self._failed("read", key, error) from error
+        return msgspec.json.decode(body, type=dict[int, Proven])
+
+    def set_proven(self, topic: str, proven: Mapping[int, Proven]) -> None:
+        """Remember how far a topic's objects are proven."""
+        key = _proven_key(topic)
+        try:
+            self.client.put_object(Bucket=self.bucket, Key=key, Body=msgspec.json.encode(proven))
+        except (BotoCoreError, ClientError) as error:
+            raise self._failed("write", key, error) from error
+
     def remove(self, prefix: str) -> None:
         """Delete all objects whose keys begin with `prefix`."""
         pages = self.client.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=prefix)
@@ -113,7 +144,8 @@ class ObjectStore:
 
     def _failed(self, action: str, key: str, error: Exception) -> StoreError:
         endpoint = self.client.meta.endpoint_url
-        return StoreError(
-            f"could not {action} s3://{self.bucket}/{key} at {endpoint}: {error}; "
-            "check that S3 is up (`pin-pipeline status`) and that the credentials may do this"
-        )
+        return StoreError(f"could not {action} s3://{self.bucket}/{key} at {endpoint}: {error}; {advice(error)}")
+
+
+def _proven_key(topic: str) -> str:
+    return f"landed/{topic}.json"

@@ -28,7 +28,7 @@ from pin_pipeline.lakehouse.answer import answer
 from pin_pipeline.lakehouse.clean import clean
 from pin_pipeline.lakehouse.lake import Lake
 from pin_pipeline.lakehouse.queries import QUERIES
-from pin_pipeline.lakehouse.session import CLASSES, SHORT_LIVED, spark_conf, streaming_conf
+from pin_pipeline.lakehouse.session import BATCH, CLASSES, spark_conf, streaming_conf
 from pin_pipeline.landing.chunks import Record, chunks
 from pin_pipeline.landing.names import ObjectName
 from pin_pipeline.landing.store import ObjectStore
@@ -79,7 +79,7 @@ def _environment() -> Iterator[Settings]:
 def _work(settings: Settings, java_option: str) -> None:
     where = (jars.ensure("spark"), settings.home, settings.s3_endpoint_url, settings.region)
     conf: dict[str, Any] = spark_conf(*where)
-    conf["spark.driver.extraJavaOptions"] = " ".join((*SHORT_LIVED, java_option))
+    conf["spark.driver.extraJavaOptions"] = " ".join((*BATCH, java_option))
     spark = SparkSession.builder.config(map=conf).getOrCreate()
     s3.create_bucket(settings.s3_endpoint_url, settings.bucket)
     lake, store = Lake.of(settings), ObjectStore.of(settings)

@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import subprocess
-import time
-from collections.abc import Iterable
 from pathlib import Path
 
 from kafka import KafkaAdminClient
-from kafka.errors import KafkaError, TopicAlreadyExistsError
+from kafka.errors import KafkaError
 
 from pin_pipeline.local import jars, ports
 from pin_pipeline.local.errors import LocalError
 from pin_pipeline.local.java import find_java
 from pin_pipeline.local.server import Server
 
-KNOWN_SECONDS, POLL_SECONDS = 30, 0.05
-PARTITIONS = 3
 PROBE_MILLISECONDS = 2000
 CLUSTER_ID = "cGluX3BpcGVsaW5lX2xvYw"
 
@@ -57,32 +53,6 @@ def server(home: Path, port: int) -> Server:
         _format([*java, "kafka.tools.StorageTool", "format", "-t", CLUSTER_ID, "-c", str(properties)])
     address = f"{ports.HOST}:{port}"
     return Server("kafka", address, [*java, "kafka.Kafka", str(properties)], {}, lambda: _answers(address))
-
-
-def create_topics(bootstrap: str, topics: Iterable[str]) -> None:
-    """Create the topics that do not exist yet; returns when the broker knows them all.
-
-    Raises:
-        LocalError: it does not within `KNOWN_SECONDS`.
-    """
-    wanted = set(topics)
-    admin = KafkaAdminClient(bootstrap_servers=bootstrap)
-    try:
-        for topic in wanted - set(admin.list_topics()):
-            try:
-                admin.create_topics({topic: {"num_partitions": PARTITIONS, "replication_factor": 1}})
-            except TopicAlreadyExistsError:
-                continue
-        # The controller answers before the broker has heard of it.
-        patience = time.monotonic() + KNOWN_SECONDS
-        while unknown := wanted - set(admin.list_topics()):
-            if time.monotonic() > patience:
-                raise LocalError(
-                    f"the Kafka broker at {bootstrap} created {', '.join(unknown)}, but does not list them"
-                )
-            time.sleep(POLL_SECONDS)
-    finally:
-        admin.close()
 
 
 def _format(command: list[str]) -> None:

@@ -27,7 +27,7 @@ def server(home: Path, port: int) -> Server:
     return Server("kinesis", address, command, environment, ready)
 
 
-def create_streams(endpoint_url: str, region: str, streams: Iterable[str]) -> None:
+def create_streams(endpoint_url: str | None, region: str, streams: Iterable[str]) -> None:
     """Create the streams that do not exist yet."""
     client = boto3.client("kinesis", endpoint_url=endpoint_url, region_name=region)
     for stream in streams:

@@ -73,7 +73,8 @@ class DetachedProcess:
             self.pid_file.unlink(missing_ok=True)
             process = subprocess.Popen(  # noqa: S603
                 command,
-                env={**os.environ, **environment},
+                # It works in the home, where `PIN_HOME`, if not said, or said in a short way, would be another.
+                env={**os.environ, "PIN_HOME": str(self.home), **environment},
                 cwd=self.home,
                 stdin=subprocess.DEVNULL,
                 stdout=lock,

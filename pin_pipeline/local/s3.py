@@ -24,7 +24,7 @@ def server(home: Path, port: int) -> Server:
     return Server("s3", address, [*command, *options], QUIET | environment, ready)
 
 
-def create_bucket(endpoint_url: str, bucket: str) -> None:
+def create_bucket(endpoint_url: str | None, bucket: str) -> None:
     """Create the bucket where there is none."""
     client = boto3.client("s3", endpoint_url=endpoint_url)
     try:

@@ -14,6 +14,7 @@ from pin_pipeline import environment
 from pin_pipeline.environment import DEFAULTS, Settings
 from pin_pipeline.local import dashboard, gateway, jars, kafka, kinesis, ports, postgres, s3
 from pin_pipeline.local.server import ServerProcess
+from pin_pipeline.messaging.topics import create_topics
 from pin_pipeline.records import KINDS
 from pin_pipeline.streams.fleet import FLEET
 
@@ -85,7 +86,7 @@ def up() -> Settings:
 
 def prepare(settings: Settings) -> None:
     """Create the topics, the bucket, the database and the streams that the settings name, where they are not there."""
-    kafka.create_topics(settings.kafka_bootstrap, [settings.topic(kind) for kind in KINDS])
+    create_topics(settings.kafka, [settings.topic(kind) for kind in KINDS])
     s3.create_bucket(settings.s3_endpoint_url, settings.bucket)
     streams = [settings.one_stream, *(settings.stream(kind) for kind in KINDS)]
     postgres.create_database(settings.postgres_url)

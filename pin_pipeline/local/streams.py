@@ -29,8 +29,7 @@ class LocalStreamingJobs(StreamingJobs):
 
     def start(self, name: str) -> bool:
         """Start a job unless it runs; says whether it was started. Returns before it is ready."""
-        # It works in the home, where the same `PIN_HOME` would be another.
-        return self._process(name).launch([*self.command, name], {"PIN_HOME": str(self.home)})
+        return self._process(name).launch([*self.command, name], {})
 
     def stop(self, name: str) -> bool:
         """Stop a job, the hard way where it does not stop within seconds; says whether there was one."""

@@ -1,9 +1,9 @@
-"""What is in quarantine: counted, and looked up by record."""
+"""What is in quarantine, of topics and of streams: counted, and looked up by record."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +13,7 @@ from pin_pipeline.lakehouse.snapshot import Snapshot
 from pin_pipeline.records import KINDS
 from pin_pipeline.records.reasons import Reason
 
-RECORD_ID = re.compile(r"(?P<kind>\w+)/(?P<partition>\d+)/(?P<offset>\d+)", re.ASCII)
+RECORD_ID = re.compile(r"(?P<kind>\w+)/(?P<place>\d+|shardId-\d+)/(?P<number>\d+)", re.ASCII)
 
 Rows = list[dict[str, Any]]
 
@@ -24,11 +24,14 @@ class QuarantineError(Exception):
 
 @dataclass(frozen=True)
 class RecordId:
-    """A quarantined record by kind, partition and offset; written `pin/0/17`."""
+    """A quarantined record by kind, partition and offset, or by kind, shard and sequence number.
+
+    It is written `pin/0/17`, or `pin/shardId-000000000000/4965`.
+    """
 
     kind: str
-    partition: int
-    offset: int
+    place: str
+    number: str
 
     @classmethod
     def parse(cls, text: str) -> RecordId:
@@ -39,31 +42,73 @@ class RecordId:
         """
         match = RECORD_ID.fullmatch(text)
         if match is None or match["kind"] not in KINDS:
-            raise QuarantineError(f"{text!r} names no record; expected kind/partition/offset, such as pin/0/17")
-        return cls(match["kind"], int(match["partition"]), int(match["offset"]))
+            raise QuarantineError(
+                f"{text!r} names no record; expected kind/partition/offset, such as pin/0/17, or of a stream "
+                "kind/shard/sequence number, such as pin/shardId-000000000000/4965"
+            )
+        return cls(**match.groupdict())
 
     def __str__(self) -> str:
-        return f"{self.kind}/{self.partition}/{self.offset}"
+        return f"{self.kind}/{self.place}/{self.number}"
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where records come from, and the columns that tell one from another, and which came last.
+
+    Attributes:
+        place: partition or shard.
+        number: offset or sequence number in it.
+        latest: SQL to sort by.
+    """
+
+    name: str
+    place: str
+    number: str
+    latest: str
+
+
+TOPIC = Source("topic", "source_partition", "source_offset", "source_offset desc, source_partition")
+STREAM = Source("stream", "source_shard", "source_sequence_number", "arrived_at desc, source_sequence_number desc")
 
 
 @dataclass(frozen=True)
 class Quarantine:
-    """The quarantine of a kind, as it stood when it was opened."""
+    """The quarantine of a kind's topic or stream, as it stood when it was opened.
+
+    Attributes:
+        held: SQL for which rows of the table are in it; what a replay has published, but not removed yet, is not.
+    """
 
     kind: str
-    cleaned: Snapshot | None
+    source: Source
     misfits: Snapshot | None
+    held: str = "true"
 
     @classmethod
-    def of(cls, lake: Lake, kind: str) -> Quarantine:
-        """The quarantine of now."""
-        return cls(kind, lake.snapshot(f"cleaned/{kind}"), lake.snapshot(f"quarantine/{kind}"))
+    def of_topic(cls, lake: Lake, kind: str) -> Quarantine:
+        """What did not fit of a topic."""
+        held = Progress.of(lake.snapshot(f"cleaned/{kind}")).in_quarantine
+        return cls(kind, TOPIC, lake.snapshot(f"quarantine/{kind}"), held)
+
+    @classmethod
+    def of_stream(cls, lake: Lake, kind: str) -> Quarantine:
+        """What did not fit of a stream."""
+        return cls(kind, STREAM, lake.snapshot(f"quarantine/streams/{kind}"))
+
+    @classmethod
+    def with_record(cls, lake: Lake, record: RecordId) -> Quarantine:
+        """The one that a record would be in."""
+        return (cls.of_topic if record.place.isdecimal() else cls.of_stream)(lake, record.kind)
+
+    def identity(self, row: Mapping[str, Any]) -> RecordId:
+        """Which record a row is."""
+        return RecordId(self.kind, str(row[self.source.place]), str(row[self.source.number]))
 
     def records(self, reasons: Sequence[Reason], limit: int) -> Rows:
         """The rows with one of these reasons, the latest first."""
         listed = ", ".join(f"'{reason}'" for reason in reasons)
-        which = f"and reason in ({listed}) order by source_offset desc, source_partition limit {limit}"
-        return self._select("*", which)
+        return self._select("*", f"and reason in ({listed}) order by {self.source.latest} limit {limit}")
 
     def find(self, record: RecordId) -> dict[str, Any]:
         """The row of a record.
@@ -71,7 +116,8 @@ class Quarantine:
         Raises:
             QuarantineError: it is not in quarantine.
         """
-        rows = self._select("*", f"and source_partition = {record.partition} and source_offset = {record.offset}")
+        position = f"{self.source.place} = '{record.place}' and {self.source.number} = '{record.number}'"
+        rows = self._select("*", f"and {position} order by {self.source.latest}")
         if not rows:
             raise QuarantineError(
                 f"{record} is not in quarantine; `pin-pipeline quarantine list` lists the records that are"
@@ -80,18 +126,16 @@ class Quarantine:
 
     def counts(self) -> Rows:
         """How many records there are by day and reason."""
-        what = f"cast(first_seen as date) as day, '{self.kind}' as kind, reason, count(*) as records"
-        return self._select(what, "group by 1, 2, 3")
+        told = f"cast(first_seen as date) as day, '{self.kind}' as kind, '{self.source.name}' as source, reason"
+        return self._select(f"{told}, count(*) as records", "group by 1, 2, 3, 4")
 
     def count(self) -> int:
         """How many records there are."""
         return sum(row["records"] for row in self.counts())
 
     def _select(self, what: str, which: str) -> Rows:
-        """Of the records that are in it; what a replay has published, but not removed yet, is not."""
         if self.misfits is None:
             return []
-        held = Progress.of(self.cleaned).in_quarantine
-        sql = f"select {what} from t where {held} {which}"  # noqa: S608 - numbers and names of our own
+        sql = f"select {what} from t where {self.held} {which}"  # noqa: S608 - numbers and names of our own
         rows: Rows = self.misfits.query(sql).to_pylist()
         return rows

@@ -1,10 +1,10 @@
-"""The quarantine counted by kind, reason and day."""
+"""The quarantine counted by day, kind, source and reason."""
 
 from __future__ import annotations
 
 import base64
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from datetime import date
 
 import pyarrow as pa
@@ -13,29 +13,31 @@ from pin_pipeline.lakehouse.lake import Lake
 from pin_pipeline.lakehouse.preview import markdown
 from pin_pipeline.lakehouse.report import Check, Report, Severity
 from pin_pipeline.quality.arrivals import arrivals, by_day
-from pin_pipeline.quality.quarantine import Quarantine, Rows
+from pin_pipeline.quality.quarantine import TOPIC, Quarantine, Rows
 from pin_pipeline.records import KINDS, Column
 
 KEY = "quarantine/summary"
+SOURCES = (Quarantine.of_topic, Quarantine.of_stream)
 RATE = "quarantine_rate"
 WARN_ABOVE, FAIL_ABOVE = 0.01, 0.1
 COLUMNS = (
     Column(name="day", type="date", description="UTC day on which the records were first seen."),
     Column(name="kind", type="string", description="Kind that the records should be of."),
+    Column(name="source", type="string", description="Whether they came by a topic or by a stream."),
     Column(name="reason", type="string", description="Why they do not fit."),
     Column(name="records", type="bigint", description="How many are in quarantine."),
 )
-SCHEMA = pa.schema([("day", pa.date32()), ("kind", pa.string()), ("reason", pa.string()), ("records", pa.int64())])
+TEXTS = ("kind", "source", "reason")
+SCHEMA = pa.schema([("day", pa.date32()), *((name, pa.string()) for name in TEXTS), ("records", pa.int64())])
 LISTED_ROWS, PLOTTED_DAYS, HEIGHT = 50, 14, 60
 
 
 def summarize(lake: Lake) -> Report:
     """Count what is in quarantine into the summary's table, which changes only where a count has changed."""
-    kinds = [Quarantine.of(lake, kind) for kind in KINDS]
-    rows = [row for quarantine in kinds for row in quarantine.counts()]
-    table = pa.Table.from_pylist(sorted(rows, key=lambda row: tuple(row.values())), SCHEMA)
+    rows = [row for kind in KINDS for of in SOURCES for row in of(lake, kind).counts()]
+    table = pa.Table.from_pylist(_in_order(rows), SCHEMA)
     last = lake.snapshot(KEY)
-    if last is None or last.query("select * from t order by day, kind, reason").to_pylist() != table.to_pylist():
+    if last is None or _in_order(last.query("select * from t").to_pylist()) != table.to_pylist():
         lake.write(KEY, table)
     days: Counter[date] = Counter()
     for row in rows:
@@ -48,24 +50,30 @@ def summarize(lake: Lake) -> Report:
             "by_reason_and_day": markdown(table.slice(max(0, table.num_rows - LISTED_ROWS))),
             "by_day": _bars(sorted(days.items())[-PLOTTED_DAYS:]),
         },
-        (_rate(kinds, rows),),
+        (_rate(lake, rows),),
     )
 
 
-def _rate(kinds: Sequence[Quarantine], rows: Rows) -> Check:
-    """The highest share of quarantined records among the kinds, each on the last day that brought it records."""
-    rates = {quarantine.kind: rate for quarantine in kinds for rate in _last_rate(quarantine, rows)}
+def _in_order(rows: Rows) -> Rows:
+    return sorted(rows, key=lambda row: tuple(map(str, row.values())))
+
+
+def _rate(lake: Lake, rows: Rows) -> Check:
+    """The highest share of quarantined records among the topics, each on the last day that brought it records."""
+    rates = {kind: rate for kind in KINDS for rate in _last_rate(lake, kind, rows)}
     highest = max(rates.values(), default=0.0)
     severity = Severity.ERROR if highest > FAIL_ABOVE else Severity.WARN
     shares = {f"share_of_{kind}": round(rate, 4) for kind, rate in rates.items()}
     return Check(RATE, highest <= WARN_ABOVE, {**shares, "warn_above": WARN_ABOVE, "fail_above": FAIL_ABOVE}, severity)
 
 
-def _last_rate(quarantine: Quarantine, rows: Rows) -> Iterator[float]:
-    days = by_day(arrivals(quarantine.cleaned.commits())) if quarantine.cleaned else {}
+def _last_rate(lake: Lake, kind: str, rows: Rows) -> Iterator[float]:
+    cleaned = lake.snapshot(f"cleaned/{kind}")
+    days = by_day(arrivals(cleaned.commits())) if cleaned else {}
     if days:
         day = max(days)
-        caught = sum(row["records"] for row in rows if (row["kind"], row["day"]) == (quarantine.kind, day))
+        which = (kind, TOPIC.name, day)
+        caught = sum(row["records"] for row in rows if (row["kind"], row["source"], row["day"]) == which)
         yield min(1.0, caught / days[day])
 
 

@@ -1,6 +1,7 @@
 """The Kafka cluster: MSK on AWS, one broker on a laptop."""
 
-from collections.abc import Mapping
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
 
 import dagster as dg
 from pydantic import Field
@@ -8,25 +9,57 @@ from pydantic import Field
 from pin_pipeline.audit.auditor import audit_topic
 from pin_pipeline.audit.findings import TopicFindings
 from pin_pipeline.lakehouse.lake import Lake
-from pin_pipeline.landing.landing import Landed, land
 from pin_pipeline.landing.store import ObjectStore
+from pin_pipeline.messaging.connection import KafkaConnection, Security
+from pin_pipeline.messaging.topics import create_topics, topics
 from pin_pipeline.records import RecordKind
 
 
-class KafkaResource(dg.ConfigurableResource["KafkaResource"]):
-    """The Kafka cluster (MSK) that holds the topics."""
+class KafkaResource(dg.ConfigurableResource["KafkaResource"], ABC):
+    """The Kafka cluster that holds the topics; its connection is what any client of Kafka is made of."""
 
-    bootstrap_servers: str = Field(description="Brokers to ask first, host:port, separated by commas.")
     prefix: str = Field(description="What the topics' names begin with: {prefix}.pin, {prefix}.geo, {prefix}.user.")
+
+    @abstractmethod
+    def connection(self) -> KafkaConnection:
+        """How the cluster is reached."""
 
     def topic(self, kind: str) -> str:
         """The topic of a record kind."""
         return f"{self.prefix}.{kind}"
 
+    def topics(self) -> list[str]:
+        """The names of all topics."""
+        return topics(self.connection())
+
+    def create_topics(self, kinds: Sequence[str]) -> list[str]:
+        """Create the topics of record kinds where they are not there yet; returns which."""
+        return create_topics(self.connection(), map(self.topic, kinds))
+
     def audit(self, kind: RecordKind, lake: Lake, store: ObjectStore, since: Mapping[int, int]) -> TopicFindings:
         """Follow a kind's records from the topic into the tables, from an offset on by partition."""
-        return audit_topic(kind, self.topic(kind.name), self.bootstrap_servers, lake, store, since)
+        return audit_topic(kind, self.topic(kind.name), self.connection(), lake, store, since)
 
-    def land(self, kind: str, store: ObjectStore, **options: bool) -> Landed:
-        """Land a kind's topic up to its end of now; options as `landing.land` has them."""
-        return land(self.bootstrap_servers, store, self.topic(kind), **options)
+
+class BrokerResource(KafkaResource):
+    """One Kafka broker, reached in plain text."""
+
+    bootstrap_servers: str = Field(description="Brokers to ask first, host:port, separated by commas.")
+
+    def connection(self) -> KafkaConnection:
+        """How the broker is reached."""
+        return KafkaConnection(self.bootstrap_servers)
+
+
+class MskResource(KafkaResource):
+    """An MSK cluster: its brokers are found by its ARN, clients sign in as their IAM role, or by SCRAM."""
+
+    cluster_arn: str = Field(description="ARN of the cluster, of which AWS is asked for the brokers.")
+    region: str = Field(description="AWS region of the cluster.")
+    security: Security = Field(default=Security.IAM, description="How clients sign in: iam or scram, both over TLS.")
+    secret: str = Field(default="", description="Name or ARN of the secret with the login, for scram alone.")
+    ca_file: str = Field(default="", description="Certificates (PEM) of the brokers' authority where it is not public.")
+
+    def connection(self) -> KafkaConnection:
+        """How the cluster is reached."""
+        return KafkaConnection("", self.cluster_arn, self.security, self.secret, self.region, self.ca_file)

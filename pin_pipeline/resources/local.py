@@ -7,25 +7,34 @@ from dagster_aws.s3 import S3Resource
 
 from pin_pipeline.environment import Settings
 from pin_pipeline.resources.gateway import GatewayResource
-from pin_pipeline.resources.kafka import KafkaResource
+from pin_pipeline.resources.kafka import BrokerResource
+from pin_pipeline.resources.kinesis import KinesisResource
 from pin_pipeline.resources.lake import LakeResource
+from pin_pipeline.resources.landing import OwnLandingResource
 from pin_pipeline.resources.postgres import PostgresResource
 from pin_pipeline.resources.source import SourceResource
-from pin_pipeline.resources.spark import SparkResource
+from pin_pipeline.resources.spark import LocalSparkResource
 from pin_pipeline.resources.streaming_jobs import LocalStreamingJobsResource
 
 
 def local_resources(settings: Settings) -> dict[str, dg.ConfigurableResource[Any]]:
     """What the assets work with where `pin-pipeline up` has started the servers."""
+    kafka = BrokerResource(bootstrap_servers=dg.EnvVar("PIN_KAFKA_BOOTSTRAP"), prefix=dg.EnvVar("PIN_PREFIX"))
     return {
         "source": SourceResource(url=dg.EnvVar("PIN_SOURCE_URL")),
         "gateway": GatewayResource(url=dg.EnvVar("PIN_GATEWAY_URL")),
-        "kafka": KafkaResource(bootstrap_servers=dg.EnvVar("PIN_KAFKA_BOOTSTRAP"), prefix=dg.EnvVar("PIN_PREFIX")),
+        "kafka": kafka,
+        "landing": OwnLandingResource(kafka=kafka),
+        "kinesis": KinesisResource(
+            prefix=dg.EnvVar("PIN_PREFIX"),
+            region=dg.EnvVar("AWS_REGION"),
+            endpoint_url=dg.EnvVar("PIN_KINESIS_ENDPOINT_URL"),
+        ),
         "lake": LakeResource(
             s3=S3Resource(endpoint_url=dg.EnvVar("PIN_S3_ENDPOINT_URL"), region_name=dg.EnvVar("AWS_REGION")),
             bucket=dg.EnvVar("PIN_BUCKET"),
         ),
-        "spark": SparkResource(
+        "spark": LocalSparkResource(
             home=str(settings.home),
             s3_endpoint_url=dg.EnvVar("PIN_S3_ENDPOINT_URL"),
             region=dg.EnvVar("AWS_REGION"),

@@ -3,6 +3,7 @@
 import dagster as dg
 from pydantic import Field
 
+from pin_pipeline.aws.secrets import login, with_login
 from pin_pipeline.emulation.source import SourceDatabase
 
 
@@ -10,7 +11,9 @@ class SourceResource(dg.ConfigurableResource["SourceResource"]):
     """The database that the emulator draws posts from."""
 
     url: str = Field(description="SQLAlchemy URL, sqlite:///... or mysql+pymysql://...")
+    secret: str = Field(default="", description="Name or ARN of the secret with its login, where the URL has none.")
+    region: str = Field(default="", description="AWS region of the secret.")
 
     def database(self) -> SourceDatabase:
         """The database, connected when it is first used."""
-        return SourceDatabase(self.url)
+        return SourceDatabase(with_login(self.url, login(self.secret, self.region)) if self.secret else self.url)

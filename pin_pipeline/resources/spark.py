@@ -1,7 +1,8 @@
-"""Spark on this machine."""
+"""Where Spark works on the lake: in the process of the run on a laptop, on Databricks on AWS."""
 
 import fcntl
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,17 +12,33 @@ from dagster_pyspark import LazyPySparkResource
 from pydantic import Field, PrivateAttr
 from pyspark.sql import SparkSession
 
+from pin_pipeline.lakehouse.report import Report
 from pin_pipeline.lakehouse.session import spark_conf
+from pin_pipeline.lakehouse.work import Work
 from pin_pipeline.local import jars
+from pin_pipeline.resources.lake import LakeResource
 
 
-class SparkResource(dg.ConfigurableResource["SparkResource"]):
+class SparkResource(dg.ConfigurableResource["SparkResource"], ABC):
+    """Does the work that needs Spark, wherever that runs."""
+
+    @abstractmethod
+    def run(self, context: dg.AssetExecutionContext, work: Work, lake: LakeResource) -> Iterator[Report]:
+        """Do the work on the lake, and report of each table as soon as it is done."""
+
+
+class LocalSparkResource(SparkResource):
     """Spark in the process of the run, started by the first table that has something new."""
 
     home: str = Field(description="Folder of the local state; holds the lock of the one Spark driver.")
-    s3_endpoint_url: str = Field(description="Where Spark finds S3.")
+    s3_endpoint_url: str | None = Field(description="Where Spark finds S3; by default where AWS has it.")
     region: str = Field(description="AWS region of the bucket.")
     _starting: threading.Lock = PrivateAttr(default_factory=threading.Lock)
+
+    def run(self, context: dg.AssetExecutionContext, work: Work, lake: LakeResource) -> Iterator[Report]:
+        """Do the work on the lake, and report of each table as soon as it is done."""
+        with self._only_driver(context.log):
+            yield from work.run(self.session, lake.tables(), lake.objects())
 
     def session(self) -> SparkSession:
         """The session of this process, started at the first call."""
@@ -31,7 +48,7 @@ class SparkResource(dg.ConfigurableResource["SparkResource"]):
             return session
 
     @contextmanager
-    def only_driver(self, log: dg.DagsterLogManager) -> Iterator[None]:
+    def _only_driver(self, log: dg.DagsterLogManager) -> Iterator[None]:
         """Wait until no other process of this machine runs Spark jobs on the lake.
 
         Open-source Delta on S3 keeps commits apart within one driver only; on Databricks the platform does it for all.

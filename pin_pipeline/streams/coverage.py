@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
+from datetime import datetime
 from functools import cached_property
 from typing import NamedTuple, Self
 
@@ -48,6 +49,10 @@ class Coverage:
     def metadata(self) -> str:
         """What the commit says that brings a table so far."""
         return json.dumps(asdict(self))
+
+    def lag(self, committed: datetime) -> float | None:
+        """For how many seconds the oldest record of the last batch was on its way; None before the first record."""
+        return None if self.arrived is None else committed.timestamp() - self.arrived[0] / 1000
 
     def on(self, stream: str, created: int) -> Self:
         """The same for a stream; nothing is covered of another one than before."""

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
 
 import pyarrow as pa
 from deltalake import CommitProperties, write_deltalake
@@ -23,6 +22,7 @@ from pin_pipeline.lakehouse.version import rules_version
 from pin_pipeline.records import Column, RecordKind
 from pin_pipeline.records.positions import STREAM_POSITION, STREAM_QUARANTINE
 from pin_pipeline.streams.coverage import Batch, Coverage
+from pin_pipeline.streams.misfits import misfits
 
 # A commit a second leaves 86,400 versions and files a day: the log is summed up, and what is replaced is removed, soon.
 STREAM_PROPERTIES = PROPERTIES | {
@@ -138,13 +138,7 @@ def _misfits(version: str) -> Callable[[pa.Table], pa.Table]:
     names = [column.name for column in STREAM_QUARANTINE]
 
     def rows(judged: pa.Table) -> pa.Table:
-        misfits = judged.filter(judged["problem"].is_valid())
-        problem = misfits["problem"].combine_chunks()
-        for number, name in enumerate(("reason", "field", "value")):
-            misfits = misfits.append_column(name, problem.field(number))
-        now = pa.scalar(datetime.now(UTC), pa.timestamp("us", "UTC"))
-        misfits = misfits.append_column("rules_version", pa.array([version] * misfits.num_rows, pa.string()))
-        misfits = misfits.append_column("first_seen", pa.array([now.as_py()] * misfits.num_rows, now.type))
-        return misfits.select(names)
+        records = judged.filter(judged["problem"].is_valid())
+        return misfits(records, records["problem"].combine_chunks(), version).select(names)
 
     return rows

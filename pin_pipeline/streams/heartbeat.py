@@ -82,7 +82,7 @@ class Heartbeats:
         return cls.at(settings.s3_endpoint_url, settings.region, settings.bucket)
 
     @classmethod
-    def at(cls, endpoint_url: str, region: str, bucket: str) -> Heartbeats:
+    def at(cls, endpoint_url: str | None, region: str, bucket: str) -> Heartbeats:
         """Those in a bucket."""
         return cls(boto3.client("s3", endpoint_url=endpoint_url, region_name=region, config=TIMEOUTS), bucket)
 

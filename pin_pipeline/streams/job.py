@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from py4j.protocol import Py4JError
@@ -34,8 +34,8 @@ class StreamingJobError(Exception):
     """A streaming job ended by itself; says why."""
 
 
-def main(name: str) -> None:
-    """Run a job of the fleet.
+def main(name: str, session: Callable[[Settings], SparkSession]) -> None:
+    """Run a job of the fleet until it is told to stop.
 
     Raises:
         StreamingJobError: one of its queries ended.
@@ -45,27 +45,20 @@ def main(name: str) -> None:
     signal.pthread_sigmask(signal.SIG_BLOCK, STOP)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     settings = environment.load()
-    run(job_of(name), settings, Heartbeats.of(settings))
-
-
-def run(job: StreamingJob, settings: Settings, heartbeats: Heartbeats) -> None:
-    """Run a job until it is told to stop.
-
-    Raises:
-        StreamingJobError: one of its queries ended.
-    """
+    job, heartbeats = job_of(name), Heartbeats.of(settings)
     pulse = Pulse(job.name)
     _write(heartbeats, pulse.beat())
     try:
-        _run_queries(job, settings, heartbeats, pulse)
+        _run_queries(job, session(settings), settings, heartbeats, pulse)
     except Exception as error:
         kind = "" if isinstance(error, StreamingJobError) else f"{type(error).__name__}: "
         _write(heartbeats, replace(pulse.beat(), failure=one_line(f"{kind}{error}")))
         raise
 
 
-def _run_queries(job: StreamingJob, settings: Settings, heartbeats: Heartbeats, pulse: Pulse) -> None:
-    spark = session(settings)
+def _run_queries(
+    job: StreamingJob, spark: SparkSession, settings: Settings, heartbeats: Heartbeats, pulse: Pulse
+) -> None:
     spark.streams.addListener(pulse)
     running = queries.start(job, spark, settings)
     while not signal.sigtimedwait(STOP, BEAT_SECONDS):
@@ -86,8 +79,8 @@ def _verify(running: Sequence[StreamingQuery]) -> None:
         raise StreamingJobError("the JVM of Spark is gone: out of memory, or somebody killed it") from error
 
 
-def session(settings: Settings) -> SparkSession:
-    """A Spark session for a job that lasts."""
+def local_session(settings: Settings) -> SparkSession:
+    """A Spark session on this machine for a job that lasts."""
     conf = streaming_conf(jars.ensure("spark"), settings.home, settings.s3_endpoint_url, settings.region)
     builder = SparkSession.builder
     for key, value in conf.items():
@@ -105,4 +98,4 @@ def _write(heartbeats: Heartbeats, heartbeat: Heartbeat) -> None:
 
 if __name__ == "__main__":
     logging.basicConfig(format="%(asctime)s %(message)s")
-    main(sys.argv[1])
+    main(sys.argv[1], local_session)

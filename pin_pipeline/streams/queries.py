@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Iterator
 
@@ -11,6 +12,7 @@ from pyspark.sql import functions as F  # noqa: N812
 from pyspark.sql.streaming.query import StreamingQuery
 
 from pin_pipeline.environment import Settings
+from pin_pipeline.lakehouse.catalog import register
 from pin_pipeline.lakehouse.lake import Lake
 from pin_pipeline.records import KINDS, PIN
 from pin_pipeline.streams.delta import DeltaSink
@@ -34,6 +36,8 @@ POSITION = {
 PINS_EVERY, WINDOWS_EVERY = "500 milliseconds", "2 seconds"
 # Five requests a second to a shard are allowed, and three queries read a shared stream.
 SHARED_FETCH_PERIOD = "600ms"
+# Set on each cluster of Databricks, which has a source `kinesis` of its own.
+DATABRICKS = "DATABRICKS_RUNTIME_VERSION"
 
 # What Spark says of a query that has read all there is.
 IDLE = "Waiting for data to arrive"
@@ -58,11 +62,14 @@ def start(job: StreamingJob, spark: SparkSession, settings: Settings) -> list[St
 
 def _kinesis_to_delta(spark: SparkSession, settings: Settings) -> Iterator[StreamingQuery]:
     """A query for each kind, from its stream, or from its part of the stream that all kinds share."""
-    spark.dataSource.register(KinesisSource)
+    if DATABRICKS not in os.environ:
+        spark.dataSource.register(KinesisSource)
     for kind in KINDS.values():
         stream = settings.one_stream if settings.share_one_stream else settings.stream(kind.name)
         created, _ = Kinesis(stream, settings.region, settings.kinesis_endpoint_url).created()
         sink = DeltaSink(Lake.of(settings), kind, (stream, created))
+        if settings.catalog:
+            register(spark, Lake.of(settings), f"streams/{kind.name}", settings.catalog)
         records = _kinesis(spark, settings, stream)
         if settings.share_one_stream:
             records = records.where(is_of(kind.name))
@@ -115,23 +122,24 @@ def _kinesis(spark: SparkSession, settings: Settings, stream: str) -> DataFrame:
     options = {
         "streamName": stream,
         "region": settings.region,
-        "endpointUrl": settings.kinesis_endpoint_url,
         "initialPosition": "trim_horizon",
         "maxRecordsPerTrigger": str(MAX_RECORDS),
     }
+    if settings.kinesis_endpoint_url:
+        options["endpointUrl"] = settings.kinesis_endpoint_url
     if settings.share_one_stream:
         options["minFetchPeriod"] = SHARED_FETCH_PERIOD
     return spark.readStream.format("kinesis").options(**options).load()
 
 
 def _kafka(spark: SparkSession, settings: Settings, topic: str, options: dict[str, str]) -> DataFrame:
-    where = {"kafka.bootstrap.servers": settings.kafka_bootstrap, "subscribe": topic, "startingOffsets": "earliest"}
+    where = {**settings.kafka.spark(), "subscribe": topic, "startingOffsets": "earliest"}
     records = positioned(spark.readStream.format("kafka").options(**where, **options).load())
     return watched(records, F.col(POSTED_AT.name))
 
 
 def _topic_id(settings: Settings, topic: str) -> str:
-    client = KafkaAdminClient(bootstrap_servers=settings.kafka_bootstrap)
+    client = KafkaAdminClient(**settings.kafka.kafka_python())
     try:
         [described] = client.describe_topics([topic])
     finally:

@@ -18,6 +18,7 @@ from pin_pipeline.records import PIN, Column
 from pin_pipeline.records.positions import MISFIT, SOURCE_POSITION
 from pin_pipeline.records.reasons import Reason
 from pin_pipeline.streams import windows
+from pin_pipeline.streams.misfits import PROBLEM, misfits
 from pin_pipeline.streams.postgres import Postgres, PostgresTable, add, put
 
 POSTED_AT = Column(name="posted_at", type="timestamp", description="When the pin came to the topic.")
@@ -85,17 +86,8 @@ class PinsSink:
 
     def _misfits(self, judged: pa.Table) -> pa.Table:
         problems = [row["problem"] or _nul_problem(row) for row in judged.to_pylist()]
-        columns = {
-            **{name: judged[name] for name in POSITION},
-            **{
-                name: pa.array([problem[name] for problem in problems], pa.string())
-                for name in ("reason", "field", "value")
-            },
-            "bytes": judged["original"],
-            "rules_version": pa.array([self._version] * judged.num_rows, pa.string()),
-            "first_seen": pa.array([datetime.now(UTC)] * judged.num_rows, pa.timestamp("us", "UTC")),
-        }
-        return pa.table(columns)
+        records = judged.set_column(judged.column_names.index("bytes"), "bytes", judged["original"])
+        return misfits(records, pa.array(problems, PROBLEM), self._version).select(QUARANTINE.names)
 
 
 class WindowSink:

@@ -18,6 +18,7 @@ from pin_pipeline.landing.landing import land
 from pin_pipeline.landing.names import ObjectName
 from pin_pipeline.landing.store import ObjectStore
 from pin_pipeline.local import ports
+from pin_pipeline.messaging.connection import KafkaConnection
 from pin_pipeline.records import PIN
 from pin_pipeline_tests.rows import pin, user
 from pin_pipeline_tests.topics import produce, produce_in_transaction
@@ -32,7 +33,7 @@ def work(settings: Settings, spark: SparkSession) -> Callable[..., None]:
     def work_off(*values: Any, cleaning: bool = True) -> None:
         topic, store = settings.topic("pin"), ObjectStore.of(settings)
         produce(settings, "pin", values)
-        land(settings.kafka_bootstrap, store, topic)
+        land(settings.kafka, store, topic)
         if cleaning:
             list(clean(lambda: spark, Lake.of(settings), store, {topic: PIN}))
 
@@ -41,7 +42,7 @@ def work(settings: Settings, spark: SparkSession) -> Callable[..., None]:
 
 def audited(settings: Settings, since: dict[int, int] | None = None) -> TopicFindings:
     topic, lake, store = settings.topic("pin"), Lake.of(settings), ObjectStore.of(settings)
-    return audit_topic(PIN, topic, settings.kafka_bootstrap, lake, store, since)
+    return audit_topic(PIN, topic, settings.kafka, lake, store, since)
 
 
 def totals(findings: TopicFindings) -> tuple[int, ...]:
@@ -77,4 +78,4 @@ def test_without_a_broker_it_says_what_it_tried(settings: Settings, monkeypatch:
     with pytest.raises(
         AuditError, match=f"could not audit topic {settings.topic('pin')} on the Kafka broker at {where}"
     ):
-        audit_topic(PIN, settings.topic("pin"), where, Lake.of(settings), ObjectStore.of(settings))
+        audit_topic(PIN, settings.topic("pin"), KafkaConnection(where), Lake.of(settings), ObjectStore.of(settings))

@@ -52,6 +52,9 @@ class World:
     def partitions(self) -> list[int]:
         return sorted(self.records)
 
+    def with_holes(self) -> bool:
+        return False
+
     def begin(self, partition: int) -> int:
         return self.topic[partition][0][0]
 

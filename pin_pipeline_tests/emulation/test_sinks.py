@@ -66,7 +66,7 @@ def stored(settings: Settings, stream: str) -> list[tuple[str, bytes]]:
 def test_rows_are_on_the_topics(filled: SourceDatabase, settings: Settings, client: Gateway, target: Target) -> None:
     run(filled, target, settings, client)
     for kind in KINDS:
-        assert same(on_topic(settings.kafka_bootstrap, settings.topic(kind)).values()) == drawn(filled, kind)
+        assert same(on_topic(settings.kafka, settings.topic(kind)).values()) == drawn(filled, kind)
 
 
 def test_rows_are_on_three_streams_and_those_of_a_post_on_one_shard(

@@ -24,7 +24,7 @@ Messages = dict[int, list[tuple[bytes | None, bytes]]]
 
 @pytest.fixture
 def app(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> FastAPI:
-    monkeypatch.setenv("PIN_KAFKA_BOOTSTRAP", settings.kafka_bootstrap)
+    monkeypatch.setenv("PIN_KAFKA_BOOTSTRAP", settings.kafka.bootstrap)
     monkeypatch.setenv("PIN_PREFIX", settings.prefix)
     return create_app()
 
@@ -48,7 +48,7 @@ def messages(settings: Settings) -> Callable[[str], Messages]:
     """Reads all that a topic holds."""
 
     def read(topic: str) -> Messages:
-        consumer = KafkaConsumer(bootstrap_servers=settings.kafka_bootstrap, auto_offset_reset="earliest")
+        consumer = KafkaConsumer(**settings.kafka.kafka_python(), auto_offset_reset="earliest")
         try:
             partitions = [TopicPartition(topic, partition) for partition in consumer.partitions_for_topic(topic)]
             consumer.assign(partitions)

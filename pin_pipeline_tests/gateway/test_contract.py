@@ -113,7 +113,7 @@ def test_a_record_the_broker_refuses_gets_its_own_error_and_harms_no_other(
     gateway: httpx.Client, settings: Settings
 ) -> None:
     topic = f"{settings.prefix}.small"
-    admin = KafkaAdminClient(bootstrap_servers=settings.kafka_bootstrap)
+    admin = KafkaAdminClient(**settings.kafka.kafka_python())
     admin.create_topics({topic: {"num_partitions": 1, "replication_factor": 1, "configs": {"max.message.bytes": 1000}}})
     admin.close()
 

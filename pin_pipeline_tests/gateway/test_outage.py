@@ -45,7 +45,7 @@ def broker_at(port: int, bootstrap: str) -> Iterator[None]:
 @pytest.fixture
 def port(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> int:
     """A port where no broker answers yet, and which the gateway takes for its broker's."""
-    assert settings.kafka_bootstrap
+    assert settings.kafka.bootstrap
     port = ports.free()
     monkeypatch.setenv("PIN_KAFKA_BOOTSTRAP", f"127.0.0.1:{port}")
     return port
@@ -84,7 +84,7 @@ def test_the_gateway_answers_others_while_it_looks_for_the_broker(port: int) -> 
 def test_the_gateway_recovers_when_the_broker_comes(port: int, settings: Settings) -> None:
     with serving(create_app()) as gateway:
         assert gateway.get("/ready").status_code == 503
-        with broker_at(port, settings.kafka_bootstrap):
+        with broker_at(port, settings.kafka.bootstrap):
             assert gateway.get("/ready").status_code == 200
             reply = gateway.post(f"/topics/{settings.topic('pin')}", json=BODY, headers=JSON_V2)
             assert reply.json()["offsets"][0]["error_code"] is None

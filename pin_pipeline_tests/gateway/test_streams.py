@@ -238,6 +238,7 @@ class Throttle:
 
 @pytest.fixture
 def throttle(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[Throttle]:
+    assert settings.kinesis_endpoint_url
     throttle = Throttle(settings.kinesis_endpoint_url)
     monkeypatch.setenv("PIN_KINESIS_ENDPOINT_URL", throttle.address)
     with throttle.server as server:

@@ -124,7 +124,7 @@ def outcomes(settings: Settings, session: Session) -> Iterator[str]:
 
 def test_every_change_of_form_has_the_outcome_that_the_docs_say(settings: Settings, session: Session) -> None:
     produce(settings, "pin", [own_key(value, number) for number, value in enumerate(CASES.values(), start=100)])
-    land(settings.kafka_bootstrap, ObjectStore.of(settings), settings.topic("pin"))
+    land(settings.kafka, ObjectStore.of(settings), settings.topic("pin"))
     found = dict(zip(CASES, outcomes(settings, session), strict=True))
     assert found == documented()
     titles = {row["ind"]: row["title"] for row in table(settings, "cleaned/pin")}

@@ -46,11 +46,11 @@ def work_off(settings: Settings, session: Session, *kinds: str) -> None:
     """Land and clean what stands on the topics; the law must hold behind it."""
     store = ObjectStore.of(settings)
     for kind in kinds:
-        land(settings.kafka_bootstrap, store, settings.topic(kind))
+        land(settings.kafka, store, settings.topic(kind))
     run_clean(settings, session, *kinds)
     for kind in kinds:
         topic = settings.topic(kind)
-        findings = audit_topic(KINDS[kind], topic, settings.kafka_bootstrap, Lake.of(settings), store)
+        findings = audit_topic(KINDS[kind], topic, settings.kafka, Lake.of(settings), store)
         assert list(findings.sentences()) == []
         assert findings.total("landed") > 0
 

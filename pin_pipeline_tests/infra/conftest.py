@@ -8,9 +8,13 @@ from dataclasses import replace
 import pytest
 
 from pin_pipeline.environment import Settings
-from pin_pipeline.local import kafka
+from pin_pipeline.messaging.connection import KafkaConnection
+from pin_pipeline.messaging.topics import create_topics
 from pin_pipeline.records import KINDS
+from pin_pipeline_tests.aws.conftest import aws, moto
 from pin_pipeline_tests.infra.recorded import AuthorizingBroker
+
+__all__ = ["aws", "moto"]  # fixtures of an account, for what Dagster asks of one
 
 
 @pytest.fixture(scope="module")
@@ -32,6 +36,6 @@ def authorizing_broker(
 @pytest.fixture
 def authorized(settings: Settings, authorizing_broker: AuthorizingBroker) -> Settings:
     """The settings of a test whose topics are on that broker."""
-    mine = replace(settings, kafka_bootstrap=authorizing_broker.server.address)
-    kafka.create_topics(mine.kafka_bootstrap, [mine.topic(kind) for kind in KINDS])
+    mine = replace(settings, kafka=KafkaConnection(authorizing_broker.server.address))
+    create_topics(mine.kafka, [mine.topic(kind) for kind in KINDS])
     return mine

@@ -135,7 +135,7 @@ def integrated(settings: Settings, method: str, path: str, given: Mapping[str, s
     action = integration["uri"].removeprefix(KINESIS)
     content_type = integration["requestParameters"]["integration.request.header.Content-Type"].strip("'")
     headers = {"X-Amz-Target": f"Kinesis_20131202.{action}", "Content-Type": content_type}
-    reply = httpx.post(settings.kinesis_endpoint_url, content=rendered.encode(), headers=headers)
+    reply = httpx.post(settings.kinesis_endpoint_url or "", content=rendered.encode(), headers=headers)
     assert reply.status_code == 200, (rendered, reply.text)
     return reply.json()
 

@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING
 
 import boto3
 import pytest
-from kafka import KafkaAdminClient
 from moto import mock_aws
 from pyspark.sql import SparkSession
 
 from pin_pipeline.audit.auditor import audit_topic
 from pin_pipeline.audit.stream import audit_stream_of
+from pin_pipeline.aws.kinesis import KinesisStreams
+from pin_pipeline.aws.msk_connect import MskConnector
 from pin_pipeline.environment import Settings
 from pin_pipeline.gateway.app import create_app
 from pin_pipeline.lakehouse.answer import answer
@@ -25,9 +26,11 @@ from pin_pipeline.lakehouse.clean import clean
 from pin_pipeline.lakehouse.lake import Lake
 from pin_pipeline.lakehouse.queries import QUERIES
 from pin_pipeline.lakehouse.rebuild import rebuild
-from pin_pipeline.landing.landing import land
+from pin_pipeline.landing.connected import await_landed
 from pin_pipeline.landing.store import ObjectStore
 from pin_pipeline.local import s3
+from pin_pipeline.messaging.connection import KafkaConnection
+from pin_pipeline.messaging.topics import create_topics
 from pin_pipeline.quality.inspect import cleaned_tables, complete_posts, inspect
 from pin_pipeline.quality.summary import summarize
 from pin_pipeline.records import KINDS
@@ -36,11 +39,15 @@ from pin_pipeline.streams.fleet import FLEET
 from pin_pipeline.streams.heartbeat import Heartbeat, Heartbeats
 from pin_pipeline.streams.kinesis.position import Position
 from pin_pipeline.streams.kinesis.service import Kinesis as Service
+from pin_pipeline_tests.aws.conftest import ARN
+from pin_pipeline_tests.aws.control_plane import ControlPlane
+from pin_pipeline_tests.aws.test_msk_connect import SPECIFICATION
 from pin_pipeline_tests.gateway.conftest import post, serving
 from pin_pipeline_tests.infra.pipes import speak
 from pin_pipeline_tests.infra.policies import INFRA, REGION, Call, grants, listed, roles, statements
 from pin_pipeline_tests.infra.recorded import AuthorizingBroker, at_s3, by_botocore
 from pin_pipeline_tests.lakehouse.landed import put, topics
+from pin_pipeline_tests.landing.test_connected import Sink
 from pin_pipeline_tests.rows import geo, pin, user
 from pin_pipeline_tests.streams.conftest import Kinesis
 from pin_pipeline_tests.topics import produce
@@ -75,7 +82,7 @@ def differences(role: str, calls: set[Call], settings: Settings, services: str) 
 @contextmanager
 def listening(settings: Settings, spark: SparkSession | None = None) -> Iterator[tuple[Settings, set[Call]]]:
     """The settings of a test whose clients are heard; what was heard is complete when they are not any more."""
-    with at_s3(settings.s3_endpoint_url) as (endpoint_url, at_endpoint), by_botocore() as by_boto:
+    with at_s3(settings.s3_endpoint_url or "") as (endpoint_url, at_endpoint), by_botocore() as by_boto:
         if spark:
             endpoint_of_bucket = f"fs.s3a.bucket.{settings.bucket}.endpoint"
             spark._jsc.hadoopConfiguration().set(endpoint_of_bucket, endpoint_url)
@@ -126,29 +133,37 @@ def test_the_stream_from_kafka_reads_the_topic_of_pins_and_joins_no_group(
 
 
 def test_dagster_looks_at_the_lake_audits_what_came_and_speaks_with_remote_runs(
-    authorized: Settings, authorizing_broker: AuthorizingBroker, streams: dict[str, str], spark: SparkSession
+    aws: ControlPlane, authorized: Settings, authorizing_broker: AuthorizingBroker, spark: SparkSession
 ) -> None:
     settings, messages = authorized, messages_bucket(authorized)
+    aws.brokers[ARN] = {"BootstrapBrokerString": settings.kafka.bootstrap}
+    msk = KafkaConnection(cluster_arn=ARN, region=REGION)
+    connector, kinesis = MskConnector(f"{settings.prefix}-landing", REGION), Kinesis(settings)
+    connector.create({**SPECIFICATION, "connectorName": connector.name})
     for kind, row in ROWS.items():
         produce(settings, kind, [row(1), b"no record"])
-        land(settings.kafka_bootstrap, ObjectStore.of(settings), settings.topic(kind))
-        Kinesis(settings).post(streams[kind], "key", row(1))
-    list(clean(lambda: spark, Lake.of(settings), ObjectStore.of(settings), topics(settings)))
+        Sink(settings, kind, group=connector.group).put([2])
 
     with authorizing_broker.heard() as on_kafka, listening(settings) as (heard, calls):
+        create_topics(msk, [f"{settings.prefix}.new"])
+        service = KinesisStreams(REGION, settings.kinesis_endpoint_url)
         lake, store = Lake.of(heard), ObjectStore.of(heard)
+        for kind, row in ROWS.items():
+            assert service.create(settings.stream(kind), 1)
+            kinesis.post(settings.stream(kind), "key", row(1))
+            await_landed(msk, store, settings.topic(kind), connector, patience_seconds=30)
+        connector.state()
+        connector.restart()
+        list(clean(lambda: spark, Lake.of(settings), ObjectStore.of(settings), topics(settings)))
         tables = cleaned_tables(lake)
         for name, definition in KINDS.items():
-            assert not audit_topic(definition, settings.topic(name), settings.kafka_bootstrap, lake, store).defects
+            assert not audit_topic(definition, settings.topic(name), msk, lake, store).defects
             audit_stream_of(definition, heard)
             list(inspect(definition, tables[name], complete_posts(tables), datetime.now(UTC)))
         summarize(lake)
         Heartbeats.of(heard).read("kinesis_to_delta")
         speak(s3_client(heard), s3_client(settings), messages)
-        admin = KafkaAdminClient(bootstrap_servers=settings.kafka_bootstrap)
-        admin.create_topics({f"{settings.prefix}.new": {"num_partitions": 1, "replication_factor": 1}})
-        admin.close()
-    assert differences("dagster", calls | on_kafka, settings, "s3 kinesis kafka-cluster") == []
+    assert differences("dagster", calls | on_kafka, settings, "s3 kinesis kafka kafka-cluster kafkaconnect") == []
 
 
 def s3_client(settings: Settings) -> S3Client:
@@ -166,7 +181,7 @@ def messages_bucket(settings: Settings) -> str:
 def test_the_gateway_describes_topics_and_writes_to_them(
     authorized: Settings, authorizing_broker: AuthorizingBroker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("PIN_KAFKA_BOOTSTRAP", authorized.kafka_bootstrap)
+    monkeypatch.setenv("PIN_KAFKA_BOOTSTRAP", authorized.kafka.bootstrap)
     monkeypatch.setenv("PIN_PREFIX", authorized.prefix)
     with serving(create_app()) as gateway, authorizing_broker.heard() as calls:
         assert gateway.get(f"/topics/{authorized.topic('pin')}").status_code == 200
@@ -178,7 +193,7 @@ def test_the_gateway_describes_topics_and_writes_to_them(
 
 # What AWS itself, or its agents, do in the role's place, and what of that AWS can limit to no resource.
 UNLIMITED = {
-    "dagster": {"OpenThePage"},
+    "dagster": {"OpenThePage", "FindTheConnector"},
     "databricks": {"Look"},
     "ecs_execution": {"SignInToTheRegistry"},
 }

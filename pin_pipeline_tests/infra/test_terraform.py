@@ -14,8 +14,10 @@ import hcl2
 import pytest
 from psycopg.conninfo import make_conninfo
 
+from pin_pipeline.aws.msk_connect import sink_configuration
 from pin_pipeline.environment import Settings
 from pin_pipeline.local.postgres import create_database
+from pin_pipeline.records import KINDS
 from pin_pipeline_tests.infra.policies import INFRA, roles
 
 SOURCES = {path.name: path.read_text() for path in INFRA.glob("*.tf")}
@@ -91,6 +93,18 @@ def terraform() -> str:
     if found is None:
         pytest.skip("there is neither terraform nor tofu on the PATH")
     return found
+
+
+def test_the_connector_is_told_what_landing_expects_of_it() -> None:
+    connector = resources("aws_mskconnect_connector")["landing"]
+    told = {key.strip('"'): str(value).strip('"') for key, value in connector["connector_configuration"].items()}
+    wanted = sink_configuration([f"pinterest.{kind}" for kind in KINDS], "${var.bucket}", "${var.region}")
+    assert told.keys() == wanted.keys()
+    of_terraform = {name for name, value in told.items() if "${" in value}
+    assert of_terraform == {"topics", "s3.bucket.name", "s3.region"}
+    assert {name: told[name] for name in told.keys() - of_terraform} == {
+        name: wanted[name] for name in wanted.keys() - of_terraform
+    }
 
 
 def test_it_is_formatted() -> None:

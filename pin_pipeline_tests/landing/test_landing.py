@@ -13,10 +13,12 @@ import pytest
 from kafka import KafkaAdminClient, TopicPartition
 
 from pin_pipeline.environment import Settings
-from pin_pipeline.landing import chunks, landing
-from pin_pipeline.landing.landing import Landed, LandingError, land
+from pin_pipeline.landing import chunks, landing, topic
+from pin_pipeline.landing.landing import Landed, land
 from pin_pipeline.landing.names import AREAS, ObjectName
 from pin_pipeline.landing.store import ObjectStore, StoreError
+from pin_pipeline.landing.topic import LandingError
+from pin_pipeline.messaging.connection import KafkaConnection
 from pin_pipeline_tests.topics import produce, produce_in_transaction
 
 RECORDS = [json.dumps({"index": number}).encode() for number in range(30)]
@@ -34,7 +36,7 @@ def store(settings: Settings) -> ObjectStore:
 
 
 def land_pins(settings: Settings, store: ObjectStore | None = None) -> Landed:
-    return land(settings.kafka_bootstrap, store or ObjectStore.of(settings), settings.topic("pin"))
+    return land(settings.kafka, store or ObjectStore.of(settings), settings.topic("pin"))
 
 
 def objects(settings: Settings) -> dict[str, bytes]:
@@ -149,7 +151,8 @@ def test_a_kill_at_every_object_and_a_rerun_give_the_same_objects(settings: Sett
         "landing.log.info = lambda text, *values: (print(text % values), input())  # waits here to be killed\n"
         "landing.chunks = lambda records: chunks.chunks(records, max_records=7)\n"
         f"store = ObjectStore(boto3.client('s3', endpoint_url={settings.s3_endpoint_url!r}), {settings.bucket!r})\n"
-        f"landing.land({settings.kafka_bootstrap!r}, store, {settings.topic('pin')!r}); print('whole')"
+        f"kafka = landing.KafkaConnection({settings.kafka.bootstrap!r})\n"
+        f"landing.land(kafka, store, {settings.topic('pin')!r}); print('whole')"
     )
     kills = 0
     while True:
@@ -218,7 +221,7 @@ def test_records_that_aged_out_unread_are_an_error_unless_told_to_go_on(settings
     _delete_before(settings, 15)
     with pytest.raises(LandingError, match=r"5 records of .*/0 aged out before they were landed, offsets 10 to 15"):
         land_pins(settings)
-    land(settings.kafka_bootstrap, ObjectStore.of(settings), settings.topic("pin"), fail_on_data_loss=False)
+    land(settings.kafka, ObjectStore.of(settings), settings.topic("pin"), fail_on_data_loss=False)
     assert lines(settings) == RECORDS[:10] + RECORDS[15:]
 
 
@@ -236,13 +239,13 @@ def test_a_missing_bucket_is_named_with_what_was_tried(settings: Settings) -> No
 
 
 def test_a_broker_that_is_away_is_named(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(landing, "BOOTSTRAP_MILLISECONDS", 500)
+    monkeypatch.setattr(topic, "BOOTSTRAP_MILLISECONDS", 500)
     with pytest.raises(LandingError, match=r"from the Kafka broker at 127\.0\.0\.1:1: .*pin-pipeline up"):
-        land_pins(replace(settings, kafka_bootstrap="127.0.0.1:1"))
+        land_pins(replace(settings, kafka=KafkaConnection("127.0.0.1:1")))
 
 
 def _create_topic(settings: Settings) -> None:
-    admin: Any = KafkaAdminClient(bootstrap_servers=settings.kafka_bootstrap)
+    admin: Any = KafkaAdminClient(**settings.kafka.kafka_python())
     try:
         admin.create_topics({settings.topic("pin"): {"num_partitions": 3, "replication_factor": 1}})
     finally:
@@ -250,7 +253,7 @@ def _create_topic(settings: Settings) -> None:
 
 
 def _delete_before(settings: Settings, offset: int) -> None:
-    admin: Any = KafkaAdminClient(bootstrap_servers=settings.kafka_bootstrap)
+    admin: Any = KafkaAdminClient(**settings.kafka.kafka_python())
     try:
         admin.delete_records({TopicPartition(settings.topic("pin"), 0): offset})
     finally:
@@ -258,7 +261,7 @@ def _delete_before(settings: Settings, offset: int) -> None:
 
 
 def fill_gaps(settings: Settings) -> Landed:
-    return land(settings.kafka_bootstrap, ObjectStore.of(settings), settings.topic("pin"), fill_gaps=True)
+    return land(settings.kafka, ObjectStore.of(settings), settings.topic("pin"), fill_gaps=True)
 
 
 def test_objects_that_were_lost_or_cut_are_landed_again_where_gaps_are_to_be_filled(

@@ -25,8 +25,9 @@ from pin_pipeline_tests.topics import produce
 @pytest.fixture
 def served(local_environment: Settings, machine: Machine) -> Machine:
     """A machine that uses the servers of all tests."""
+    assert local_environment.s3_endpoint_url
     machine.variables = {
-        "PIN_KAFKA_BOOTSTRAP": local_environment.kafka_bootstrap,
+        "PIN_KAFKA_BOOTSTRAP": local_environment.kafka.bootstrap,
         "PIN_S3_ENDPOINT_URL": local_environment.s3_endpoint_url,
         "PIN_GATEWAY_URL": local_environment.gateway_url,
     }

@@ -11,6 +11,7 @@ from itertools import count
 
 import httpx
 
+from pin_pipeline.messaging.connection import KafkaConnection
 from pin_pipeline_tests.gateway.conftest import JSON_V2
 from pin_pipeline_tests.local.conftest import Machine
 from pin_pipeline_tests.topics import stored
@@ -75,6 +76,6 @@ def test_what_was_acknowledged_is_on_the_topic_as_sent_whatever_is_killed(machin
         load.stop.set()
         for client in clients:
             client.join()
-    found = stored(machine.addresses()["PIN_KAFKA_BOOTSTRAP"], TOPIC)
+    found = stored(KafkaConnection(machine.addresses()["PIN_KAFKA_BOOTSTRAP"]), TOPIC)
     assert len(load.acknowledged) >= 1_500
     assert {place: found.get(place) for place in load.acknowledged} == load.acknowledged

@@ -45,7 +45,7 @@ def endpoint(home: Path, **limits: object) -> Iterator[KinesisClient]:
         process.stop()
 
 
-def client_of(address: str) -> KinesisClient:
+def client_of(address: str | None) -> KinesisClient:
     once = Config(retries={"total_max_attempts": 1})
     client: KinesisClient = boto3.client("kinesis", endpoint_url=address, region_name="us-east-1", config=once)
     return client

@@ -16,6 +16,7 @@ from pin_pipeline.environment import Settings
 from pin_pipeline.landing.names import ObjectName
 from pin_pipeline.landing.store import ObjectStore
 from pin_pipeline.local import ports
+from pin_pipeline.messaging.connection import KafkaConnection
 from pin_pipeline_tests.local.conftest import Machine, new_machine
 from pin_pipeline_tests.rows import geo
 from pin_pipeline_tests.topics import produce
@@ -74,7 +75,7 @@ def test_what_was_written_outlives_a_kill_of_every_server(machine: Machine, loca
         local_environment,
         prefix="pinterest",
         bucket="pin-pipeline",
-        kafka_bootstrap=addresses["PIN_KAFKA_BOOTSTRAP"],
+        kafka=KafkaConnection(addresses["PIN_KAFKA_BOOTSTRAP"]),
         s3_endpoint_url=addresses["PIN_S3_ENDPOINT_URL"],
     )
     name = ObjectName("topics", "pinterest.pin", 0, 0)

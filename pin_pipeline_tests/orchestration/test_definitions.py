@@ -36,7 +36,7 @@ GRAPH = {
     "cleaned/pin": ["raw/pin"],
     "cleaned/geo": ["raw/geo"],
     "cleaned/user": ["raw/user"],
-    "quarantine/summary": ["cleaned/geo", "cleaned/pin", "cleaned/user"],
+    "quarantine/summary": [f"{table}/{kind}" for table in ("cleaned", "streams") for kind in ("geo", "pin", "user")],
     "queries/most_popular_category_by_country": ["cleaned/geo", "cleaned/pin"],
     "queries/posts_by_category_and_year": ["cleaned/geo", "cleaned/pin"],
     "queries/most_popular_category_by_year": ["cleaned/geo", "cleaned/pin"],
@@ -176,10 +176,15 @@ def test_every_asset_says_what_it_is_and_shows_its_group(defs: dg.Definitions) -
         assert spec.kinds
 
 
-def test_the_package_loads_without_any_environment_and_leaves_nothing_behind(tmp_path: Path) -> None:
+@pytest.mark.parametrize("environment", [{}, {"PIN_ENVIRONMENT": "local"}, {"PIN_ENVIRONMENT": "aws"}])
+def test_the_package_loads_without_any_other_environment_and_leaves_nothing_behind(
+    environment: dict[str, str], tmp_path: Path
+) -> None:
     load = "from pin_pipeline.definitions import defs; defs.get_repository_def()"
     code = f"{load}; print(len(defs.resolve_all_asset_specs()))"
-    answer = subprocess.run([sys.executable, "-I", "-c", code], env={}, cwd=tmp_path, capture_output=True, check=True)
+    answer = subprocess.run(
+        [sys.executable, "-I", "-c", code], env=environment, cwd=tmp_path, capture_output=True, check=True
+    )
     assert answer.stdout.split() == [str(len(GRAPH)).encode()]
     assert not list(tmp_path.iterdir())
 
@@ -193,6 +198,10 @@ def test_domain_code_does_without_dagster() -> None:
         "lakehouse.answer",
         "streams.job",
         "streams.watch",
+        "databricks.batch",
+        "databricks.stream",
+        "databricks.deploy",
+        "databricks.runs",
     ]
     imports = ", ".join(f"pin_pipeline.{module}" for module in domain)
     code = f"import sys, {imports}; print([name for name in sys.modules if name.partition('.')[0] == 'dagster'])"

@@ -11,8 +11,8 @@ import pyarrow as pa
 from pin_pipeline.audit.expected import schema
 from pin_pipeline.records import PIN
 from pin_pipeline.records.rules import Problem, Rules
+from pin_pipeline.streams.misfits import PROBLEM
 
-PROBLEM = pa.struct([(name, pa.string()) for name in ("reason", "field", "value")])
 MOMENT = pa.timestamp("us", "UTC")
 STREAM = [
     ("source_stream", pa.string()),

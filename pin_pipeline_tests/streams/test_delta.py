@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -25,6 +25,7 @@ from pin_pipeline.streams.coverage import Coverage
 from pin_pipeline.streams.delta import DeltaSink
 from pin_pipeline_tests.rows import geo, pin, user
 from pin_pipeline_tests.streams.conftest import Kinesis
+from pin_pipeline_tests.streams.judged import of_stream
 
 CatchUp = Callable[..., None]
 
@@ -129,33 +130,8 @@ def test_a_stream_that_was_made_again_while_nobody_read_is_read_from_its_beginni
 
 def judged(*numbers: int) -> pa.Table:
     """Pins as Spark judges them; odd ones do not fit."""
-    problem = {"reason": "not_json", "field": None, "value": None}
-    rows = [
-        {column.name: None for column in PIN.columns}
-        | {
-            "ind": number,
-            "source_stream": "s",
-            "source_shard": f"shardId-{number % 2}",
-            "source_sequence_number": str(number),
-            "arrived_at": datetime(2026, 1, 1, tzinfo=UTC),
-            "bytes": None if number % 2 == 0 else b"poison",
-            "problem": problem if number % 2 else None,
-        }
-        for number in numbers
-    ]
-    return pa.Table.from_pylist(rows, schema=SCHEMA)
-
-
-INTEGERS = {"int": pa.int32(), "bigint": pa.int64()}
-SCHEMA = pa.schema(
-    [
-        *((column.name, INTEGERS.get(column.type, pa.string())) for column in PIN.columns),
-        *((column.name, pa.string()) for column in STREAM_POSITION[:3]),
-        ("arrived_at", pa.timestamp("us", "UTC")),
-        ("bytes", pa.binary()),
-        ("problem", pa.struct([(name, pa.string()) for name in ("reason", "field", "value")])),
-    ]
-)
+    bodies = {number: b"poison" if number % 2 else json.dumps(pin(number)).encode() for number in numbers}
+    return of_stream((f"shardId-{number % 2}", str(number), body) for number, body in bodies.items())
 
 
 @pytest.fixture

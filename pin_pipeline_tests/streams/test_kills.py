@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import base64
 import json
 import os
 import signal
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from multiprocessing import get_context
 from pathlib import Path
 from random import Random
 from threading import Event, Thread
@@ -30,9 +28,12 @@ from pin_pipeline.streams.postgres import Postgres
 from pin_pipeline.streams.realtime import CATEGORY_TRENDS, EXPERIMENTAL_DATA
 from pin_pipeline_tests.rows import geo, pin, user
 from pin_pipeline_tests.streams.conftest import Kinesis
+from pin_pipeline_tests.streams.writer import write
 from pin_pipeline_tests.topics import produce, stored
 
-KILLS_OF_A_WRITER, KILLS_OF_SPARK = 24, 1
+KILLS_OF_A_WRITER = 24
+# A start takes Spark a quarter of a minute, so the many are a target of their own.
+ROUNDS_OF_KILLS = [1, pytest.param(20, marks=pytest.mark.soak)]
 PATIENCE = 120
 
 
@@ -66,24 +67,28 @@ def variables(here: Settings) -> dict[str, str]:
 
 
 def test_a_writer_that_is_killed_24_times_loses_and_doubles_nothing(
-    here: Settings, kinesis: Kinesis, variables: dict[str, str], tmp_path: Path
+    here: Settings, kinesis: Kinesis, tmp_path: Path
 ) -> None:
     random = Random(24)
     values = [value_of(number, random) for number in range(6_000)]
     records = posted(kinesis, here.stream("pin"), values)
-    file, checkpoint = tmp_path / "records.jsonl", tmp_path / "checkpoint"
-    file.write_text("\n".join(json.dumps([*place, base64.b64encode(value).decode()]) for *place, value in records))
-    command = [sys.executable, "-m", "pin_pipeline_tests.streams.writer", str(file), str(checkpoint), "1"]
+    checkpoint = tmp_path / "checkpoint"
+    # A server that has imported everything forks the writers.
+    processes = get_context("forkserver")
+    processes.set_forkserver_preload([write.__module__])
     kills = done = 0
     while True:
-        with subprocess.Popen(command, env=os.environ | variables) as writer:
-            while writer.poll() is None and (not checkpoint.exists() or int(checkpoint.read_text()) == done):
-                Event().wait(0.01)  # until it has made progress
-            if writer.poll() is not None or kills == KILLS_OF_A_WRITER:
-                assert writer.wait(PATIENCE) == 0
-                break
-            Event().wait(random.uniform(0, 0.3))  # a moment at random
-            writer.send_signal(signal.SIGKILL)
+        writer = processes.Process(target=write, args=(here, records, checkpoint))
+        writer.start()
+        while writer.is_alive() and (not checkpoint.exists() or int(checkpoint.read_text()) == done):
+            Event().wait(0.01)  # until it has made progress
+        if not writer.is_alive() or kills == KILLS_OF_A_WRITER:
+            writer.join(PATIENCE)
+            assert writer.exitcode == 0
+            break
+        Event().wait(random.uniform(0, 0.3))  # a moment at random
+        writer.kill()
+        writer.join()
         done, kills = int(checkpoint.read_text()), kills + 1
     assert kills == KILLS_OF_A_WRITER
     _, findings = audit_stream_of(PIN, here)
@@ -181,8 +186,14 @@ class Fleet:
         raise AssertionError(f"not reached within {PATIENCE} s: {self.progress()}")
 
 
+@pytest.mark.parametrize("rounds", ROUNDS_OF_KILLS)
 def test_streaming_jobs_that_are_killed_while_shards_split_go_on_where_they_were(
-    here: Settings, kinesis: Kinesis, variables: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    here: Settings,
+    kinesis: Kinesis,
+    variables: dict[str, str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    rounds: int,
 ) -> None:
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
@@ -191,7 +202,7 @@ def test_streaming_jobs_that_are_killed_while_shards_split_go_on_where_they_were
     fleet, random = Fleet(here, tmp_path), Random(6)
     try:
         with people(here, kinesis) as split:
-            for _ in range(KILLS_OF_SPARK):
+            for _ in range(rounds):
                 before = fleet.progress()
                 fleet.start()
                 fleet.wait_until(lambda: advanced(fleet.progress(), before))  # noqa: B023 - waits within the turn
@@ -199,7 +210,7 @@ def test_streaming_jobs_that_are_killed_while_shards_split_go_on_where_they_were
                 Event().wait(random.uniform(0, 2))  # a moment at random
                 fleet.kill()
         fleet.start()
-        topic = stored(here.kafka_bootstrap, here.topic("pin"))
+        topic = stored(here.kafka, here.topic("pin"))
         fitting = sorted(place for place, value in topic.items() if value != b"poison")
         fleet.wait_until(lambda: audited(here) and len(in_postgres(here)) >= len(fitting))
         assert in_postgres(here) == fitting

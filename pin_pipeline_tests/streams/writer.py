@@ -1,4 +1,4 @@
-"""A process that writes micro-batches as the queries do, to be killed: `python -m pin_pipeline_tests.streams.writer`.
+"""A process that writes micro-batches as the queries do, to be killed.
 
 It has a checkpoint as Spark has one: how far it is, is noted after a batch was written. So it may write a batch twice,
 but skips none.
@@ -6,14 +6,12 @@ but skips none.
 
 from __future__ import annotations
 
-import base64
-import json
 import os
-import sys
+from collections.abc import Sequence
 from pathlib import Path
 from random import Random
 
-from pin_pipeline import environment
+from pin_pipeline.environment import Settings
 from pin_pipeline.lakehouse.lake import Lake
 from pin_pipeline.records import PIN
 from pin_pipeline.streams.delta import DeltaSink
@@ -24,13 +22,10 @@ from pin_pipeline_tests.streams import judged
 MOST_RECORDS = 40
 
 
-def main(records_file: str, checkpoint_file: str, created: str) -> None:
-    """Write records, each given as shard, sequence number and base64 bytes, to Delta and to Postgres."""
-    lines = Path(records_file).read_text().splitlines()
-    records = [(shard, number, base64.b64decode(data)) for shard, number, data in map(json.loads, lines)]
-    settings = environment.load()
-    stream, topic = DeltaSink(Lake.of(settings), PIN, ("s", int(created))), PinsSink(Postgres(settings.postgres_url))
-    checkpoint, random = Path(checkpoint_file), Random(os.getpid())
+def write(settings: Settings, records: Sequence[tuple[str, str, bytes]], checkpoint: Path) -> None:
+    """Write records, each given as shard, sequence number and bytes, to Delta and to Postgres."""
+    stream, topic = DeltaSink(Lake.of(settings), PIN, ("s", 1)), PinsSink(Postgres(settings.postgres_url))
+    random = Random(os.getpid())
     done = int(checkpoint.read_text()) if checkpoint.exists() else 0
     while done < len(records):
         end = min(done + random.randint(1, MOST_RECORDS), len(records))
@@ -40,7 +35,3 @@ def main(records_file: str, checkpoint_file: str, created: str) -> None:
         unfinished = checkpoint.with_suffix(".new")
         unfinished.write_text(str(done))
         unfinished.replace(checkpoint)
-
-
-if __name__ == "__main__":
-    main(*sys.argv[1:])

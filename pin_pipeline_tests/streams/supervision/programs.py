@@ -38,8 +38,8 @@ def log_of(home: Path, job: str) -> str:
     return (home / "logs" / f"{job}.log").read_text()
 
 
-def wait_until(done: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + DEADLINE_SECONDS
+def wait_until(done: Callable[[], bool], seconds: float = DEADLINE_SECONDS) -> None:
+    deadline = time.monotonic() + seconds
     while not done():
         assert time.monotonic() < deadline
         time.sleep(0.01)

@@ -19,6 +19,7 @@ from pin_pipeline_tests.streams.supervision.programs import local_jobs
 def machine(tmp_path: Path, settings: Settings) -> Iterator[Machine]:
     """A machine that uses the servers of all tests, and a bucket of its own."""
     with new_machine(tmp_path) as machine:
+        assert settings.s3_endpoint_url
         machine.variables |= {"PIN_S3_ENDPOINT_URL": settings.s3_endpoint_url, "PIN_BUCKET": settings.bucket}
         yield machine
 

@@ -1,0 +1,80 @@
+"""A topic as landing reads it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from kafka import KafkaConsumer, TopicPartition
+from kafka.errors import KafkaError
+
+from pin_pipeline.landing.chunks import Record
+from pin_pipeline.messaging.connection import KafkaConnection
+
+BOOTSTRAP_MILLISECONDS = 10_000
+POLL_MILLISECONDS = 1000
+STALL_SECONDS = 60
+
+
+class LandingError(Exception):
+    """A topic cannot be landed; says what was expected, what was found and what to do."""
+
+
+@contextmanager
+def reading(
+    connection: KafkaConnection, topic: str, group: str
+) -> Iterator[tuple[KafkaConsumer, list[TopicPartition]]]:
+    """A consumer that commits nothing by itself, and the partitions of a topic.
+
+    Raises:
+        LandingError: the broker is away, or the topic is missing.
+        AwsError: AWS does not tell how the cluster is reached.
+    """
+    try:
+        consumer = KafkaConsumer(
+            **connection.kafka_python(),
+            group_id=group,
+            enable_auto_commit=False,
+            auto_offset_reset="none",
+            allow_auto_create_topics=False,
+            isolation_level="read_committed",
+            max_poll_records=10_000,
+            max_partition_fetch_bytes=8 * 2**20,
+            bootstrap_timeout_ms=BOOTSTRAP_MILLISECONDS,
+        )
+        try:
+            numbers = consumer.partitions_for_topic(topic)
+            if not numbers:
+                raise LandingError(f"topic {topic} does not exist; `pin-pipeline up` creates the topics of PIN_PREFIX")
+            yield consumer, [TopicPartition(topic, number) for number in sorted(numbers)]
+        finally:
+            consumer.close()
+    except KafkaError as error:
+        raise LandingError(
+            f"could not read topic {topic} from the Kafka broker at {connection.place}: {error!r}; "
+            "check that it is up (`pin-pipeline status`, `pin-pipeline up`)"
+        ) from error
+
+
+def records(consumer: KafkaConsumer, partition: TopicPartition, position: int, end: int) -> Iterator[Record]:
+    """The records of [position, end). What a transaction aborted, and its markers, are passed over by the client.
+
+    Raises:
+        LandingError: the broker gave nothing for `STALL_SECONDS`.
+    """
+    consumer.assign([partition])
+    consumer.seek(partition, position)
+    patience = time.monotonic() + STALL_SECONDS
+    while (reached := consumer.position(partition)) < end:
+        for message in consumer.poll(timeout_ms=POLL_MILLISECONDS).get(partition, ()):
+            if message.offset >= end:
+                return
+            yield Record(message.offset, message.timestamp, message.value)
+        if consumer.position(partition) > reached:
+            patience = time.monotonic() + STALL_SECONDS
+        elif time.monotonic() > patience:
+            raise LandingError(
+                f"{partition.topic}/{partition.partition} gave nothing for {STALL_SECONDS} s at offset {reached} of "
+                f"{end}; check that the Kafka broker is up (`pin-pipeline status`)"
+            )

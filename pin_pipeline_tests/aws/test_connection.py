@@ -1,0 +1,216 @@
+"""TLS and SCRAM against a real broker, found by the cluster's ARN; IAM by AWS's own rules of signing."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import hashlib
+import hmac
+import json
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import boto3
+import pytest
+from botocore import auth
+from botocore.auth import SigV4QueryAuth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
+from confluent_kafka import KafkaException
+from confluent_kafka import Producer as Client
+from kafka import KafkaConsumer, KafkaProducer
+from kafka.net.sasl.msk import AwsMskIamClient
+from pyspark.sql import SparkSession
+
+from pin_pipeline.audit.broker import Broker
+from pin_pipeline.environment import Settings
+from pin_pipeline.gateway.producer import Outcome, Placed, Producer, Stored
+from pin_pipeline.landing.landing import land
+from pin_pipeline.landing.store import ObjectStore
+from pin_pipeline.messaging import topics
+from pin_pipeline.messaging.connection import KafkaConnection, Security
+from pin_pipeline.messaging.topics import TopicError
+from pin_pipeline.resources.kafka import MskResource
+from pin_pipeline_tests.aws.conftest import ARN, PASSWORD, USER, SecureBroker
+from pin_pipeline_tests.aws.control_plane import ControlPlane
+
+SECRET = "AmazonMSK_pins"  # noqa: S105 - its name
+
+
+@pytest.fixture
+def msk(aws: ControlPlane, secure_broker: SecureBroker, settings: Settings) -> MskResource:
+    """A cluster whose listener for SCRAM is the real broker's; its login is in Secrets Manager."""
+    aws.brokers[ARN] = {"BootstrapBrokerStringSaslScram": secure_broker.secure}
+    keep({"username": USER, "password": PASSWORD})
+    return MskResource(
+        prefix=settings.prefix,
+        cluster_arn=ARN,
+        region="us-east-1",
+        security=Security.SCRAM,
+        secret=SECRET,
+        ca_file=str(secure_broker.ca_file),
+    )
+
+
+def keep(login: dict[str, str]) -> None:
+    """Put a login into Secrets Manager."""
+    client = boto3.client("secretsmanager")
+    try:
+        client.create_secret(Name=SECRET, SecretString=json.dumps(login))
+    except client.exceptions.ResourceExistsException:
+        client.put_secret_value(SecretId=SECRET, SecretString=json.dumps(login))
+
+
+async def post(connection: KafkaConnection, topic: str, value: bytes) -> Sequence[Outcome]:
+    """Send a record as the gateway does."""
+    gateway = Producer(connection)
+    try:
+        return await gateway.send(topic, [Placed(value, None, 0)])
+    finally:
+        gateway.close()
+
+
+def test_every_client_passes_tls_and_scram(msk: MskResource, settings: Settings) -> None:
+    assert msk.create_topics(["pin"]) == [settings.topic("pin")]
+    assert settings.topic("pin") in msk.topics()
+    connection = msk.connection()
+    assert asyncio.run(post(connection, settings.topic("pin"), b'{"n": 1}')) == [Stored(0, 0)]
+    producer = KafkaProducer(**connection.kafka_python())
+    producer.send(settings.topic("pin"), b'{"n": 2}', partition=0).get(timeout=10)
+    producer.close()
+    broker = Broker(connection, settings.topic("pin"))
+    assert list(broker.messages(0, 0)) == [(0, b'{"n": 1}'), (1, b'{"n": 2}')]
+    broker.close()
+    landed = land(connection, ObjectStore.of(settings), settings.topic("pin"))
+    assert (landed.records, landed.missing) == (2, 0)
+
+
+def test_spark_passes_tls_and_scram(msk: MskResource, settings: Settings, session: Callable[[], SparkSession]) -> None:
+    msk.create_topics(["geo"])
+    producer = KafkaProducer(**msk.connection().kafka_python())
+    producer.send(settings.topic("geo"), b'{"n": 3}', partition=0).get(timeout=10)
+    producer.close()
+    records = session().read.format("kafka").options(**msk.connection().spark(), subscribe=settings.topic("geo"))
+    assert [bytes(row["value"]) for row in records.load().select("value").collect()] == [b'{"n": 3}']
+
+
+def test_a_wrong_password_is_refused_by_the_broker_and_said(msk: MskResource, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(topics, "BOOTSTRAP_MILLISECONDS", 2000)
+    keep({"username": USER, "password": "a guess"})
+    with pytest.raises(TopicError) as refused:
+        msk.topics()
+    assert f"could not list or create topics at {ARN}: " in str(refused.value)
+    assert "a guess" not in str(refused.value)
+
+
+def test_a_broker_of_an_unknown_authority_is_not_trusted(msk: MskResource, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(topics, "BOOTSTRAP_MILLISECONDS", 2000)
+    with pytest.raises(TopicError, match=f"could not list or create topics at {ARN}"):
+        msk.model_copy(update={"ca_file": ""}).topics()
+
+
+def test_a_password_is_quoted_for_java(aws: ControlPlane) -> None:  # noqa: ARG001
+    keep({"username": "pin", "password": 'a "quoted" \\ one'})
+    told = KafkaConnection("b-1:9096", security=Security.SCRAM, secret=SECRET, region="us-east-1").spark()
+    assert told["kafka.sasl.jaas.config"] == (
+        "org.apache.kafka.common.security.scram.ScramLoginModule required "
+        'username="pin" password="a \\"quoted\\" \\\\ one";'
+    )
+
+
+def connection(security: Security) -> KafkaConnection:
+    return KafkaConnection(bootstrap="b-1.pins:9098", security=security, region="us-east-1")
+
+
+def test_iam_is_each_clients_own_mechanism(aws: ControlPlane, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: ARG001
+    iam = connection(Security.IAM)
+    assert iam.kafka_python()["sasl_mechanism"] == "AWS_MSK_IAM"
+    assert iam.kafka_python()["security_protocol"] == "SASL_SSL"
+    assert iam.librdkafka()["sasl.mechanism"] == "OAUTHBEARER"
+    assert iam.spark()["kafka.sasl.jaas.config"] == "software.amazon.msk.auth.iam.IAMLoginModule required;"
+    monkeypatch.setenv("DATABRICKS_RUNTIME_VERSION", "18.0")
+    assert iam.spark()["kafka.sasl.jaas.config"].startswith("shadedmskiam.software.amazon.msk")
+
+
+def presigned(host: str, credentials: Credentials) -> dict[str, str]:
+    """The query that botocore's own signer makes for MSK's action, by SigV4."""
+    request = AWSRequest("GET", f"https://{host}/", params={"Action": "kafka-cluster:Connect"})
+    SigV4QueryAuth(credentials, "kafka-cluster", "us-east-1", expires=900).add_auth(request)
+    return {name: values[0] for name, values in parse_qs(urlsplit(request.url).query).items()}
+
+
+@pytest.mark.parametrize("token", [None, "FwoGZXIvYXdzE=+/x"], ids=["long-lived", "of a role"])
+def test_what_kafka_python_signs_is_what_botocore_signs(token: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    host = "b-1.pins.0a1b2c.c2.kafka.us-east-1.amazonaws.com"
+    credentials = Credentials("AKIAIOSFODNN7EXAMPLE", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY", token)
+    ours = AwsMskIamClient(host, credentials.access_key, credentials.secret_key, "us-east-1", token)
+    at_the_time_of(ours, monkeypatch)
+    payload = json.loads(ours.first_message())
+    theirs = {name.lower(): value for name, value in presigned(host, credentials).items()}
+    assert payload.pop("version") == "2020_10_22"
+    assert payload.pop("host") == host
+    assert payload.pop("user-agent")
+    assert payload == theirs
+
+
+def at_the_time_of(client: AwsMskIamClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let botocore sign at the same second."""
+    moment = datetime.strptime(client.timestamp, "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
+    monkeypatch.setattr(auth, "get_current_datetime", lambda *_: moment.replace(tzinfo=None))
+
+
+def test_the_payload_is_signed_anew_by_the_published_rules() -> None:
+    """The steps of AWS's documentation, written out: canonical request, string to sign, derived key, signature."""
+    secret = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"  # noqa: S105 - AWS's example
+    payload = json.loads(AwsMskIamClient("b-1.pins", "AKIAIOSFODNN7EXAMPLE", secret, "us-east-1").first_message())
+    date, region, service, end = payload["x-amz-credential"].split("/")[1:]
+    query = (
+        "Action=kafka-cluster%3AConnect&X-Amz-Algorithm=AWS4-HMAC-SHA256"
+        f"&X-Amz-Credential={payload['x-amz-credential'].replace('/', '%2F')}"
+        f"&X-Amz-Date={payload['x-amz-date']}&X-Amz-Expires=900&X-Amz-SignedHeaders=host"
+    )
+    empty = hashlib.sha256(b"").hexdigest()
+    canonical = f"GET\n/\n{query}\nhost:b-1.pins\n\nhost\n{empty}"
+    scope = f"{date}/{region}/{service}/{end}"
+    digest = hashlib.sha256(canonical.encode()).hexdigest()
+    to_sign = f"AWS4-HMAC-SHA256\n{payload['x-amz-date']}\n{scope}\n{digest}"
+    key = f"AWS4{secret}".encode()
+    for part in (date, region, service, end):
+        key = hmac.digest(key, part.encode(), "sha256")
+    assert payload["x-amz-signature"] == hmac.digest(key, to_sign.encode(), "sha256").hex()
+
+
+def test_librdkafka_is_given_a_request_that_aws_would_have_signed(aws: ControlPlane) -> None:  # noqa: ARG001
+    callback: Callable[[str], Any] = connection(Security.IAM).librdkafka()["oauth_cb"]
+    token, until = callback("")
+    url = urlsplit(base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)).decode())
+    query = {name: values[0] for name, values in parse_qs(url.query).items()}
+    assert url.hostname == "kafka.us-east-1.amazonaws.com"
+    assert query["Action"] == "kafka-cluster:Connect"
+    assert query["X-Amz-Expires"] == "900"
+    assert until > 0
+
+
+def test_librdkafka_asks_for_a_token_when_it_connects(aws: ControlPlane, secure_broker: SecureBroker) -> None:  # noqa: ARG001
+    """The broker does not take it, as it is none of MSK's; but it is asked for, and the refusal is told."""
+    iam = KafkaConnection(
+        secure_broker.secure, security=Security.IAM, region="us-east-1", ca_file=str(secure_broker.ca_file)
+    )
+    asked: list[str] = []
+
+    def token(config: str) -> tuple[str, float]:
+        asked.append(config)
+        return iam._token(config)
+
+    client = Client({**iam.librdkafka(), "oauth_cb": token})
+    with pytest.raises(KafkaException):
+        client.list_topics(timeout=5)
+    assert asked
+
+
+def test_python_consumers_take_the_connection_too(msk: MskResource) -> None:
+    consumer = KafkaConsumer(**msk.connection().kafka_python())
+    assert isinstance(consumer.topics(), set)
+    consumer.close()

@@ -1,0 +1,128 @@
+"""A Databricks workspace of a test's own, with the project's wheel, and the graph's resources that lead to it."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import boto3
+import dagster as dg
+import pytest
+from dagster_aws.s3 import S3Resource
+
+import pin_pipeline
+from pin_pipeline.assets.cleaned import cleaned_assets
+from pin_pipeline.assets.queries import query_assets
+from pin_pipeline.environment import Settings
+from pin_pipeline.local import s3
+from pin_pipeline.resources.databricks import DatabricksSparkResource, databricks_resources
+from pin_pipeline.resources.kafka import BrokerResource
+from pin_pipeline.resources.lake import LakeResource
+from pin_pipeline.resources.spark import LocalSparkResource
+from pin_pipeline_tests.databricks.control_plane import Workspace, create_app
+from pin_pipeline_tests.databricks.machines import INSTANCE_PROFILE, Machines
+from pin_pipeline_tests.gateway.conftest import serving
+from pin_pipeline_tests.streams.conftest import catch_up, here, kinesis
+
+__all__ = ["catch_up", "here", "kinesis"]  # fixtures of the streams, for the streams that run here
+
+TOKEN = "dapi0123456789abcdef"  # noqa: S105 - of a workspace that lives as long as a test
+PRINCIPAL = ("0b7e2c1a-principal", "dose0123456789")
+BUILD = ("-m", "pip", "wheel", "--quiet", "--no-deps", "--no-index", "--no-build-isolation")
+POLL_SECONDS = 0.2
+Resources = dict[str, Any]
+Materialize = Callable[..., dg.ExecuteInProcessResult]
+
+
+@pytest.fixture(scope="session")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The project's wheel, built of its sources alone."""
+    project, sources = Path(pin_pipeline.__file__).parent.parent, tmp_path_factory.mktemp("sources")
+    for name in ("pyproject.toml", "setup.cfg", "README.md"):
+        shutil.copy(project / name, sources)
+    shutil.copytree(project / "pin_pipeline", sources / "pin_pipeline")
+    folder = tmp_path_factory.mktemp("wheel")
+    subprocess.run([sys.executable, *BUILD, "--wheel-dir", str(folder), str(sources)], check=True)
+    [built] = folder.glob("*.whl")
+    return built
+
+
+@pytest.fixture
+def machines(settings: Settings, tmp_path: Path, request: pytest.FixtureRequest) -> Machines:
+    """What the workspace makes clusters of; its parameter is further settings of Spark."""
+    folder = tmp_path / "runs"
+    folder.mkdir()
+    return Machines(folder, settings, conf=getattr(request, "param", {}))
+
+
+@pytest.fixture
+def workspace(
+    settings: Settings, machines: Machines, wheel: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Workspace]:
+    """A workspace; the environment variables lead to it."""
+    s3.create_bucket(settings.s3_endpoint_url, f"{settings.bucket}-pipes")
+    boto3.client("s3", endpoint_url=settings.s3_endpoint_url).upload_file(str(wheel), settings.bucket, wheel.name)
+    monkeypatch.setenv("PIN_DATABRICKS_WHEEL", f"s3://{settings.bucket}/{wheel.name}")
+    monkeypatch.setenv("PIN_DATABRICKS_INSTANCE_PROFILE", INSTANCE_PROFILE)
+    monkeypatch.setenv("PIN_PIPES_BUCKET", f"{settings.bucket}-pipes")
+    monkeypatch.setenv("DATABRICKS_TOKEN", TOKEN)
+    workspace = Workspace(machines)
+    with serving(create_app(workspace, TOKEN, PRINCIPAL)) as client:
+        monkeypatch.setenv("DATABRICKS_HOST", str(client.base_url))
+        try:
+            yield workspace
+        finally:
+            workspace.close()
+
+
+@pytest.fixture
+def catalog() -> str | None:
+    """The catalog in which the tables get names; a test may have another."""
+    return None
+
+
+@pytest.fixture
+def remote(settings: Settings, workspace: Workspace, catalog: str | None) -> Resources:  # noqa: ARG001 - it is found
+    """The resources of the graph, Spark on Databricks."""
+    spark = databricks_resources(replace(settings, catalog=catalog))["spark"]
+    assert isinstance(spark, DatabricksSparkResource)
+    patient = DatabricksSparkResource(
+        databricks=spark.databricks, pipes_bucket=spark.pipes_bucket, poll_seconds=POLL_SECONDS, patience_seconds=5
+    )
+    return resources(settings) | {"spark": patient}
+
+
+def resources(settings: Settings) -> Resources:
+    """The resources of the graph, Spark in the process of the run."""
+    s3_resource = S3Resource(endpoint_url=settings.s3_endpoint_url, region_name=settings.region)
+    return {
+        "kafka": BrokerResource(bootstrap_servers=settings.kafka.bootstrap, prefix=settings.prefix),
+        "lake": LakeResource(s3=s3_resource, bucket=settings.bucket),
+        "spark": LocalSparkResource(
+            home=str(settings.home), s3_endpoint_url=settings.s3_endpoint_url, region=settings.region
+        ),
+    }
+
+
+def materialize(
+    settings: Settings, resources: Resources, instance: dg.DagsterInstance, *assets: str, **config: Any
+) -> dg.ExecuteInProcessResult:
+    """Materialize the cleaned tables and the answers, or some of them; does not raise where that fails."""
+    defs = dg.Definitions(assets=[cleaned_assets(settings), query_assets(settings)], resources=resources)
+    return defs.resolve_implicit_global_asset_job_def().execute_in_process(
+        instance=instance,
+        asset_selection=[dg.AssetKey.from_user_string(key) for key in assets] or None,
+        run_config={"ops": config} if config else None,
+        raise_on_error=False,
+    )
+
+
+@pytest.fixture
+def instance(tmp_path: Path) -> Iterator[dg.DagsterInstance]:
+    with dg.instance_for_test(temp_dir=str(tmp_path)) as instance:
+        yield instance
