@@ -101,8 +101,8 @@ def test_the_jobs_on_databricks_use_all_that_their_role_allows_in_the_lake_and_o
     with listening(on_s3, spark) as (heard, calls):
         lake, store = Lake.of(heard), ObjectStore.of(heard)
         list(clean(lambda: spark, lake, store, topics(heard)))
-        list(answer(lambda: spark, lake, list(QUERIES.values())))
-        list(rebuild(lambda: spark, Lake.of(heard), store, topics(heard)))
+        list(answer(lambda: spark, lake, [QUERIES["users_joined_by_year"]]))
+        list(rebuild(lambda: spark, Lake.of(heard), store, topics(heard, "geo")))
         running = queries.start(FLEET["kinesis_to_delta"], spark, heard)
         for query in running:
             query.processAllAvailable()
@@ -148,12 +148,12 @@ def test_dagster_looks_at_the_lake_audits_what_came_and_speaks_with_remote_runs(
         create_topics(msk, [f"{settings.prefix}.new"])
         service = KinesisStreams(REGION, settings.kinesis_endpoint_url)
         lake, store = Lake.of(heard), ObjectStore.of(heard)
+        asked = MskConnector(connector.name, REGION)
         for kind, row in ROWS.items():
             assert service.create(settings.stream(kind), 1)
             kinesis.post(settings.stream(kind), "key", row(1))
-            await_landed(msk, store, settings.topic(kind), connector, patience_seconds=30)
-        connector.state()
-        connector.restart()
+            await_landed(msk, store, settings.topic(kind), asked, patience_seconds=30)
+        asked.restart()
         list(clean(lambda: spark, Lake.of(settings), ObjectStore.of(settings), topics(settings)))
         tables = cleaned_tables(lake)
         for name, definition in KINDS.items():
@@ -163,7 +163,12 @@ def test_dagster_looks_at_the_lake_audits_what_came_and_speaks_with_remote_runs(
         summarize(lake)
         Heartbeats.of(heard).read("kinesis_to_delta")
         speak(s3_client(heard), s3_client(settings), messages)
-    assert differences("dagster", calls | on_kafka, settings, "s3 kinesis kafka kafka-cluster kafkaconnect") == []
+    # Who lists all topics is asked for each, and does not see those that it may not describe.
+    others = {call for call in on_kafka if call.resource.endswith(("/__consumer_offsets", ".new"))}
+    assert (
+        differences("dagster", calls | (on_kafka - others), settings, "s3 kinesis kafka kafka-cluster kafkaconnect")
+        == []
+    )
 
 
 def s3_client(settings: Settings) -> S3Client:
