@@ -6,9 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import boto3
-import msgspec
-from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError
+from pydantic import TypeAdapter, ValidationError
 
 from pin_pipeline.aws.errors import AwsError, asking
 
@@ -24,6 +22,9 @@ class Login:
     password: str = field(repr=False)
 
 
+LOGIN = TypeAdapter(Login)
+
+
 def login(secret: str, region: str) -> Login:
     """The login of a secret, given by its name or ARN.
 
@@ -34,20 +35,7 @@ def login(secret: str, region: str) -> Login:
         client: SecretsManagerClient = boto3.client("secretsmanager", region_name=region or None)
         answer = client.get_secret_value(SecretId=secret)
     try:
-        return msgspec.json.decode(answer.get("SecretString", ""), type=Login)
-    except msgspec.DecodeError:  # which would quote what it read
+        return LOGIN.validate_json(answer.get("SecretString", ""))
+    except ValidationError:  # which would quote what it read
         expected = '{"username": ..., "password": ...}'
         raise AwsError(f"secret {secret} holds no login; expected JSON such as {expected}") from None
-
-
-def with_login(url: str, user: Login) -> str:
-    """A database URL with a login in it.
-
-    Raises:
-        AwsError: it is no URL.
-    """
-    try:
-        whole = make_url(url).set(username=user.username, password=user.password)
-    except ArgumentError:  # which would quote it
-        raise AwsError("the database's URL is none; expected one like mysql+pymysql://host/pinterest_data") from None
-    return whole.render_as_string(hide_password=False)

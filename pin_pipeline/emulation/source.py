@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import mysql
 from sqlalchemy.exc import SQLAlchemyError
 
+from pin_pipeline.aws.secrets import Login
 from pin_pipeline.emulation import files
 from pin_pipeline.emulation.files import Row
 from pin_pipeline.records import KINDS, RecordKind
@@ -23,6 +24,19 @@ Item = TypeVar("Item")
 
 class SourceError(Exception):
     """The source database cannot do what was asked; says what was tried, where, and what to do."""
+
+
+def with_login(url: str, user: Login) -> str:
+    """A database URL with a login in it.
+
+    Raises:
+        SourceError: it is no URL.
+    """
+    try:
+        whole = sa.make_url(url).set(username=user.username, password=user.password)
+    except SQLAlchemyError:  # which would quote it
+        raise SourceError("PIN_SOURCE_URL is no URL; expected one like mysql+pymysql://host/pinterest_data") from None
+    return whole.render_as_string(hide_password=False)
 
 
 class SourceDatabase:

@@ -8,8 +8,8 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 import boto3
-import msgspec
 from botocore.exceptions import BotoCoreError, ClientError
+from pydantic import TypeAdapter
 
 from pin_pipeline.aws.errors import advice
 from pin_pipeline.environment import Settings
@@ -27,11 +27,15 @@ class StoreError(Exception):
     """S3 did not do what it was asked; says what was tried and where."""
 
 
-class Proven(msgspec.Struct, frozen=True):
+@dataclass(frozen=True)
+class Proven:
     """How far the objects of a partition are proven: the last one, and the offset behind its last record."""
 
     key: str
     next_offset: int
+
+
+PROVEN = TypeAdapter(dict[int, Proven])
 
 
 @dataclass(frozen=True)
@@ -121,13 +125,13 @@ class ObjectStore:
             return None
         except (BotoCoreError, ClientError) as error:
             raise self._failed("read", key, error) from error
-        return msgspec.json.decode(body, type=dict[int, Proven])
+        return PROVEN.validate_json(body)
 
     def set_proven(self, topic: str, proven: Mapping[int, Proven]) -> None:
         """Remember how far a topic's objects are proven."""
         key = _proven_key(topic)
         try:
-            self.client.put_object(Bucket=self.bucket, Key=key, Body=msgspec.json.encode(proven))
+            self.client.put_object(Bucket=self.bucket, Key=key, Body=PROVEN.dump_json(dict(proven)))
         except (BotoCoreError, ClientError) as error:
             raise self._failed("write", key, error) from error
 

@@ -3,8 +3,8 @@
 import dagster as dg
 from pydantic import Field
 
-from pin_pipeline.aws.secrets import login, with_login
-from pin_pipeline.emulation.source import SourceDatabase
+from pin_pipeline.aws.secrets import login
+from pin_pipeline.emulation.source import SourceDatabase, with_login
 
 
 class SourceResource(dg.ConfigurableResource["SourceResource"]):

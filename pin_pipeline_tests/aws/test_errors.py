@@ -15,7 +15,8 @@ from botocore.stub import Stubber
 from pin_pipeline.aws.errors import DENIED, THROTTLED, AwsError
 from pin_pipeline.aws.kinesis import KinesisStreams
 from pin_pipeline.aws.msk import Listener, bootstrap_brokers
-from pin_pipeline.aws.secrets import Login, login, with_login
+from pin_pipeline.aws.secrets import Login, login
+from pin_pipeline.emulation.source import with_login
 from pin_pipeline.environment import Settings
 from pin_pipeline.landing.names import ObjectName
 from pin_pipeline.landing.store import ObjectStore, StoreError

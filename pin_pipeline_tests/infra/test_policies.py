@@ -164,7 +164,8 @@ def test_dagster_looks_at_the_lake_audits_what_came_and_speaks_with_remote_runs(
         Heartbeats.of(heard).read("kinesis_to_delta")
         speak(s3_client(heard), s3_client(settings), messages)
     # Who lists all topics is asked for each, and does not see those that it may not describe.
-    others = {call for call in on_kafka if call.resource.endswith(("/__consumer_offsets", ".new"))}
+    own = {f"/{settings.topic(kind)}" for kind in KINDS}
+    others = {call for call in on_kafka if ":topic/" in call.resource and not call.resource.endswith((*own,))}
     assert (
         differences("dagster", calls | (on_kafka - others), settings, "s3 kinesis kafka kafka-cluster kafkaconnect")
         == []
