@@ -1,5 +1,7 @@
 """The whole graph on one page."""
 
+from typing import Any
+
 import dagster as dg
 
 from pin_pipeline import environment
@@ -24,13 +26,20 @@ from pin_pipeline.jobs import (
     start_streams,
     stop_streams,
 )
-from pin_pipeline.resources.aws import aws_resources
 from pin_pipeline.resources.local import local_resources
 from pin_pipeline.schedules import daily_batch_schedule
 from pin_pipeline.sensors import stream_supervisor
 
 settings = environment.load()
-resources = aws_resources if settings.environment is Environment.AWS else local_resources
+
+
+def _resources() -> dict[str, dg.ConfigurableResource[Any]]:
+    if settings.environment is Environment.LOCAL:
+        return local_resources(settings)
+    from pin_pipeline.resources.aws import aws_resources  # noqa: PLC0415 - Databricks' SDK takes a second to import
+
+    return aws_resources(settings)
+
 
 defs = dg.Definitions(
     assets=[
@@ -55,7 +64,7 @@ defs = dg.Definitions(
     ],
     schedules=[daily_batch_schedule],
     sensors=[stream_supervisor],
-    resources=resources(settings),
+    resources=_resources(),
     # The steps of a run share one Spark session.
     executor=dg.in_process_executor,
 )
