@@ -29,6 +29,7 @@ from pin_pipeline.emulation.emulator import emulate as post_draws
 from pin_pipeline.emulation.emulator import pace_of
 from pin_pipeline.emulation.files import RowError
 from pin_pipeline.emulation.rest import Gateway, GatewayError
+from pin_pipeline.emulation.signing import SigningError
 from pin_pipeline.emulation.sinks import Target, sink_of
 from pin_pipeline.emulation.source import SourceDatabase, SourceError
 from pin_pipeline.environment import SettingError, Settings
@@ -57,6 +58,7 @@ EXPECTED = (
     SourceError,
     RowError,
     GatewayError,
+    SigningError,
     LandingError,
     StoreError,
     FleetError,

@@ -73,16 +73,26 @@ class Settings:
 
     def topic(self, kind: str) -> str:
         """The Kafka topic of a record kind."""
-        return f"{self.prefix}.{kind}"
+        return topic_of(self.prefix, kind)
 
     def stream(self, kind: str) -> str:
         """The Kinesis stream of a record kind."""
-        return f"streaming-{self.prefix}-{kind}"
+        return stream_of(self.prefix, kind)
 
     @property
     def one_stream(self) -> str:
         """The Kinesis stream that all kinds may share; a record's partition key tells its kind."""
         return f"streaming-{self.prefix}"
+
+
+def topic_of(prefix: str, kind: str) -> str:
+    """The Kafka topic of a record kind."""
+    return f"{prefix}.{kind}"
+
+
+def stream_of(prefix: str, kind: str) -> str:
+    """The Kinesis stream of a record kind."""
+    return f"streaming-{prefix}-{kind}"
 
 
 def home() -> Path:

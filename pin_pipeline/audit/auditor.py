@@ -100,7 +100,7 @@ class _Auditor:
         """Follow the records of one partition."""
         first = self._since.get(number, 0)
         counts = self.findings.partitions[number] = Partition(next_offset=first)
-        topic = _Topic(self.findings, broker, number, first, with_holes=objects.with_holes())
+        topic = _Topic(self.findings, broker, number, first, with_holes=objects.with_holes)
         for landed in self._once(number, objects.landed(number, first)):
             topic.compare(landed)
             end = landed.offset + len(landed.values)

@@ -5,9 +5,11 @@ from __future__ import annotations
 import base64
 import re
 from collections.abc import Iterator
+from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
 import orjson
+from botocore.exceptions import ClientError
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client
@@ -45,9 +47,16 @@ class Objects:
                 found |= {int(folder["Prefix"][len(prefix) : -1]) for folder in page.get("CommonPrefixes", ())}
         return sorted(found)
 
+    @cached_property
     def with_holes(self) -> bool:
         """Whether a connector landed them: within an object it passes over offsets that hold no record."""
-        return bool(self._client.list_objects_v2(Bucket=self._bucket, Prefix=f"landed/{self._topic}.json")["KeyCount"])
+        try:
+            self._client.head_object(Bucket=self._bucket, Key=f"landed/{self._topic}.json")
+        except ClientError as error:
+            if error.response.get("Error", {}).get("Code") == "404":
+                return False
+            raise
+        return True
 
     def landed(self, partition: int, first: int) -> Iterator[Landed]:
         """The objects from the one on that begins at an offset, in the order of their offsets."""

@@ -17,7 +17,7 @@ from kafka import KafkaConsumer, TopicPartition
 from pin_pipeline.landing.landing import Landed
 from pin_pipeline.landing.names import ObjectName
 from pin_pipeline.landing.store import ObjectStore, Proven
-from pin_pipeline.landing.topic import LandingError, reading, records
+from pin_pipeline.landing.topic import LandingError, check_retained, reading, records
 from pin_pipeline.messaging.connection import KafkaConnection
 
 POLL_SECONDS = 5.0
@@ -160,11 +160,7 @@ class _Proof:
     def _check_gap(self, name: ObjectName, fail_on_data_loss: bool) -> None:
         if name.offset == self.position:
             return
-        if self.begin > self.position > 0:
-            loss = f"records of {name.topic}/{name.partition} aged out before they were landed, from {self.position} on"
-            if fail_on_data_loss:
-                raise LandingError(f"{loss}; raise the topic's retention, and set fail_on_data_loss to false to go on")
-            log.warning("%s; going on behind them", loss)
+        check_retained(self.partition, self.position, self.begin, fail_on_data_loss)
         missing = self._first(max(self.position, self.begin), name.offset)
         if missing is not None:
             raise LandingError(

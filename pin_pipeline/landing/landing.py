@@ -17,7 +17,7 @@ from kafka.structs import OffsetAndMetadata
 from pin_pipeline.landing.chunks import Chunk, chunks
 from pin_pipeline.landing.names import AREAS, ObjectName
 from pin_pipeline.landing.store import ObjectStore
-from pin_pipeline.landing.topic import LandingError, reading, records
+from pin_pipeline.landing.topic import LandingError, check_retained, reading, records
 from pin_pipeline.messaging.connection import KafkaConnection
 
 GROUP = "pin-pipeline-landing"
@@ -98,17 +98,12 @@ def _land_all(
 
 def _start(position: int, begin: int, end: int, partition: TopicPartition, fail_on_data_loss: bool) -> int:
     """Where to go on in a topic that holds [begin, end) when all before `position` is on S3."""
-    where = f"{partition.topic}/{partition.partition}"
     if position > end:
         raise LandingError(
-            f"S3 holds {where} up to offset {position}, but the topic ends at {end}: it was deleted and created again; "
-            "land it under another PIN_PREFIX or into another PIN_BUCKET"
+            f"S3 holds {partition.topic}/{partition.partition} up to offset {position}, but the topic ends at {end}: "
+            "it was deleted and created again; land it under another PIN_PREFIX or into another PIN_BUCKET"
         )
-    if 0 < position < begin:
-        loss = f"{begin - position} records of {where} aged out before they were landed, offsets {position} to {begin}"
-        if fail_on_data_loss:
-            raise LandingError(f"{loss}; raise the topic's retention, and set fail_on_data_loss to false to go on")
-        log.warning("%s; going on behind them", loss)
+    check_retained(partition, position, begin, fail_on_data_loss)
     return max(position, begin)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,11 +11,12 @@ from kafka import KafkaConsumer, TopicPartition
 from kafka.errors import KafkaError
 
 from pin_pipeline.landing.chunks import Record
-from pin_pipeline.messaging.connection import KafkaConnection
+from pin_pipeline.messaging.connection import BOOTSTRAP_MILLISECONDS, KafkaConnection
 
-BOOTSTRAP_MILLISECONDS = 10_000
 POLL_MILLISECONDS = 1000
 STALL_SECONDS = 60
+
+log = logging.getLogger(__name__)
 
 
 class LandingError(Exception):
@@ -55,6 +57,21 @@ def reading(
             f"could not read topic {topic} from the Kafka broker at {connection.place}: {error!r}; "
             "check that it is up (`pin-pipeline status`, `pin-pipeline up`)"
         ) from error
+
+
+def check_retained(partition: TopicPartition, position: int, begin: int, fail_on_data_loss: bool) -> None:
+    """Tell of records that aged out of a topic, which begins at `begin`, before they were landed from `position` on.
+
+    Raises:
+        LandingError: there are some, and that is to fail; else the log has it.
+    """
+    if not 0 < position < begin:
+        return
+    where = f"{partition.topic}/{partition.partition}"
+    loss = f"{begin - position} records of {where} aged out before they were landed, offsets {position} to {begin}"
+    if fail_on_data_loss:
+        raise LandingError(f"{loss}; raise the topic's retention, and set fail_on_data_loss to false to go on")
+    log.warning("%s; going on behind them", loss)
 
 
 def records(consumer: KafkaConsumer, partition: TopicPartition, position: int, end: int) -> Iterator[Record]:

@@ -14,6 +14,8 @@ from aws_msk_iam_sasl_signer import MSKAuthTokenProvider
 from pin_pipeline.aws.msk import Listener, bootstrap_brokers
 from pin_pipeline.aws.secrets import Login, login
 
+# How long a client that nobody waits for by HTTP looks for a broker that takes it.
+BOOTSTRAP_MILLISECONDS = 10_000
 SCRAM = "SCRAM-SHA-512"
 # Databricks keeps its Kafka client and AWS's library under names of their own.
 ON_DATABRICKS = "DATABRICKS_RUNTIME_VERSION"

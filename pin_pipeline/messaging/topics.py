@@ -9,10 +9,9 @@ from contextlib import contextmanager
 from kafka import KafkaAdminClient
 from kafka.errors import KafkaError, TopicAlreadyExistsError
 
-from pin_pipeline.messaging.connection import KafkaConnection
+from pin_pipeline.messaging.connection import BOOTSTRAP_MILLISECONDS, KafkaConnection
 
 KNOWN_SECONDS, POLL_SECONDS = 30, 0.05
-BOOTSTRAP_MILLISECONDS = 10_000
 PARTITIONS = 3
 AS_THE_CLUSTER_HAS_IT = -1
 

@@ -8,6 +8,7 @@ from pydantic import Field
 
 from pin_pipeline.audit.auditor import audit_topic
 from pin_pipeline.audit.findings import TopicFindings
+from pin_pipeline.environment import topic_of
 from pin_pipeline.lakehouse.lake import Lake
 from pin_pipeline.landing.store import ObjectStore
 from pin_pipeline.messaging.connection import KafkaConnection, Security
@@ -26,7 +27,7 @@ class KafkaResource(dg.ConfigurableResource["KafkaResource"], ABC):
 
     def topic(self, kind: str) -> str:
         """The topic of a record kind."""
-        return f"{self.prefix}.{kind}"
+        return topic_of(self.prefix, kind)
 
     def topics(self) -> list[str]:
         """The names of all topics."""

@@ -8,6 +8,7 @@ import dagster as dg
 from pydantic import Field
 
 from pin_pipeline.aws.kinesis import KinesisStreams
+from pin_pipeline.environment import stream_of
 from pin_pipeline.gateway.kinesis import Kinesis
 
 
@@ -20,7 +21,7 @@ class KinesisResource(dg.ConfigurableResource["KinesisResource"]):
 
     def stream(self, kind: str) -> str:
         """The stream of a record kind."""
-        return f"streaming-{self.prefix}-{kind}"
+        return stream_of(self.prefix, kind)
 
     def streams(self) -> KinesisStreams:
         """The service as it is managed."""

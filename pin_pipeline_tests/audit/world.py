@@ -48,12 +48,10 @@ class World:
     published: dict[Any, InTable] = field(default_factory=dict)
     quarantined: dict[Position, Quarantined] = field(default_factory=dict)
     last_keys: dict[str, str] = field(default_factory=dict)
+    with_holes: bool = False
 
     def partitions(self) -> list[int]:
         return sorted(self.records)
-
-    def with_holes(self) -> bool:
-        return False
 
     def begin(self, partition: int) -> int:
         return self.topic[partition][0][0]
