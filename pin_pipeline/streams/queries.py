@@ -23,8 +23,9 @@ from pin_pipeline.streams.postgres import Postgres
 from pin_pipeline.streams.pulse import watched
 from pin_pipeline.streams.realtime import POSTED_AT, WINDOWED, PinsSink, WindowSink, positioned
 
-# What a micro-batch takes at most; its records pass through the driver.
-MAX_RECORDS = 20_000
+# What a micro-batch takes at most. Its records pass through the driver, which fetches those of a stream itself, two
+# micro-batches of each kind at a time, as objects of Python.
+MAX_OF_TOPIC, MAX_OF_STREAM = 50_000, 20_000
 POSITION = {
     "stream": "source_stream",
     "shardId": "source_shard",
@@ -90,7 +91,7 @@ def _kafka_to_postgres(spark: SparkSession, settings: Settings) -> Iterator[Stre
     postgres = Postgres(settings.postgres_url)
     source = f"{topic}-{_topic_id(settings, topic)}"
     pins = PinsSink(postgres)
-    some = _kafka(spark, settings, topic, {"maxOffsetsPerTrigger": str(MAX_RECORDS)})
+    some = _kafka(spark, settings, topic, {"maxOffsetsPerTrigger": str(MAX_OF_TOPIC)})
     yield _start(settings, some, pins, "realtime/experimental_data", f"{source}/{pins.identity}", PINS_EVERY)
     for name, (table, windows) in WINDOWED.items():
         sink = WindowSink(postgres, table)
@@ -123,7 +124,7 @@ def _kinesis(spark: SparkSession, settings: Settings, stream: str) -> DataFrame:
         "streamName": stream,
         "region": settings.region,
         "initialPosition": "trim_horizon",
-        "maxRecordsPerTrigger": str(MAX_RECORDS),
+        "maxRecordsPerTrigger": str(MAX_OF_STREAM),
     }
     if settings.kinesis_endpoint_url:
         options["endpointUrl"] = settings.kinesis_endpoint_url

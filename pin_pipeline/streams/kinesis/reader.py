@@ -1,21 +1,21 @@
 """How a query reads a stream: each record once, shards after their parents, and never past what was lost.
 
 The driver fetches the records while it looks how far a micro-batch can go, because only reading tells that, and hands
-them to the tasks. Only a batch that is done again after a restart is read again, by the tasks, between its positions.
+them to Spark as they are. Only a batch that is done again after a restart is read again, by a task, between offsets.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
-from pyspark.sql.datasource import DataSourceStreamReader, InputPartition
-from pyspark.sql.streaming.datasource import ReadLimit, ReadMaxRows, SupportsTriggerAvailableNow
+from pyspark.sql.datasource import SimpleDataSourceStreamReader
+from pyspark.sql.streaming.datasource import SupportsTriggerAvailableNow
 
 from pin_pipeline.streams.kinesis.options import Options
 from pin_pipeline.streams.kinesis.position import Position, Progress
@@ -35,29 +35,11 @@ SCHEMA = pa.schema(
     ]
 )
 SHARDS_AT_ONCE = 16
-# Fewer are read by one task, whatever shards they come from: a task costs more than they do.
-RECORDS_A_TASK = 2_000
 # So often, within the time that records are kept, a stream without records says that it was read up to now: a restart
 # knows then that nothing aged out unread.
 SIGNS_OF_LIFE = 24
 
 Offset = Mapping[str, Any]
-
-
-@dataclass
-class Held(InputPartition):
-    """Records that were fetched, as an Arrow stream."""
-
-    records: bytes
-
-
-@dataclass
-class Again(InputPartition):
-    """A part of a shard that is to be read again, up to and with the record of a sequence number."""
-
-    shard: str
-    start: Position
-    end: str
 
 
 @dataclass(frozen=True)
@@ -81,7 +63,7 @@ class Part:
     asked: float
 
 
-class KinesisReader(DataSourceStreamReader, SupportsTriggerAvailableNow):
+class KinesisReader(SimpleDataSourceStreamReader, SupportsTriggerAvailableNow):
     """Reads one stream.
 
     Every method raises StreamError where the service refuses or does not answer, where the stream was deleted and
@@ -107,22 +89,18 @@ class KinesisReader(DataSourceStreamReader, SupportsTriggerAvailableNow):
         shards = [] if initial == Position() else self._kinesis.shards()
         return Progress(self._options.stream, created, now, {shard.id: initial for shard in shards}).offset()
 
-    def getDefaultReadLimit(self) -> ReadLimit:  # noqa: N802 - Spark's name
-        """As many records as the options allow."""
-        return ReadMaxRows(self._options.records_a_trigger)
-
     def prepareForTriggerAvailableNow(self) -> None:  # noqa: N802 - Spark's name
         """Read what has arrived by now, and nothing later."""
         self._until = _now()
 
-    def latestOffset(self, start: Offset, limit: ReadLimit) -> dict[str, Any]:  # noqa: N802 - Spark's name
-        """Fetch the next records, and say how far they go; the start where there are none."""
+    def read(self, start: Offset) -> tuple[Iterator[pa.RecordBatch], dict[str, Any]]:
+        """The next records, as many as the options allow, and how far they go; none and the start where none came."""
         progress = Progress.from_offset(start)
         self._look()
         self._verify(progress)
         unread = [shard for shard in self._known.values() if not progress.position(shard.id).ended]
         readable = [shard for shard in unread if self._parents_ended(shard, progress)]
-        share = max(1, limit.max_rows // max(1, len(readable))) if isinstance(limit, ReadMaxRows) else None
+        share = max(1, self._options.records_a_trigger // max(1, len(readable)))
         parts = self._fetch({shard.id: progress.position(shard.id) for shard in readable}, share)
         positions = {shard: position for shard, position in progress.shards.items() if shard in self._known}
         positions |= {shard: part.end for shard, part in parts.items() if part.end != Position()}
@@ -133,42 +111,27 @@ class KinesisReader(DataSourceStreamReader, SupportsTriggerAvailableNow):
             else min((part.read_at for part in parts.values()), default=0)
         )
         if positions == progress.shards and read_at - progress.read_at < self._retention // SIGNS_OF_LIFE:
-            return dict(start)
-        return replace(progress, read_at=max(read_at, progress.read_at), shards=positions).offset()
+            return iter(()), dict(start)
+        batches = [
+            self._batch(shard, parts[shard].records) for shard in positions if shard in parts and parts[shard].records
+        ]
+        return iter(batches), replace(progress, read_at=max(read_at, progress.read_at), shards=positions).offset()
 
-    def partitions(self, start: Offset, end: Offset) -> Sequence[InputPartition]:
-        """What was fetched between the offsets; where it is not held any more, what to read again."""
+    def readBetweenOffsets(self, start: Offset, end: Offset) -> Iterator[pa.RecordBatch]:  # noqa: N802
+        """The records of a micro-batch once more, by a task."""
         before, after = Progress.from_offset(start), Progress.from_offset(end)
-        held: list[pa.RecordBatch] = []
-        again: list[InputPartition] = []
         for shard, position in after.shards.items():
-            begin, part = before.position(shard), self._parts.get(shard)
-            if position.after is None or position.after == begin.after:
-                continue
-            if part and (part.start, part.end) == (begin, position):
-                held.append(_batch(self._options.stream, shard, part.records))
-            else:
-                again.append(Again(shard, begin, position.after))
-        if sum(batch.num_rows for batch in held) <= RECORDS_A_TASK:
-            tasks = [held] if held else []
-        else:
-            tasks = [[batch] for batch in held]
-        return [*(Held(_bytes(batches)) for batches in tasks), *again]
+            begin = before.position(shard)
+            if position.after is not None and position.after != begin.after:
+                yield from self._read_again(shard, begin, position.after)
 
-    def read(self, partition: InputPartition) -> Iterator[pa.RecordBatch]:
-        """The records of a part, by a task."""
-        if isinstance(partition, Held):
-            yield from pa.ipc.open_stream(partition.records)
-        elif isinstance(partition, Again):
-            yield from self._read_again(partition)
-
-    def _fetch(self, starts: Mapping[str, Position], share: int | None) -> Mapping[str, Part]:
+    def _fetch(self, starts: Mapping[str, Position], share: int) -> Mapping[str, Part]:
         """Fetch the next part of each shard; where there is more, go on with the part behind it in the background."""
         ahead = self._ahead.result() if self._ahead else {}
         fetched = {shard: part for shard, part in ahead.items() if starts.get(shard) == part.start}
         others = {shard: start for shard, start in starts.items() if shard not in fetched}
         self._parts = {**fetched, **self._fetch_now(others, share)}
-        more = {shard: part.end for shard, part in self._parts.items() if share and len(part.records) >= share}
+        more = {shard: part.end for shard, part in self._parts.items() if len(part.records) >= share}
         self._ahead = None
         if more:
             background = ThreadPoolExecutor(1)
@@ -176,12 +139,12 @@ class KinesisReader(DataSourceStreamReader, SupportsTriggerAvailableNow):
             background.shutdown(wait=False)
         return self._parts
 
-    def _fetch_now(self, starts: Mapping[str, Position], share: int | None) -> Mapping[str, Part]:
+    def _fetch_now(self, starts: Mapping[str, Position], share: int) -> Mapping[str, Part]:
         with ThreadPoolExecutor(SHARDS_AT_ONCE) as pool:
             parts = pool.map(lambda shard: self._read_on(shard, starts[shard], share), starts)
             return dict(zip(starts, parts, strict=True))
 
-    def _read_on(self, shard: str, start: Position, share: int | None) -> Part:
+    def _read_on(self, shard: str, start: Position, share: int) -> Part:
         """Fetch a shard's records, up to the share, the latest, or what had arrived when the query began."""
         last = self._parts.get(shard)
         iterator = last.iterator if last and last.end == start else None
@@ -192,7 +155,7 @@ class KinesisReader(DataSourceStreamReader, SupportsTriggerAvailableNow):
             time.sleep(max(0.0, asked + self._options.fetch_seconds - time.monotonic()))
             asked, now = time.monotonic(), _now()
             most = self._options.records_a_fetch
-            fetched = self._kinesis.fetch(shard, position, iterator, min(most, share - len(records)) if share else most)
+            fetched = self._kinesis.fetch(shard, position, iterator, min(most, share - len(records)))
             wanted = self._arrived_in_time(fetched)
             records += wanted
             if wanted:
@@ -203,22 +166,22 @@ class KinesisReader(DataSourceStreamReader, SupportsTriggerAvailableNow):
             iterator = fetched.next_iterator
             if iterator is None:
                 return Part(start, replace(position, ended=True), records, now, None, asked)
-            if not fetched.behind or (share and len(records) >= share):
+            if not fetched.behind or len(records) >= share:
                 return Part(start, position, records, now - fetched.behind, iterator, asked)
 
-    def _read_again(self, part: Again) -> Iterator[pa.RecordBatch]:
-        position, iterator, end = part.start, None, int(part.end)
+    def _read_again(self, shard: str, position: Position, last: str) -> Iterator[pa.RecordBatch]:
+        iterator = None
         while True:
-            fetched = self._kinesis.fetch(part.shard, position, iterator, self._options.records_a_fetch)
-            records = [record for record in fetched.records if int(record["SequenceNumber"]) <= end]
+            fetched = self._kinesis.fetch(shard, position, iterator, self._options.records_a_fetch)
+            records = [record for record in fetched.records if int(record["SequenceNumber"]) <= int(last)]
             if records:
-                yield _batch(self._options.stream, part.shard, records)
+                yield self._batch(shard, records)
                 position = Position(after=records[-1]["SequenceNumber"])
-            if position.after == part.end:
+            if position.after == last:
                 return
             iterator = fetched.next_iterator
             if len(records) < len(fetched.records) or iterator is None or not fetched.behind:
-                self._lost(f"the record of sequence number {part.end} in {part.shard} is there no more")
+                self._lost(f"the record of sequence number {last} in {shard} is there no more")
                 return
 
     def _arrived_in_time(self, fetched: Fetched) -> Sequence[RecordTypeDef]:
@@ -262,30 +225,21 @@ class KinesisReader(DataSourceStreamReader, SupportsTriggerAvailableNow):
                 "with those that are left, set failOnDataLoss to false"
             )
 
+    def _batch(self, shard: str, records: Sequence[RecordTypeDef]) -> pa.RecordBatch:
+        count = len(records)
+        columns = [
+            [record["PartitionKey"] for record in records],
+            [record["Data"] for record in records],
+            [self._options.stream] * count,
+            [shard] * count,
+            [record["SequenceNumber"] for record in records],
+            [record["ApproximateArrivalTimestamp"] for record in records],
+        ]
+        arrays = [pa.array(column, field.type) for column, field in zip(columns, SCHEMA, strict=True)]
+        return pa.RecordBatch.from_arrays(arrays, schema=SCHEMA)
+
     def _parents_ended(self, shard: Shard, progress: Progress) -> bool:
         return all(progress.position(parent).ended for parent in shard.parents & self._known.keys())
-
-
-def _batch(stream: str, shard: str, records: Sequence[RecordTypeDef]) -> pa.RecordBatch:
-    count = len(records)
-    columns = [
-        [record["PartitionKey"] for record in records],
-        [record["Data"] for record in records],
-        [stream] * count,
-        [shard] * count,
-        [record["SequenceNumber"] for record in records],
-        [record["ApproximateArrivalTimestamp"] for record in records],
-    ]
-    arrays = [pa.array(column, field.type) for column, field in zip(columns, SCHEMA, strict=True)]
-    return pa.RecordBatch.from_arrays(arrays, schema=SCHEMA)
-
-
-def _bytes(batches: Iterable[pa.RecordBatch]) -> bytes:
-    sink = pa.BufferOutputStream()
-    with pa.ipc.new_stream(sink, SCHEMA) as writer:
-        for batch in batches:
-            writer.write_batch(batch)
-    return bytes(sink.getvalue())
 
 
 def _moment(milliseconds: int) -> str:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
-from pyspark.sql.streaming.datasource import ReadAllAvailable, ReadMaxRows
 
 from pin_pipeline.streams.kinesis.options import Options
-from pin_pipeline.streams.kinesis.reader import Again, Held, KinesisReader
+from pin_pipeline.streams.kinesis.reader import KinesisReader
 from pin_pipeline.streams.kinesis.service import Kinesis, StreamError
 from pin_pipeline_tests.local.test_kinesis import endpoint, read
 from pin_pipeline_tests.streams.kinesis.conftest import Stream
@@ -26,19 +26,19 @@ def reader_of(stream: Stream, **options: str) -> KinesisReader:
     return KinesisReader(Options.of(where | defaults | options))
 
 
-def texts(reader: KinesisReader, start: Offset, end: Offset) -> list[str]:
+def texts(batches: Iterable[pa.RecordBatch]) -> list[str]:
     """What a micro-batch reads, shard by shard."""
-    batches = [batch for part in reader.partitions(start, end) for batch in reader.read(part)]
     return [value.decode() for batch in batches for value in batch.column("data").to_pylist()]
 
 
-def batches(reader: KinesisReader, start: Offset, limit: int | None = None) -> Iterator[tuple[Offset, list[str]]]:
+def batches(reader: KinesisReader, start: Offset) -> Iterator[tuple[Offset, list[str]]]:
     """One micro-batch after the other, until there is nothing to read: where it ends, and what it reads."""
     while True:
-        end = reader.latestOffset(start, ReadMaxRows(limit) if limit else ReadAllAvailable())
+        records, end = reader.read(start)
         if end == start:
+            assert not list(records)
             return
-        yield end, texts(reader, start, end)
+        yield end, texts(records)
         start = end
 
 
@@ -63,11 +63,11 @@ def test_a_record_is_fetched_once_where_nothing_fails(new_stream: NewStream, mon
         return answer
 
     monkeypatch.setattr(Kinesis, "fetch", counted)
-    reader = reader_of(stream)
+    reader = reader_of(stream, maxRecordsPerTrigger="4")
     offset, read = reader.initialOffset(), 0
     for number in range(5):
         stream.put(*(f"{key}{number}" for key in "abcdef"))
-        for end, found in batches(reader, offset, limit=4):
+        for end, found in batches(reader, offset):
             offset, read = end, read + len(found)
     assert (read, fetched) == (30, 30)
 
@@ -75,14 +75,12 @@ def test_a_record_is_fetched_once_where_nothing_fails(new_stream: NewStream, mon
 def test_a_batch_that_is_done_again_has_the_same_records(new_stream: NewStream) -> None:
     stream = new_stream()
     stream.put(*(f"{key}{number}" for number in range(9) for key in "abc"))
-    reader = reader_of(stream)
+    reader = reader_of(stream, maxRecordsPerTrigger="7")
     start = reader.initialOffset()
-    for end, found in batches(reader, start, limit=7):
+    for end, found in batches(reader, start):
         stream.put("a later one")
-        assert {type(part) for part in reader.partitions(start, end)} == {Held}
         again = reader_of(stream, maxRecordsPerFetch="2")
-        assert {type(part) for part in again.partitions(start, end)} == {Again}
-        assert texts(again, start, end) == found
+        assert texts(again.readBetweenOffsets(start, end)) == found
         start = end
         if len(found) < 2:
             break
@@ -92,14 +90,13 @@ def test_a_batch_takes_no_more_than_the_options_allow(new_stream: NewStream) -> 
     stream = new_stream()
     stream.put(*(f"{key}{number}" for number in range(20) for key in "abc"))
     reader = reader_of(stream, maxRecordsPerTrigger="10")
-    assert reader.getDefaultReadLimit() == ReadMaxRows(10)
-    found = [read for _, read in batches(reader, reader.initialOffset(), limit=10)]
+    found = [read for _, read in batches(reader, reader.initialOffset())]
     assert max(map(len, found)) <= 10
     assert sum(map(len, found)) == 60
 
 
-@pytest.mark.parametrize("limit", [None, 3])
-def test_shards_are_read_behind_their_parents(new_stream: NewStream, limit: int | None) -> None:
+@pytest.mark.parametrize("limit", ["50000", "3"])
+def test_shards_are_read_behind_their_parents(new_stream: NewStream, limit: str) -> None:
     stream = new_stream()
     sent: list[str] = []
     for step in (stream.split, stream.merge, stream.split, stream.merge, stream.merge):
@@ -108,8 +105,8 @@ def test_shards_are_read_behind_their_parents(new_stream: NewStream, limit: int 
         sent += now
         step()
     stream.put("a999")
-    reader = reader_of(stream)
-    read = [text for _, found in batches(reader, reader.initialOffset(), limit) for text in found]
+    reader = reader_of(stream, maxRecordsPerTrigger=limit)
+    read = [text for _, found in batches(reader, reader.initialOffset()) for text in found]
     assert sorted(read) == sorted([*sent, "a999"])
     for key in "abcdefgh":
         of_key = [text for text in read if text[0] == key]
@@ -190,8 +187,8 @@ def test_a_throttled_shard_is_read_later(tmp_path: Path, new_stream: NewStream) 
     with endpoint(tmp_path, reads_a_second=2) as client:
         stream = new_stream(client, shards=1)
         stream.put(*(f"a{number}" for number in range(6)))
-        reader = reader_of(stream)
-        read = [text for _, found in batches(reader, reader.initialOffset(), limit=1) for text in found]
+        reader = reader_of(stream, maxRecordsPerTrigger="1")
+        read = [text for _, found in batches(reader, reader.initialOffset()) for text in found]
     assert read == [f"a{number}" for number in range(6)]
 
 
@@ -214,7 +211,7 @@ def test_what_aged_out_before_it_was_read_is_an_error_unless_it_may_be_lost(
         ):
             list(batches(reader_of(stream), end))
         with pytest.raises(StreamError, match=r"is there no more; to go on"):
-            texts(reader_of(stream), start, end)
+            list(reader_of(stream).readBetweenOffsets(start, end))
         careless = reader_of(stream, failOnDataLoss="false")
         assert next(batches(careless, end))[1] == ["a5"]
 
