@@ -21,7 +21,7 @@ import pyspark
 from botocore.exceptions import ClientError
 
 from pin_pipeline.environment import Settings
-from pin_pipeline.lakehouse.session import RESULTS, spark_conf
+from pin_pipeline.lakehouse.session import ARCHIVED, RESULTS, SMALL, spark_conf
 from pin_pipeline.local import jars
 
 INSTANCE_PROFILE = "arn:aws:iam::123456789012:instance-profile/pin-pipeline"
@@ -37,6 +37,7 @@ entry_point.load()()
 KINESIS = "from pin_pipeline.streams.kinesis.source import KinesisSource as DefaultSource\n"
 OF_THE_MACHINE = ("PATH", "HOME", "JAVA_HOME", "LANG")
 SECRET = re.compile(r"{{secrets/([^}]+)}}")
+PROPERTIES = "spark.properties"
 KILL_AFTER_SECONDS = 20
 
 
@@ -110,8 +111,9 @@ class Machines:
         # What decides about results must come with the cluster's specification.
         bare = {name: value for name, value in platform.items() if name not in RESULTS}
         bare["spark.executor.extraClassPath"] = bare["spark.driver.extraClassPath"]
+        bare["spark.executor.extraJavaOptions"] = " ".join((*SMALL, ARCHIVED))
         lines = [f"{name} {value}\n" for name, value in {**bare, **self.conf, **conf}.items()]
-        (home / "spark-defaults.conf").write_text("".join(lines))
+        (home / PROPERTIES).write_text("".join(lines))
 
     def _environment(self, home: Path, variables: Mapping[str, str]) -> dict[str, str]:
         return {
@@ -120,7 +122,8 @@ class Machines:
             "DATABRICKS_RUNTIME_VERSION": "18.2",
             "PYSPARK_PYTHON": sys.executable,
             "SPARK_HOME": pyspark.__path__[0],
-            "SPARK_CONF_DIR": str(home),
+            # A folder of settings instead would be on the class path, and so keep Java from using the class archive.
+            "PYSPARK_SUBMIT_ARGS": f"--properties-file {home / PROPERTIES} pyspark-shell",
             # What the instance profile and the network give to a machine on AWS.
             "AWS_ACCESS_KEY_ID": os.environ["AWS_ACCESS_KEY_ID"],
             "AWS_SECRET_ACCESS_KEY": os.environ["AWS_SECRET_ACCESS_KEY"],

@@ -32,7 +32,6 @@ TABLES = (
 CLUSTER = {"spark.master": "local-cluster[2,1,1024]"}
 ALL: tuple[str, ...] = ()  # where none is named
 INCREMENT = ("cleaned/pin",)
-SOME = ("cleaned/user", "queries/users_joined_by_year")
 # What no two runs have in common.
 CLOCKS = {"first_seen"}
 TIMES = {"seconds", LINK}
@@ -72,7 +71,9 @@ def metadata(of: Any) -> dict[str, Any]:
 
 
 @pytest.mark.usefixtures("spark")
-def test_two_days_on_databricks_give_the_tables_and_the_events_that_they_give_in_process(
+@pytest.mark.parametrize("machines", [CLUSTER], indirect=True)
+@pytest.mark.parametrize("catalog", ["spark_catalog"])
+def test_two_days_on_a_cluster_of_several_processes_give_the_tables_and_the_events_that_they_give_in_one(
     settings: Settings, workspace: Workspace, remote: Resources, instance: dg.DagsterInstance
 ) -> None:
     here = beside(settings)
@@ -95,21 +96,6 @@ def test_two_days_on_databricks_give_the_tables_and_the_events_that_they_give_in
     links = {event.materialization.metadata[LINK].value for event in there.get_asset_materialization_events()}
     assert f"#job/run/{list(workspace.runs)[-1]})" in str(links)
     assert len(links) == 1
-
-
-@pytest.mark.usefixtures("spark")
-@pytest.mark.parametrize("machines", [CLUSTER], indirect=True)
-@pytest.mark.parametrize("catalog", ["spark_catalog"])
-def test_a_cluster_of_several_processes_with_a_catalog_gives_the_tables_that_one_process_gives(
-    settings: Settings, remote: Resources, instance: dg.DagsterInstance
-) -> None:
-    here = beside(settings)
-    for where in (settings, here):
-        put(where, "user", [*hard_rows()["user"], b"no json"], size=50)
-    for where, with_resources in ((settings, remote), (here, resources(here))):
-        assert materialize(where, with_resources, instance, *SOME).success
-    for key in SOME:
-        assert cells(settings, key) == cells(here, key), key
 
 
 def test_a_table_gets_its_name_in_the_catalog_once_and_is_found_by_it(

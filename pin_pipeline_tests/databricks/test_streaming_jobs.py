@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import dagster as dg
+import psycopg
 import pytest
+from psycopg import sql
+from psycopg.conninfo import make_conninfo
+from psycopg.rows import dict_row
 from typer.testing import CliRunner
 
 from pin_pipeline import cli
@@ -17,6 +20,7 @@ from pin_pipeline.databricks.deploy import Action, Change
 from pin_pipeline.databricks.errors import WorkspaceError
 from pin_pipeline.environment import Settings
 from pin_pipeline.lakehouse.lake import Lake
+from pin_pipeline.local.postgres import create_database
 from pin_pipeline.records import KINDS
 from pin_pipeline.resources.databricks import DatabricksStreamingJobsResource, databricks_resources
 from pin_pipeline.streams.fleet import FLEET
@@ -27,9 +31,14 @@ from pin_pipeline_tests.databricks.machines import Machines
 from pin_pipeline_tests.rows import geo, pin, user
 from pin_pipeline_tests.streams.conftest import Kinesis
 from pin_pipeline_tests.streams.supervision.programs import wait_until
+from pin_pipeline_tests.streams.supervision.supervisor import Supervisor
+from pin_pipeline_tests.topics import produce
 
 DELTA, POSTGRES = FLEET
-STARTED_WITHIN_SECONDS = 60
+STARTED_WITHIN_SECONDS, DONE_WITHIN_SECONDS = 60, 300
+IN_POSTGRES = ("experimental_data", "experimental_data_quarantine", "profile_popularity", "category_trends")
+# What no two runs have in common.
+CLOCKS = {"first_seen", "written_at"}
 PASSWORD = "the password of Postgres"  # noqa: S105 - planted
 
 
@@ -156,13 +165,27 @@ def test_a_job_starts_once_comes_back_when_it_dies_and_stops_once(
     assert jobs.status(POSTGRES).since is None
 
 
-def rows_of(settings: Settings, key: str) -> list[dict[str, Any]]:
-    table = Lake.of(settings).existing(key)
-    rows = table.query("select * from t").to_pylist()
-    return sorted(({name: row[name] for name in row if name != "first_seen"} for row in rows), key=str)
+@dataclass
+class OnDatabricks(Supervisor):
+    """The supervisor of the jobs of a workspace."""
+
+    resource: DatabricksStreamingJobsResource
+
+    def streaming_jobs(self) -> DatabricksStreamingJobsResource:
+        return self.resource
 
 
-def test_streams_on_databricks_give_the_tables_that_they_give_here(
+def rows_of(settings: Settings, key: str) -> list[str]:
+    """The rows of a table of the lake or, by its name alone, of Postgres."""
+    if "/" in key:
+        found = Lake.of(settings).existing(key).query("select * from t").to_pylist()
+    else:
+        with psycopg.connect(settings.postgres_url, row_factory=dict_row) as connection:
+            found = connection.execute(sql.SQL("SELECT * FROM {}").format(sql.Identifier(key))).fetchall()
+    return sorted(str({name: row[name] for name in row if name not in CLOCKS}) for row in found)
+
+
+def test_streams_on_databricks_are_supervised_and_give_the_tables_that_they_give_here(
     resource: DatabricksStreamingJobsResource,
     workspace: Workspace,
     here: Settings,
@@ -173,24 +196,40 @@ def test_streams_on_databricks_give_the_tables_that_they_give_here(
     records = {"pin": pin, "geo": geo, "user": user}
     for kind, row in records.items():
         kinesis.post(here.stream(kind), "1", *(row(number) for number in range(20)), b"no json")
+    produce(here, "pin", [*(pin(number) for number in range(20)), b"no json"])
     deployed(resource)
-    assert resource.jobs().start(DELTA)
     heartbeats = Heartbeats.of(here)
 
-    def done() -> bool:
-        beat = heartbeats.read(DELTA)
-        [run] = workspace.runs.values()
-        assert not run.ended.is_set(), run.process.said() if run.process else run.state
-        return beat is not None and sum(query.records for query in beat.queries.values()) == 63
+    def processed(job: str) -> int:
+        beat = heartbeats.read(job)
+        return sum(query.records for query in beat.queries.values()) if beat else 0
 
-    wait_until(done, 200)
-    resource.jobs().stop(DELTA)
-    [run] = workspace.runs.values()
-    assert run.ended.wait(STARTED_WITHIN_SECONDS)
-    local = replace(here, bucket=f"{here.bucket}-here", checkpoints=(tmp_path / "here").as_uri())
+    def done() -> bool:
+        for run in workspace.runs.values():
+            assert not run.ended.is_set(), run.process.said() if run.process else run.state
+        return (processed(DELTA), processed(POSTGRES)) == (3 * 21, 3 * 21)
+
+    with dg.DagsterInstance.ephemeral() as instance:
+        supervisor = OnDatabricks(here, instance, resource)
+        supervisor.tick()
+        assert [run.job_id for run in workspace.runs.values()] == [*workspace.jobs], "each was started, once"
+        wait_until(done, DONE_WITHIN_SECONDS)
+        news = supervisor.tick()
+        advanced = {event.asset_key.to_user_string() for event in news if isinstance(event, dg.AssetMaterialization)}
+        assert advanced == {key for job in FLEET.values() for key in job.tables}
+        assert supervisor.checks() == {"running": (True, "alive"), "lag": (True, "up to date")}
+        supervisor.stop()
+        supervisor.tick()
+        assert supervisor.checks()["running"] == (False, "stopped")
+    for run in workspace.runs.values():
+        assert run.ended.wait(STARTED_WITHIN_SECONDS)
+    database = make_conninfo(here.postgres_url, dbname=f"{here.prefix}_here")
+    create_database(database)
+    local = replace(here, bucket=f"{here.bucket}-here", checkpoints=(tmp_path / "here").as_uri(), postgres_url=database)
     heartbeats.client.create_bucket(Bucket=local.bucket)
-    catch_up(settings=local)
-    for kind in KINDS:
-        for key in (f"streams/{kind}", f"quarantine/streams/{kind}"):
-            assert rows_of(here, key) == rows_of(local, key)
-            assert rows_of(here, key)
+    for job in FLEET:
+        catch_up(job, local)
+    in_lake = [f"{folder}/{kind}" for folder in ("streams", "quarantine/streams") for kind in KINDS]
+    for key in (*in_lake, *IN_POSTGRES):
+        assert rows_of(here, key) == rows_of(local, key), key
+        assert rows_of(here, key), key
