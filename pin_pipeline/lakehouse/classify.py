@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from itertools import accumulate, chain
 
 import pyarrow as pa
-from pyspark.sql import DataFrame
+from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F  # noqa: N812 - the name every Spark programmer reads
 from pyspark.sql.pandas.functions import ArrowUDFType, arrow_udf
 from pyspark.sql.pandas.types import to_arrow_type
@@ -66,6 +66,11 @@ def classify(kind: RecordKind, records: DataFrame, position: Sequence[str] = POS
 
     judged = records.select(*position, arrow_udf(judge, outcome, ArrowUDFType.SCALAR)("bytes").alias("outcome"))
     return judged.select(*position, "outcome.*")
+
+
+def warm_up(kind: RecordKind, spark: SparkSession) -> None:
+    """Judge nothing worth it, so that Spark has a Python worker that can: its start takes a second or two."""
+    classify(kind, spark.range(1).selectExpr("binary('') as bytes"), ()).collect()
 
 
 def _outcome(kind: RecordKind) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import signal
 import sys
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
@@ -17,8 +18,10 @@ from pyspark.sql.streaming.query import StreamingQuery
 
 from pin_pipeline import environment
 from pin_pipeline.environment import Settings
+from pin_pipeline.lakehouse.classify import warm_up
 from pin_pipeline.lakehouse.session import streaming_conf
 from pin_pipeline.local import jars
+from pin_pipeline.records import PIN
 from pin_pipeline.streams import queries
 from pin_pipeline.streams.fleet import StreamingJob, job_of
 from pin_pipeline.streams.heartbeat import Heartbeat, HeartbeatError, Heartbeats
@@ -60,6 +63,7 @@ def _run_queries(
     job: StreamingJob, spark: SparkSession, settings: Settings, heartbeats: Heartbeats, pulse: Pulse
 ) -> None:
     spark.streams.addListener(pulse)
+    threading.Thread(target=warm_up, args=(PIN, spark), daemon=True).start()  # while the queries are planned
     running = queries.start(job, spark, settings)
     while not signal.sigtimedwait(STOP, BEAT_SECONDS):
         _write(heartbeats, pulse.beat())

@@ -8,7 +8,6 @@ from datetime import UTC, datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NoReturn, ParamSpec, TypeVar
 
-import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -63,6 +62,8 @@ class Kinesis:
     @cached_property
     def client(self) -> KinesisClient:
         """Made late, because it cannot be sent to another process."""
+        import boto3  # noqa: PLC0415 - Spark starts three processes for a query, of which one reads
+
         client: KinesisClient = boto3.client(
             "kinesis", region_name=self.region, endpoint_url=self.endpoint_url, config=CLIENT
         )
