@@ -1,6 +1,7 @@
 """The audit of the cleaned tables, as a check that the day has to pass."""
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from typing import cast
 
@@ -60,12 +61,16 @@ def audited(
 ) -> Iterator[dg.AssetCheckResult]:
     """Audit the selected tables."""
     tables, objects = lake.tables(), lake.objects()
-    for kind in KINDS.values():
-        check = dg.AssetCheckKey(cleaned_key(kind), AUDITED)
-        if check in context.selected_asset_check_keys:
-            of = f"s3://{lake.bucket}/topics/{kafka.topic(kind.name)}/"
-            since = {} if config.from_the_beginning else _since(context.instance, check, of)
-            yield _result(check, of, kafka.audit(kind, tables, objects, since))
+    with ThreadPoolExecutor() as pool:  # the broker is what it waits for most
+        audits = []
+        for kind in KINDS.values():
+            check = dg.AssetCheckKey(cleaned_key(kind), AUDITED)
+            if check in context.selected_asset_check_keys:
+                of = f"s3://{lake.bucket}/topics/{kafka.topic(kind.name)}/"
+                since = {} if config.from_the_beginning else _since(context.instance, check, of)
+                audits.append((check, of, pool.submit(kafka.audit, kind, tables, objects, since)))
+        for check, of, findings in audits:
+            yield _result(check, of, findings.result())
 
 
 @dg.multi_asset_check(specs=STREAM_SPECS, can_subset=True, retry_policy=dg.RetryPolicy(max_retries=2, delay=2))
