@@ -57,6 +57,7 @@ resource "aws_mskconnect_connector" "landing" {
     "timezone"                          = "UTC"
     "filename.offset.zero.pad.width"    = "10"
     "errors.tolerance"                  = "none"
+    "behavior.on.null.values"           = "fail"
   }
 
   kafka_cluster {

@@ -59,6 +59,8 @@ def sink_configuration(topics: Sequence[str], bucket: str, region: str) -> dict[
         "timezone": "UTC",
         "filename.offset.zero.pad.width": "10",
         "errors.tolerance": "none",
+        # Ignored, a tombstone would be the one record that is neither published nor in quarantine.
+        "behavior.on.null.values": "fail",
     }
 
 
