@@ -1,4 +1,4 @@
-"""Real work, most of which fails, in a process whose environment is full of secrets: `python -m ... JOB|ASSET ...`."""
+"""Real work, most of which fails, in a process that is full of secrets: `python -m ... JOB|ASSET,ASSET ...`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ CALLS = {"x-api-key": "sk-wrong-key-of-a-caller", "authorization": "AWS4-HMAC-SH
 
 
 def main() -> None:
-    """Run jobs and materialize assets one after the other, whatever becomes of them."""
+    """Run jobs, and materialize assets together, one after the other, whatever becomes of them."""
     logging.basicConfig(level=logging.INFO)
     from pin_pipeline.definitions import defs  # noqa: PLC0415 - reads the environment
     from pin_pipeline.gateway.app import create_app  # noqa: PLC0415
@@ -21,7 +21,7 @@ def main() -> None:
     for name in sys.argv[1:]:
         asset = "/" in name
         job = defs.resolve_implicit_global_asset_job_def() if asset else defs.resolve_job_def(name)
-        selection = [dg.AssetKey.from_user_string(name)] if asset else None
+        selection = [dg.AssetKey.from_user_string(key) for key in name.split(",")] if asset else None
         try:
             run = job.execute_in_process(instance=instance, asset_selection=selection, raise_on_error=False)
             print(f"{name}: {run.success}")

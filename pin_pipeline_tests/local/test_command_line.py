@@ -16,9 +16,10 @@ from pyspark.sql import SparkSession
 
 from pin_pipeline.environment import Settings
 from pin_pipeline.local.ports import free
-from pin_pipeline_tests.lakehouse.landed import run_clean
+from pin_pipeline.records import PIN
+from pin_pipeline_tests.lakehouse.landed import redefined, run_clean, table
 from pin_pipeline_tests.local.conftest import Machine
-from pin_pipeline_tests.rows import geo
+from pin_pipeline_tests.rows import geo, pin
 from pin_pipeline_tests.topics import produce
 
 
@@ -183,3 +184,20 @@ def test_quarantined_records_are_listed_and_shown(
     assert "geo/0/0 is not in quarantine" in served.fail("quarantine", "show", "geo/0/0")
     assert "expected kind/partition/offset" in served.fail("quarantine", "show", "2")
     assert "expected pin, geo, user" in served.fail("quarantine", "list", "--kind", "pan")
+
+
+def test_a_record_in_quarantine_that_fits_by_now_is_published_by_a_replay(
+    served: Machine, settings: Settings, session: Callable[[], SparkSession]
+) -> None:
+    served.variables |= {
+        "PIN_PREFIX": settings.prefix,
+        "PIN_BUCKET": settings.bucket,
+        "PIN_POSTGRES_URL": settings.postgres_url,
+    }
+    produce(settings, "pin", [pin(1), pin(2, follower_count="User Info Error"), b"no json"])
+    served.succeed("land")
+    run_clean(settings, session, redefined(PIN, "follower_count", sentinels=()))
+    assert len(served.succeed("quarantine", "list").splitlines()) == 2
+    assert "pin: 1 of 2 records came out of quarantine, 1 stay" in served.succeed("quarantine", "replay")
+    published = table(settings, "cleaned/pin", "select ind, follower_count from t order by ind")
+    assert published == [{"ind": 1, "follower_count": 12_000}, {"ind": 2, "follower_count": None}]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +18,6 @@ from pin_pipeline.environment import Settings
 from pin_pipeline.lakehouse.lake import Lake
 from pin_pipeline.local.postgres import create_database
 from pin_pipeline.streams import queries
-from pin_pipeline.streams.fleet import FLEET
 
 if TYPE_CHECKING:
     from mypy_boto3_kinesis.client import KinesisClient
@@ -61,10 +61,10 @@ def lake(here: Settings) -> Lake:
 
 @pytest.fixture
 def catch_up(spark: SparkSession, here: Settings) -> Callable[..., None]:
-    """Runs a streaming job until its queries have processed all that is there, and stops it."""
+    """Runs a streaming job, or the queries of its first tables, until they have processed all, and stops it."""
 
-    def run(job: str = "kinesis_to_delta", settings: Settings = here) -> None:
-        running = queries.start(FLEET[job], spark, settings)
+    def run(job: str = "kinesis_to_delta", settings: Settings = here, *, tables: int | None = None) -> None:
+        running = list(islice(queries.QUERIES[job](spark, settings), tables))
         try:
             for query in running:
                 query.processAllAvailable()

@@ -94,10 +94,10 @@ def test_without_its_checkpoint_a_query_begins_anew_and_doubles_nothing(
     catch_up: CatchUp, kinesis: Kinesis, here: Settings, lake: Lake
 ) -> None:
     kinesis.post(here.stream("pin"), "a", pin(1), b"poison")
-    catch_up()
+    catch_up(tables=1)
     shutil.rmtree(urlsplit(here.checkpoints).path)
     kinesis.post(here.stream("pin"), "b", pin(2), b"venom")
-    catch_up()
+    catch_up(tables=1)
     assert inds(lake) == [1, 2]
     assert quarantined(lake) == [("not_json", b"poison"), ("not_json", b"venom")]
 
@@ -107,10 +107,10 @@ def test_a_table_that_was_deleted_gets_everything_again_and_the_other_nothing_tw
     catch_up: CatchUp, kinesis: Kinesis, here: Settings, lake: Lake, deleted: str
 ) -> None:
     kinesis.post(here.stream("pin"), "a", pin(1), b"poison", pin(2))
-    catch_up()
+    catch_up(tables=1)
     delete(lake, deleted)
     kinesis.post(here.stream("pin"), "a", pin(3))
-    catch_up()
+    catch_up(tables=1)
     assert inds(lake) == [1, 2, 3]
     assert quarantined(lake) == [("not_json", b"poison")]
 
@@ -120,11 +120,11 @@ def test_a_stream_that_was_made_again_while_nobody_read_is_read_from_its_beginni
 ) -> None:
     stream = here.stream("pin")
     kinesis.post(stream, "a", pin(1))
-    catch_up()
+    catch_up(tables=1)
     kinesis.client.delete_stream(StreamName=stream)
     create_streams(here.kinesis_endpoint_url, here.region, [stream])
     kinesis.post(stream, "a", pin(2))
-    catch_up()
+    catch_up(tables=1)
     assert inds(lake) == [1, 2]
 
 

@@ -38,7 +38,7 @@ def test_every_pin_is_there_once_and_misfits_are_quarantined_with_their_bytes(
 ) -> None:
     produce(here, "pin", [pin(1), b"poison", None, pin(2, follower_count="many"), pin(1, title="Another")])
     produce(here, "pin", [pin(3, title="a\0b"), pin(4, poster_name="\0")], partition=1)
-    catch_up("kafka_to_postgres")
+    catch_up("kafka_to_postgres", tables=1)
     found = rows("SELECT ind, title, follower_count, source_offset FROM experimental_data ORDER BY source_offset")
     assert found == [(1, "Pin 1", 12_000, 0), (1, "Another", 12_000, 4)]
     query = (
@@ -55,7 +55,7 @@ def test_every_pin_is_there_once_and_misfits_are_quarantined_with_their_bytes(
         "SELECT bytes FROM experimental_data_quarantine WHERE source_offset = 1 AND source_partition = 0"
     )
     assert bytes(stored) == b"poison"
-    catch_up("kafka_to_postgres")
+    catch_up("kafka_to_postgres", tables=1)
     assert rows("SELECT count(*) FROM experimental_data") == [(2,)]
 
 
