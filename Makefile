@@ -18,7 +18,7 @@ dev: $(READY) ## local servers and the Dagster UI, until Ctrl-C
 test: $(READY) ## all tests, on real local servers
 	@$(BIN)/pytest --numprocesses 2 --dist worksteal
 
-soak: $(READY) ## kill the streaming jobs forty times, and audit what they wrote: about ten minutes
+soak: $(READY) ## kill the streaming jobs forty times, and audit what they wrote: a quarter of an hour
 	@$(BIN)/pytest -m soak
 
 check: $(READY) ## lint, types and definitions

@@ -11,6 +11,7 @@ import sys
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from importlib import import_module
 
 from py4j.protocol import Py4JError
 from pyspark.sql import SparkSession
@@ -22,7 +23,6 @@ from pin_pipeline.lakehouse.classify import warm_up
 from pin_pipeline.lakehouse.session import streaming_conf
 from pin_pipeline.local import jars
 from pin_pipeline.records import PIN
-from pin_pipeline.streams import queries
 from pin_pipeline.streams.fleet import StreamingJob, job_of
 from pin_pipeline.streams.heartbeat import Heartbeat, HeartbeatError, Heartbeats
 from pin_pipeline.streams.pulse import Pulse, one_line
@@ -50,18 +50,27 @@ def main(name: str, session: Callable[[Settings], SparkSession]) -> None:
     settings = environment.load()
     job, heartbeats = job_of(name), Heartbeats.of(settings)
     pulse = Pulse(job.name)
-    _write(heartbeats, pulse.beat())
+    preparing = threading.Thread(target=_prepare, args=(heartbeats, pulse))
+    preparing.start()  # while the JVM starts
     try:
         _run_queries(job, session(settings), settings, heartbeats, pulse)
     except Exception as error:
+        preparing.join()  # which must not have the last word
         kind = "" if isinstance(error, StreamingJobError) else f"{type(error).__name__}: "
         _write(heartbeats, replace(pulse.beat(), failure=one_line(f"{kind}{error}")))
         raise
 
 
+def _prepare(heartbeats: Heartbeats, pulse: Pulse) -> None:
+    _write(heartbeats, pulse.beat())
+    import_module("pin_pipeline.streams.queries")
+
+
 def _run_queries(
     job: StreamingJob, spark: SparkSession, settings: Settings, heartbeats: Heartbeats, pulse: Pulse
 ) -> None:
+    from pin_pipeline.streams import queries  # noqa: PLC0415 - see `_prepare`
+
     spark.streams.addListener(pulse)
     threading.Thread(target=warm_up, args=(PIN, spark), daemon=True).start()  # while the queries are planned
     running = queries.start(job, spark, settings)
