@@ -80,9 +80,13 @@ def _source(spark: SparkSession, settings: Settings) -> tuple[float, float]:
 
 def _frame(spark: SparkSession, settings: Settings, stream: str) -> DataFrame:
     where = {"endpointUrl": settings.kinesis_endpoint_url, "region": settings.region}
-    options = {"streamName": stream, "initialPosition": "trim_horizon", "minFetchPeriod": "0ms"}
-    as_in_the_pipeline = {"maxRecordsPerTrigger": str(MAX_OF_STREAM)}
-    return spark.readStream.format("kinesis").options(**where, **options, **as_in_the_pipeline).load()
+    options = {
+        "streamName": stream,
+        "initialPosition": "trim_horizon",
+        "minFetchPeriod": "0ms",
+        "maxRecordsPerTrigger": str(MAX_OF_STREAM),
+    }
+    return spark.readStream.format("kinesis").options(**where, **options).load()
 
 
 def _loop(client: KinesisClient, stream: str) -> Sequence[str]:

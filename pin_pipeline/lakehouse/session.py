@@ -34,21 +34,12 @@ RESULTS = {
     # An object or two: the default limit of what Python is given at once, ten thousand, would be gigabytes.
     "spark.sql.execution.arrow.maxBytesPerBatch": str(ARROW_BATCH_BYTES),
 }
-DELTA = {
-    "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
-    "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
-    "spark.databricks.delta.snapshotPartitions": "1",
-}
 CHECKPOINT_FILES = "org.apache.spark.sql.execution.streaming.checkpointing.FileSystemBasedCheckpointFileManager"
 
 
 def streaming_conf(jars: Path, home: Path, s3_endpoint_url: str | None, region: str) -> dict[str, str]:
-    """Settings of a session for queries that never end: small micro-batches, as soon as there is something to read.
-
-    Without Delta's own classes, which take a while to load: micro-batches are committed by delta-rs.
-    """
-    conf = spark_conf(jars, home, s3_endpoint_url, region)
-    return {name: value for name, value in conf.items() if name not in DELTA} | {
+    """Settings of a session for queries that never end: small micro-batches, as soon as there is something to read."""
+    return spark_conf(jars, home, s3_endpoint_url, region) | {
         "spark.driver.memory": "512m",
         "spark.driver.extraJavaOptions": " ".join((*STREAMING, ARCHIVED)),
         "spark.sql.adaptive.enabled": "false",
@@ -84,7 +75,9 @@ def spark_conf(jars: Path, home: Path, s3_endpoint_url: str | None, region: str)
         "spark.sql.warehouse.dir": str(home / "spark-warehouse"),
         "spark.sql.shuffle.partitions": "2",
         "spark.sql.sources.parallelPartitionDiscovery.parallelism": "2",
-        **DELTA,
+        "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
+        "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
+        "spark.databricks.delta.snapshotPartitions": "1",
         "spark.hadoop.fs.s3a.endpoint": s3_endpoint_url or "",
         "spark.hadoop.fs.s3a.endpoint.region": region,
         "spark.hadoop.fs.s3a.path.style.access": "true",
