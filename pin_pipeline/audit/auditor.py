@@ -8,7 +8,7 @@ import pyarrow as pa
 from botocore.exceptions import BotoCoreError, ClientError
 from confluent_kafka import KafkaException
 
-from pin_pipeline.audit.broker import Broker
+from pin_pipeline.audit.broker import Broker, Message
 from pin_pipeline.audit.expected import Expected, Misfit, expect
 from pin_pipeline.audit.findings import Breach, Partition, Position, TopicFindings
 from pin_pipeline.audit.objects import Landed, Objects
@@ -20,7 +20,7 @@ from pin_pipeline.messaging.connection import KafkaConnection
 from pin_pipeline.records import RecordKind
 
 # Behind the last message of a partition.
-NO_MESSAGE: tuple[int, bytes | None] = (2**63, None)
+NO_MESSAGE: Message = (2**63, None)
 
 
 class AuditError(Exception):
@@ -150,7 +150,7 @@ class _Auditor:
         """The numbers of the records that stand in the table; names the rows that have other cells."""
         table = self._tables.published
         rows = table.between(partition, landed.offset, landed.offset + len(landed.values))
-        numbers = [table.positions[row].offset - landed.offset for row in rows]
+        numbers = [offset - landed.offset for offset in table.offsets[rows.start : rows.stop]]
         wanted, found = expected.rows.take(pa.array(numbers, pa.int64())), table.rows.slice(rows.start, len(rows))
         self._proven_rows.update(rows)
         if wanted.equals(found) and expected.misfits.keys().isdisjoint(numbers):
@@ -167,7 +167,7 @@ class _Auditor:
             published.add(number)
             if cells != its_cells:
                 detail = f"the row of key {key} has other cells than the record"
-                self.findings.add(table.positions[row], Breach.ALTERED, detail)
+                self.findings.add(table.position(row), Breach.ALTERED, detail)
         return published
 
     def _judge_misfit(self, position: Position, value: bytes | None, misfit: Misfit, found: Quarantined | None) -> None:
@@ -192,8 +192,9 @@ class _Auditor:
 
     def _judge_superseded(self, position: Position, key: object, counts: Partition) -> None:
         """Judge a record that fits, but is in none of the tables."""
-        row = self._tables.published.by_key.get(key)
-        if row is None or _order(self._tables.published.positions[row]) < _order(position):
+        published = self._tables.published
+        row = published.by_key.get(key)
+        if row is None or _order(published.position(row)) < _order(position):
             self.findings.add(position, Breach.LOST, f"neither it nor a later record of key {key} is published")
         else:
             counts.superseded += 1
@@ -201,10 +202,11 @@ class _Auditor:
     def look_for_what_has_no_origin(self) -> None:
         """Name the rows of the tables that no landed record stands behind."""
         table = self._tables.published
-        for row in set(range(len(table.positions))) - self._proven_rows:
-            if self._in_range(table.positions[row]):
+        for row in set(range(len(table.offsets))) - self._proven_rows:
+            position = table.position(row)
+            if self._in_range(position):
                 detail = f"the row of key {table.keys[row]} comes from no such record"
-                self.findings.add(table.positions[row], Breach.INVENTED, detail)
+                self.findings.add(position, Breach.INVENTED, detail)
         for position in self._tables.quarantined.keys() - self._proven_misfits:
             if self._in_range(position):
                 self.findings.add(position, Breach.INVENTED, "it is in quarantine, but was not landed")

@@ -5,7 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+from confluent_kafka import Message as Received
 
 from pin_pipeline.messaging.connection import KafkaConnection
 
@@ -14,12 +15,14 @@ GROUP = "pin-pipeline-audit"
 ANSWER_SECONDS = 10
 STALL_SECONDS = 60
 POLL_SECONDS = 0.01
-BATCH = 2_000
+# Fewer than the objects whose making starts the garbage collector, so that it meets hardly any of them.
+BATCH = 500
 
 # Not private, but how librdkafka names the codes that are its own.
 STALLED, END = KafkaError._TIMED_OUT, KafkaError._PARTITION_EOF  # noqa: SLF001
 
-Value = tuple[int, bytes | None]
+# An offset and a value, None of a tombstone.
+Message = tuple[int, bytes | None]
 
 
 class Broker:
@@ -55,7 +58,7 @@ class Broker:
         """The offset after the last record of now."""
         return self._watermarks(partition)[1]
 
-    def messages(self, partition: int, first: int) -> Iterator[Value]:
+    def messages(self, partition: int, first: int) -> Iterator[Message]:
         """Offsets and values from `first` to the end of now, in order."""
         end = self.end(partition)
         if first >= end:
@@ -63,11 +66,13 @@ class Broker:
         self._consumer.assign([TopicPartition(self._topic, partition, first)])
         patience = time.monotonic() + STALL_SECONDS
         while time.monotonic() < patience:
-            for message in self._consumer.consume(BATCH, POLL_SECONDS):
+            batch = self._consumer.consume(BATCH, POLL_SECONDS)
+            for message in batch:
                 offset = message.offset()
                 if _is_end(message) or offset is None or offset >= end:
                     return
                 yield offset, message.value()
+            if batch:
                 patience = time.monotonic() + STALL_SECONDS
         raise KafkaException(KafkaError(STALLED, f"{self._topic}/{partition} gave nothing for {STALL_SECONDS} s"))
 
@@ -81,7 +86,7 @@ class Broker:
         return int(low), int(high)
 
 
-def _is_end(message: Message) -> bool:
+def _is_end(message: Received) -> bool:
     """Whether the message only says that there are no more. Raises KafkaException for any other error."""
     error = message.error()
     if error is not None and error.code() != END:

@@ -9,8 +9,9 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import lru_cache, singledispatch
+from functools import singledispatch
 from itertools import chain
+from operator import itemgetter
 from types import NoneType
 from typing import Any, NamedTuple
 
@@ -25,6 +26,8 @@ from pin_pipeline.records.reasons import Reason
 BLANKS = " \t\n\r\f\v\u00a0"
 MAGNITUDE = re.compile("([0-9]{1,18})(?:[.]([0-9]{1,9}))?([kmb]?)", re.IGNORECASE | re.ASCII)
 ZEROS = {"": 0, "k": 3, "m": 6, "b": 9}
+# Parsed records that stay in a processor's cache until all of their fields have been read.
+BATCH = 1_000
 MAX_BIGINT = 2**63 - 1
 # What most timestamps look like; the rest of them are looked at one by one.
 PLAIN_TIMESTAMP = "^[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2}$"
@@ -78,13 +81,19 @@ class _Column:
 def expect(kind: RecordKind, values: Sequence[bytes | None]) -> Expected:
     """What should become of records, given by their bytes; None is a tombstone."""
     misfits: dict[int, Misfit] = {}
-    records = [_object(value, number, misfits) for number, value in enumerate(values)]
+    raw: list[Values] = [[] for _ in kind.fields]
+    for begin in range(0, len(values), BATCH):
+        batch = enumerate(values[begin : begin + BATCH], begin)
+        records = [_object(value, number, misfits) for number, value in batch]
+        for field, of_field in zip(kind.fields, raw, strict=True):
+            of_field.extend(_values(field.name, records))
     columns = {}
-    for field in kind.fields:
-        column = _clean(field, [record.get(field.name, ABSENT) for record in records])
+    for field, of_field in zip(kind.fields, raw, strict=True):
+        column = _clean(field, of_field)
         columns[field.name] = column.values
         for number, reason in column.wrong.items():
-            misfits.setdefault(number, _misfit(kind, records[number], Misfit(reason, field.name)))
+            record = _object(values[number], number, misfits)
+            misfits.setdefault(number, _misfit(kind, record, Misfit(reason, field.name)))
     published = [_combined(column.combine, [columns[name] for name in column.fields]) for column in kind.columns]
     rows = pa.Table.from_arrays(published, [column.name for column in kind.columns])
     return Expected(rows.cast(schema(kind)), misfits)
@@ -105,6 +114,14 @@ def _object(value: bytes | None, number: int, misfits: dict[int, Misfit]) -> dic
         return record
     misfits[number] = Misfit(Reason.NOT_AN_OBJECT)
     return {}
+
+
+def _values(name: str, records: Sequence[dict[str, Any]]) -> Values:
+    """The values of a field, ABSENT where a record has none."""
+    try:
+        return list(map(itemgetter(name), records))
+    except KeyError:
+        return [record.get(name, ABSENT) for record in records]
 
 
 def _misfit(kind: RecordKind, record: dict[str, Any], of_field: Misfit) -> Misfit:
@@ -174,7 +191,7 @@ def _checked(field: Field, raw: Values) -> tuple[pa.Array, list[int]]:
 @_checked.register
 def _(field: Text, raw: Values) -> tuple[pa.Array, list[int]]:
     texts = pa.array(raw, pa.string())
-    nothing = pc.equal(pc.utf8_trim(texts, BLANKS), "")
+    nothing = pc.match_substring_regex(texts, f"^[{BLANKS}]*$")
     if field.sentinels:
         nothing = pc.or_(nothing, pc.is_in(texts, pa.array(field.sentinels)))
     return pc.if_else(nothing, None, texts), []
@@ -182,9 +199,9 @@ def _(field: Text, raw: Values) -> tuple[pa.Array, list[int]]:
 
 @_checked.register
 def _(field: Magnitude, raw: Values) -> tuple[pa.Array, list[int]]:
-    texts = _said(field, raw).to_pylist()
-    counts = [None if text is None else _count(text) for text in texts]
-    return pa.array(counts, pa.int64()), _unread(texts, counts)
+    texts = _said(field, raw).dictionary_encode()
+    counts = pa.array(map(_count, texts.dictionary.to_pylist()), pa.int64()).take(texts.indices)
+    return counts, _where(pc.and_(texts.is_valid(), counts.is_null()))
 
 
 @_checked.register
@@ -252,7 +269,6 @@ def _double(value: float | None) -> float | None:
     return None if value is None else float(value)
 
 
-@lru_cache(maxsize=10_000)
 def _count(text: str) -> int | None:
     """The whole number that a magnitude says, None where it says none."""
     match = MAGNITUDE.fullmatch(text)

@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import Any, NamedTuple
 
 import pyarrow as pa
+import pyarrow.compute as pc
 from deltalake import DeltaTable
 from pyarrow import dataset
 
@@ -34,29 +35,45 @@ class Published:
 
     Attributes:
         rows: the kind's columns, in the order of the positions.
-        positions: where each row says it comes from.
-        by_key: the row of each key; of keys that are there more than once, one of them.
+        partitions: the partition that each row says it comes from.
+        offsets: the offset that each row says it comes from.
     """
 
     def __init__(self, kind: RecordKind, rows: pa.Table) -> None:
         rows = rows.sort_by([(PARTITION, "ascending"), (OFFSET, "ascending")])
         self.rows = rows.select([column.name for column in kind.columns]).cast(schema(kind)).combine_chunks()
-        places = (rows[name].to_pylist() for name in (PARTITION, OFFSET))
-        self.positions = list(map(Position, *places))
-        self.keys: list[Any] = rows[key_column(kind)].to_pylist()
-        self.by_key = {key: number for number, key in enumerate(self.keys)}
+        # Positions as such would be as many objects for the garbage collector to visit.
+        self.partitions: list[int] = rows[PARTITION].to_pylist()
+        self.offsets: list[int] = rows[OFFSET].to_pylist()
+        self._key = key_column(kind)
+
+    def position(self, row: int) -> Position:
+        """Where a row says it comes from."""
+        return Position(self.partitions[row], self.offsets[row])
+
+    @cached_property
+    def keys(self) -> list[Any]:
+        """The key of each row."""
+        keys: list[Any] = self.rows[self._key].to_pylist()
+        return keys
+
+    @cached_property
+    def by_key(self) -> dict[Any, int]:
+        """The row of each key; of keys that are there more than once, the last of them."""
+        return {key: row for row, key in enumerate(self.keys)}
 
     def between(self, partition: int, first: int, end: int) -> range:
         """The rows that say they come from these offsets of a partition."""
-        begin, behind = (bisect_left(self.positions, Position(partition, offset)) for offset in (first, end))
-        return range(begin, behind)
+        rows = range(len(self.offsets))
+        places = (Position(partition, first), Position(partition, end))
+        return range(*(bisect_left(rows, place, key=self.position) for place in places))
 
     def doubled(self) -> Iterable[tuple[Position, str]]:
         """The rows whose key is there once more, and what is wrong with them."""
-        if len(self.by_key) < len(self.keys):
-            for number, key in enumerate(self.keys):
-                if self.by_key[key] != number:
-                    yield self.positions[number], f"key {key} is in the table once more"
+        if pc.count_distinct(self.rows[self._key]).as_py() < len(self.rows):
+            for row, key in enumerate(self.keys):
+                if self.by_key[key] != row:
+                    yield self.position(row), f"key {key} is in the table once more"
 
 
 @dataclass
