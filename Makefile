@@ -54,5 +54,5 @@ $(READY): requirements.lock pyproject.toml setup.cfg
 	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable . >> .venv/pip.log 2>&1 \
 		|| { echo "The project could not be installed into .venv: see .venv/pip.log" >&2; exit 1; }
 	@echo "fetching and preparing Spark (about two minutes) ..."
-	@$(BIN)/python -m pin_pipeline.local.classes > .venv/classes.log 2>&1 || { tail -n 1 .venv/classes.log >&2; exit 1; }
+	@$(BIN)/python -m pin_pipeline.local.spark > .venv/spark.log 2>&1 || { tail -n 1 .venv/spark.log >&2; exit 1; }
 	@touch $@

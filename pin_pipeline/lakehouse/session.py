@@ -7,8 +7,10 @@ import sys
 from pathlib import Path
 
 ARROW_BATCH_BYTES = 4 * 2**20
-# Made by `pin_pipeline.local.classes`; where there is none, or one of another Java, Java goes on without.
-CLASSES = Path(sys.prefix, "spark-classes.jsa")
+# Both made by `pin_pipeline.local.spark`, and only faster than what there is without them: a home of Spark, and the
+# archive of its classes, which Java passes over when it is of another Java.
+HOME = Path(sys.prefix, "spark")
+CLASSES = HOME / "classes.jsa"
 # On few cores neither the second compiler nor a parallel collector is worth what it costs: a day is over before, and in
 # a streaming driver the compiler takes a sixth of a core for minutes. Spark's classes are more than a JVM expects.
 SMALL = (
@@ -57,8 +59,10 @@ def spark_conf(jars: Path, home: Path, s3_endpoint_url: str | None, region: str)
     Small tables on few cores: what Spark and Delta spread over hundreds of tasks by default goes into one or two.
     What Spark keeps on disk by itself lies in `home`. Its Python workers run the Python of this process.
     """
-    # There is no setting for this: without it PySpark starts the `python3` of the PATH.
+    # There are no settings for these. Without the first PySpark starts the `python3` of the PATH.
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
+    if HOME.exists():
+        os.environ.setdefault("SPARK_HOME", str(HOME))
     return RESULTS | {
         "spark.app.name": "pin_pipeline",
         "spark.master": "local[*]",
