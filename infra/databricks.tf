@@ -27,6 +27,8 @@ resource "aws_iam_role_policy" "databricks" {
   role = aws_iam_role.databricks.id
   policy = templatefile("${path.module}/policies/databricks.json", merge(local.named, {
     instance_role = aws_iam_role.of["databricks_instance_profile"].name
+    network       = aws_vpc.main.id
+    nodes         = aws_security_group.of["databricks"].id
   }))
 }
 

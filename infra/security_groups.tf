@@ -23,8 +23,17 @@ locals {
     { from = "databricks", to = "realtime", port = 5432 },
   ]
 
-  # What is outside is reached by TLS alone, and the named groups.
-  leave = ["connector", "dagster", "databricks", "gateway"]
+  # What is outside is reached by TLS alone. Databricks' nodes speak to its control plane, and to the metastore that each
+  # workspace has there, on ports of their own:
+  # https://docs.databricks.com/aws/en/security/network/classic/customer-managed-vpc
+  leave = [
+    { from = "connector", port = 443 },
+    { from = "dagster", port = 443 },
+    { from = "databricks", port = 443 },
+    { from = "databricks", port = 3306 },
+    { from = "databricks", port = 8443, to_port = 8451 },
+    { from = "gateway", port = 443 },
+  ]
 }
 
 resource "aws_security_group" "of" {
@@ -56,12 +65,12 @@ resource "aws_vpc_security_group_egress_rule" "reaches" {
 }
 
 resource "aws_vpc_security_group_egress_rule" "leaves" {
-  for_each          = toset(local.leave)
-  security_group_id = aws_security_group.of[each.key].id
+  for_each          = { for rule in local.leave : "${rule.from}-${rule.port}" => rule }
+  security_group_id = aws_security_group.of[each.value.from].id
   cidr_ipv4         = "0.0.0.0/0"
   ip_protocol       = "tcp"
-  from_port         = 443
-  to_port           = 443
+  from_port         = each.value.port
+  to_port           = try(each.value.to_port, each.value.port)
   description       = "AWS and Databricks, by TLS"
 }
 

@@ -55,6 +55,8 @@ def statements(role: str, prefix: str = "pinterest", bucket: str = "pin-pipeline
         "instance_role": f"{prefix}-databricks-instance-profile",
         "landing_role": f"{prefix}-landing-connector",
         "messages_bucket": f"{bucket}-messages",
+        "network": "vpc-0a1b2c3d4e5f60718",
+        "nodes": "sg-0a1b2c3d4e5f60718",
         "prefix": prefix,
         "region": REGION,
         "source_secret": f"arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret:rds!db-source",
