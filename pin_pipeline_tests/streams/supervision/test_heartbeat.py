@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from queue import SimpleQueue
 from threading import Event
 
 import pytest
@@ -53,15 +54,16 @@ def test_what_cannot_be_read_is_not_taken_for_none(settings: Settings) -> None:
 
 
 class Signalling(Pulse):
-    """Says when a query has read all that there was."""
+    """Tells how it was after each micro-batch, and when a query has read all that there was."""
 
     def __init__(self) -> None:
         super().__init__("job")
-        self.read, self.idle = Event(), Event()
+        self.read: SimpleQueue[Heartbeat] = SimpleQueue()
+        self.idle = Event()
 
     def onQueryProgress(self, event: QueryProgressEvent) -> None:  # noqa: N802
         super().onQueryProgress(event)
-        self.read.set()
+        self.read.put(self.beat())
 
     def onQueryIdle(self, event: QueryIdleEvent) -> None:  # noqa: N802
         super().onQueryIdle(event)
@@ -97,8 +99,7 @@ def test_a_query_tells_how_far_it_is_and_how_old_the_oldest_of_what_it_read(
     frame = watched(spark.readStream.schema("at double").json(str(folder)), F.timestamp_seconds("at"))
     query = frame.writeStream.foreachBatch(use).queryName("streams/pin").start()
     try:
-        assert pulse.read.wait(60)
-        first = pulse.beat().queries["streams/pin"]
+        first = pulse.read.get(timeout=60).queries["streams/pin"]
         assert (first.batch, first.records) == (0, 3)
         assert first.committed_at
         assert first.lag_seconds == pytest.approx((first.committed_at - arrived).total_seconds(), abs=0.1)
@@ -109,10 +110,8 @@ def test_a_query_tells_how_far_it_is_and_how_old_the_oldest_of_what_it_read(
         assert (idle.records_per_second, idle.lag_seconds) == (0, 0)
         assert (idle.records, idle.committed_at) == (3, first.committed_at)
         assert idle.reported_at > first.reported_at
-        pulse.read.clear()
         add("second.json", 2)
-        assert pulse.read.wait(60)
-        second = pulse.beat().queries["streams/pin"]
+        second = pulse.read.get(timeout=60).queries["streams/pin"]
         assert (second.batch, second.records) == (1, 4)
         assert second.committed_at
         assert second.committed_at > first.committed_at
