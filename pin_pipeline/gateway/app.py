@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -30,6 +31,8 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     app.state.callers = Callers.of_environment(settings.region)
     app.state.metrics.watch("gateway_in_flight_bytes", "What waits for Kafka or Kinesis.", app.state.in_flight.size)
     app.state.metrics.watch("gateway_consumers", "Consumer instances that are kept.", app.state.consumers.count)
+    # What is there by now stays: the collector need not look through all of it while records come.
+    gc.freeze()
     yield
     app.state.kinesis.close()
     await app.state.consumers.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 from typing import Annotated, TypeVar
 
 import msgspec
@@ -10,6 +11,7 @@ from pin_pipeline.gateway.errors import malformed, unprocessable
 from pin_pipeline.gateway.media import Embedded
 
 T = TypeVar("T")
+PIECE = 16 * 2**10
 PartitionNumber = Annotated[int, msgspec.Meta(ge=0)]
 
 
@@ -58,13 +60,14 @@ def read_records(body: bytes, embedded: Embedded) -> list[Record]:
     """
     if embedded is Embedded.BINARY:
         return [Record(each.value, each.key, each.partition) for each in decode(_BINARY, body).records]
-    return [Record(one_line(each.value), _text(each.key), each.partition) for each in decode(_JSON, body).records]
+    line = one_line if b"\n" in body or b"\r" in body else bytes
+    return [Record(line(each.value), _text(each.key), each.partition) for each in decode(_JSON, body).records]
 
 
 def decode(decoder: msgspec.json.Decoder[T], body: bytes) -> T:
     """What a body says. Raises ApiError: 400 where it is not JSON, 422 where it is something else than expected."""
     try:
-        body.decode()  # texts that are kept as they came are not looked into
+        _verify_text(body)  # texts that are kept as they came are not looked into
         return decoder.decode(body)
     except msgspec.ValidationError as error:
         raise unprocessable(f"the body: {error}") from error
@@ -82,4 +85,11 @@ def one_line(text: msgspec.Raw | bytes) -> bytes:
 
 
 def _text(key: msgspec.Raw) -> bytes | None:
-    return None if bytes(key) == bytes(_NULL) else one_line(key)
+    return None if key is _NULL or bytes(key) == bytes(_NULL) else one_line(key)
+
+
+def _verify_text(body: bytes) -> None:
+    """Raises UnicodeDecodeError where it is not UTF-8."""
+    # In pieces: the text of a large body, four bytes a character, would be new memory from the system each time.
+    for _ in codecs.iterdecode((body[begin : begin + PIECE] for begin in range(0, len(body), PIECE)), "utf-8"):
+        pass

@@ -71,7 +71,7 @@ def _post_one(kind: RecordKind) -> Post:
         topic, [sent] = await _send(request, kind, [one_line(body)], len(body))
         if isinstance(sent, Refusal):
             raise record_refused(sent)
-        return reply({"topic": topic, **sent._asdict()}, "application/json")
+        return reply({"topic": topic, **msgspec.structs.asdict(sent)}, "application/json")
 
     return post
 

@@ -6,8 +6,9 @@ import asyncio
 import logging
 from collections import defaultdict
 from collections.abc import Sequence
-from typing import Any, NamedTuple, TypeAlias, cast
+from typing import Any, TypeAlias, cast
 
+import msgspec
 from confluent_kafka import KafkaError, Message
 from confluent_kafka import Producer as Client
 
@@ -29,7 +30,7 @@ PRODUCER = {
 }
 
 
-class Placed(NamedTuple):
+class Placed(msgspec.Struct, frozen=True, gc=False):
     """A record, and the partition that it is for."""
 
     value: bytes | None
@@ -37,7 +38,7 @@ class Placed(NamedTuple):
     partition: int
 
 
-class Stored(NamedTuple):
+class Stored(msgspec.Struct, frozen=True, gc=False):
     """Where a record is."""
 
     partition: int
@@ -123,7 +124,7 @@ def _outcomes(records: Sequence[Placed], reports: Sequence[Report], unsent: dict
     def outcome(number: int, record: Placed) -> Outcome:
         if number in unsent:
             return unsent[number]
-        if refusals and (of_record := refusals.get(_content(*record))):
+        if refusals and (of_record := refusals.get(_content(record.value, record.key, record.partition))):
             return of_record.pop()
         return Stored(record.partition, next(stored[record.partition]))
 
