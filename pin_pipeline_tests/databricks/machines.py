@@ -39,6 +39,8 @@ OF_THE_MACHINE = ("PATH", "HOME", "JAVA_HOME", "LANG")
 SECRET = re.compile(r"{{secrets/([^}]+)}}")
 PROPERTIES = "spark.properties"
 KILL_AFTER_SECONDS = 20
+# Executors in processes of their own, each with a core and a gigabyte.
+CLUSTER = {"spark.master": "local-cluster[2,1,1024]"}
 
 
 class LaunchError(Exception):

@@ -20,6 +20,7 @@ from pin_pipeline.records import KINDS
 from pin_pipeline.resources.databricks import LINK
 from pin_pipeline_tests.databricks.conftest import Resources, materialize, resources
 from pin_pipeline_tests.databricks.control_plane import Workspace
+from pin_pipeline_tests.databricks.machines import CLUSTER
 from pin_pipeline_tests.lakehouse.landed import put
 from pin_pipeline_tests.lakehouse.test_answer import hard_rows
 
@@ -28,8 +29,6 @@ TABLES = (
     *(f"quarantine/{kind}" for kind in KINDS),
     *(query.key for query in QUERIES.values()),
 )
-# Executors in processes of their own, each with a core and a gigabyte.
-CLUSTER = {"spark.master": "local-cluster[2,1,1024]"}
 ALL: tuple[str, ...] = ()  # where none is named
 INCREMENT = ("cleaned/pin",)
 # What no two runs have in common.

@@ -27,7 +27,7 @@ from pin_pipeline.streams.fleet import FLEET
 from pin_pipeline.streams.heartbeat import Heartbeats
 from pin_pipeline_tests.databricks.conftest import TOKEN
 from pin_pipeline_tests.databricks.control_plane import Workspace
-from pin_pipeline_tests.databricks.machines import Machines
+from pin_pipeline_tests.databricks.machines import CLUSTER, Machines
 from pin_pipeline_tests.rows import geo, pin, user
 from pin_pipeline_tests.streams.conftest import Kinesis
 from pin_pipeline_tests.streams.supervision.programs import wait_until
@@ -43,11 +43,11 @@ PASSWORD = "the password of Postgres"  # noqa: S105 - planted
 
 
 @pytest.fixture
-def machines(here: Settings, tmp_path: Path) -> Machines:
-    """What the workspace makes clusters of; the secrets are in it alone."""
+def machines(here: Settings, tmp_path: Path, request: pytest.FixtureRequest) -> Machines:
+    """What the workspace makes clusters of; the secrets are in it alone. Its parameter is further settings of Spark."""
     folder = tmp_path / "runs"
     folder.mkdir()
-    return Machines(folder, here, {"pin-pipeline/postgres-url": here.postgres_url})
+    return Machines(folder, here, {"pin-pipeline/postgres-url": here.postgres_url}, getattr(request, "param", {}))
 
 
 @pytest.fixture
@@ -185,7 +185,8 @@ def rows_of(settings: Settings, key: str) -> list[str]:
     return sorted(str({name: row[name] for name in row if name not in CLOCKS}) for row in found)
 
 
-def test_streams_on_databricks_are_supervised_and_give_the_tables_that_they_give_here(
+@pytest.mark.parametrize("machines", [CLUSTER], indirect=True)
+def test_streams_on_clusters_of_several_processes_are_supervised_and_give_the_tables_that_they_give_here(
     resource: DatabricksStreamingJobsResource,
     workspace: Workspace,
     here: Settings,
