@@ -92,8 +92,9 @@ def expect(kind: RecordKind, values: Sequence[bytes | None]) -> Expected:
         column = _clean(field, of_field)
         columns[field.name] = column.values
         for number, reason in column.wrong.items():
-            record = _object(values[number], number, misfits)
-            misfits.setdefault(number, _misfit(kind, record, Misfit(reason, field.name)))
+            if number not in misfits:
+                record = _object(values[number], number, misfits)
+                misfits[number] = _misfit(kind, record, Misfit(reason, field.name))
     published = [_combined(column.combine, [columns[name] for name in column.fields]) for column in kind.columns]
     rows = pa.Table.from_arrays(published, [column.name for column in kind.columns])
     return Expected(rows.cast(schema(kind)), misfits)

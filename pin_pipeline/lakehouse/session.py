@@ -53,16 +53,21 @@ def streaming_conf(jars: Path, home: Path, s3_endpoint_url: str | None, region: 
     }
 
 
+def spark_variables() -> dict[str, str]:
+    """What Spark is told by environment variables, for want of settings: its Python, and its home where it has one."""
+    # Without the first PySpark starts the `python3` of the PATH.
+    python = {"PYSPARK_PYTHON": sys.executable}
+    return python | {"SPARK_HOME": str(HOME)} if HOME.exists() else python
+
+
 def spark_conf(jars: Path, home: Path, s3_endpoint_url: str | None, region: str) -> dict[str, str]:
     """Settings of a session on this machine that reads and writes Delta tables on an S3 endpoint.
 
     Small tables on few cores: what Spark and Delta spread over hundreds of tasks by default goes into one or two.
     What Spark keeps on disk by itself lies in `home`. Its Python workers run the Python of this process.
     """
-    # There are no settings for these. Without the first PySpark starts the `python3` of the PATH.
-    os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
-    if HOME.exists():
-        os.environ.setdefault("SPARK_HOME", str(HOME))
+    for name, value in spark_variables().items():
+        os.environ.setdefault(name, value)
     return RESULTS | {
         "spark.app.name": "pin_pipeline",
         "spark.master": "local[*]",

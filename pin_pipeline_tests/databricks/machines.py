@@ -17,11 +17,10 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import boto3
-import pyspark
 from botocore.exceptions import ClientError
 
 from pin_pipeline.environment import Settings
-from pin_pipeline.lakehouse.session import ARCHIVED, HOME, RESULTS, SMALL, spark_conf
+from pin_pipeline.lakehouse.session import ARCHIVED, RESULTS, SMALL, spark_conf, spark_variables
 from pin_pipeline.local import jars
 
 INSTANCE_PROFILE = "arn:aws:iam::123456789012:instance-profile/pin-pipeline"
@@ -122,8 +121,7 @@ class Machines:
             **{name: os.environ[name] for name in OF_THE_MACHINE if name in os.environ},
             "PYTHONPATH": str(home / "site"),
             "DATABRICKS_RUNTIME_VERSION": "18.2",
-            "PYSPARK_PYTHON": sys.executable,
-            "SPARK_HOME": str(HOME if HOME.exists() else pyspark.__path__[0]),
+            **spark_variables(),
             # A folder of settings instead would be on the class path, and so keep Java from using the class archive.
             "PYSPARK_SUBMIT_ARGS": f"--properties-file {home / PROPERTIES} pyspark-shell",
             # What the instance profile and the network give to a machine on AWS.

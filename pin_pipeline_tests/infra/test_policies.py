@@ -102,7 +102,7 @@ def test_the_jobs_on_databricks_use_all_that_their_role_allows_in_the_lake_and_o
         list(clean(lambda: spark, lake, store, topics(heard)))
         list(answer(lambda: spark, lake, [QUERIES["users_joined_by_year"]]))
         list(rebuild(lambda: spark, Lake.of(heard), store, topics(heard, "geo")))
-        query = next(iter(queries.QUERIES["kinesis_to_delta"](spark, heard)))  # each does the same
+        query = next(queries.QUERIES["kinesis_to_delta"](spark, heard))  # each does the same
         query.processAllAvailable()
         query.stop()
         for stream in streams.values():  # once more in this process: Spark's source asks from one of its own
