@@ -17,7 +17,7 @@ resource "aws_cloudwatch_log_group" "landing" {
 }
 
 resource "aws_mskconnect_connector" "landing" {
-  name                       = "${var.prefix}-landing"
+  name                       = local.connector
   kafkaconnect_version       = "3.7.x"
   service_execution_role_arn = aws_iam_role.of["landing_connector"].arn
   depends_on                 = [aws_iam_role_policy.of]
@@ -54,6 +54,7 @@ resource "aws_mskconnect_connector" "landing" {
     "consumer.override.isolation.level" = "read_committed"
     "flush.size"                        = "20000"
     "rotate.schedule.interval.ms"       = "60000"
+    "enable.conditional.writes"         = "false"
     "timezone"                          = "UTC"
     "filename.offset.zero.pad.width"    = "10"
     "errors.tolerance"                  = "none"

@@ -1,13 +1,15 @@
 # Roles of what runs. What each may do is in policies/, as documents that the tests read too.
 locals {
   kinds = ["pin", "geo", "user"]
+  # Not of the connector itself, which is not created before the policies that name it.
+  connector = "${var.prefix}-landing"
 
   named = {
     api             = aws_api_gateway_rest_api.main.id
     account         = data.aws_caller_identity.current.account_id
     bucket          = var.bucket
     cluster         = join("/", slice(split("/", aws_msk_cluster.main.arn), 1, 3))
-    connector       = aws_mskconnect_connector.landing.name
+    connector       = local.connector
     landing_role    = aws_iam_role.of["landing_connector"].name
     messages_bucket = local.buckets.messages
     prefix          = var.prefix

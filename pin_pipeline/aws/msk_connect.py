@@ -56,6 +56,8 @@ def sink_configuration(topics: Sequence[str], bucket: str, region: str) -> dict[
         "consumer.override.isolation.level": "read_committed",
         "flush.size": "20000",
         "rotate.schedule.interval.ms": "60000",
+        # After a crash the same objects are written once more, not their records again into others.
+        "enable.conditional.writes": "false",
         "timezone": "UTC",
         "filename.offset.zero.pad.width": "10",
         "errors.tolerance": "none",

@@ -1,0 +1,209 @@
+"""Landing by a real Kafka Connect worker with Confluent's S3 sink, which is no part of Maven Central.
+
+`PIN_S3_SINK` names the folder of its jars, `lib` of the zip that MSK Connect takes as a plugin. Without it these are
+skipped. The worker comes from Maven Central.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pyspark
+import pytest
+from pyspark.sql import SparkSession
+
+from pin_pipeline.audit.auditor import audit_topic
+from pin_pipeline.aws.msk_connect import ConnectorState, sink_configuration
+from pin_pipeline.environment import Settings
+from pin_pipeline.lakehouse.clean import clean
+from pin_pipeline.lakehouse.lake import Lake
+from pin_pipeline.landing import connected
+from pin_pipeline.landing.connected import await_landed
+from pin_pipeline.landing.landing import Landed
+from pin_pipeline.landing.store import ObjectStore
+from pin_pipeline.landing.topic import LandingError
+from pin_pipeline.local import jars, ports
+from pin_pipeline.local.java import find_java
+from pin_pipeline.records import KINDS
+from pin_pipeline_tests.rows import geo
+from pin_pipeline_tests.topics import produce, produce_in_transaction, stored
+
+SINK = os.environ.get("PIN_S3_SINK")
+# Of the broker's version.
+WORKER = ("org.apache.kafka", "connect-runtime", "4.3.1")
+START_SECONDS, PATIENCE_SECONDS, POLL_SECONDS = 60, 60, 0.1
+
+pytestmark = pytest.mark.skipif(SINK is None, reason="PIN_S3_SINK does not name the jars of Confluent's S3 sink")
+
+
+@dataclass
+class Worker:
+    """A worker in standalone mode with one connector, configured as on MSK Connect but for what `changed` says."""
+
+    settings: Settings
+    jars: Path
+    home: Path
+    changed: Mapping[str, str]
+    kinds: tuple[str, ...] = ("geo",)
+    port: int = field(default_factory=ports.free)
+
+    @property
+    def name(self) -> str:
+        return self.settings.prefix
+
+    @property
+    def group(self) -> str:
+        return f"connect-{self.name}"
+
+    def state(self) -> ConnectorState:
+        """The state of the first task that failed, else of the connector."""
+        status = httpx.get(f"http://{ports.HOST}:{self.port}/connectors/{self.name}/status").raise_for_status().json()
+        parts = [*status["tasks"], status["connector"]]
+        worst = next((part for part in parts if part["state"] == "FAILED"), status["connector"])
+        cause = worst.get("trace", "").rpartition("Caused by: ")[2]
+        return ConnectorState(worst["state"], cause.partition("\n")[0])
+
+    @contextmanager
+    def running(self) -> Iterator[subprocess.Popen[bytes]]:
+        """Start it, and wait until its connector runs; it is killed in the end."""
+        topics = [self.settings.topic(kind) for kind in self.kinds]
+        connector = {
+            **sink_configuration(topics, self.settings.bucket, self.settings.region),
+            "name": self.name,
+            "store.url": self.settings.s3_endpoint_url,
+            "s3.path.style.access.enabled": "true",
+            **self.changed,
+        }
+        of_worker = {
+            "bootstrap.servers": self.settings.kafka.bootstrap,
+            "listeners": f"http://{ports.HOST}:{self.port}",
+            "plugin.path": str(Path(SINK or "").parent),
+            "offset.storage.file.filename": self.home / "offsets",
+            "offset.flush.interval.ms": "500",
+            "key.converter": connector["key.converter"],
+            "value.converter": connector["value.converter"],
+        }
+        files = [self._write("worker", of_worker), self._write("connector", connector)]
+        # The broker's jars have what logs.
+        classes = f"{self.jars}/*{os.pathsep}{jars.ensure('kafka')}/*"
+        command = [find_java(), "-cp", classes, "org.apache.kafka.connect.cli.ConnectStandalone", *files]
+        with (self.home / "log").open("ab") as log, subprocess.Popen(command, stdout=log, stderr=log) as process:
+            try:
+                self._await_running(process)
+                yield process
+            finally:
+                process.kill()
+
+    def land(self, kind: str = "geo") -> Landed:
+        return await_landed(
+            self.settings.kafka,
+            ObjectStore.of(self.settings),
+            self.settings.topic(kind),
+            self,
+            patience_seconds=PATIENCE_SECONDS,
+        )
+
+    def objects(self) -> dict[str, bytes]:
+        store = ObjectStore.of(self.settings)
+        listed = store.client.list_objects_v2(Bucket=store.bucket, Prefix="topics/").get("Contents", [])
+        keys = [each["Key"] for each in listed]
+        return {key: store.client.get_object(Bucket=store.bucket, Key=key)["Body"].read() for key in keys}
+
+    def _await_running(self, process: subprocess.Popen[bytes]) -> None:
+        patience = time.monotonic() + START_SECONDS
+        while time.monotonic() < patience and process.poll() is None:
+            with suppress(httpx.HTTPError):
+                if self.state().state == "RUNNING":
+                    return
+            time.sleep(POLL_SECONDS)
+        pytest.fail(f"the connector did not start: {(self.home / 'log').read_text()[-3000:]}")
+
+    def _write(self, name: str, properties: Mapping[str, Any]) -> str:
+        path = self.home / f"{name}.properties"
+        path.write_text("".join(f"{key}={value}\n" for key, value in properties.items()))
+        return str(path)
+
+
+Start = Callable[..., Worker]
+
+
+@pytest.fixture(scope="module")
+def worker_jars(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("connect")
+    [ivy] = Path(pyspark.__path__[0], "jars").glob("ivy-2*.jar")
+    options = ["-cache", str(folder / "cache"), "-retrieve", f"{folder}/jars/[artifact]-[revision].[ext]"]
+    command = [find_java(), "-jar", str(ivy), "-dependency", *WORKER, "-confs", "default", *options]
+    subprocess.run(command, check=True, capture_output=True)
+    return folder / "jars"
+
+
+@pytest.fixture
+def worker(settings: Settings, worker_jars: Path, tmp_path: Path) -> Start:
+    return lambda **changed: Worker(
+        settings, worker_jars, tmp_path, {name.replace("_", "."): value for name, value in changed.items()}
+    )
+
+
+@pytest.fixture(autouse=True)
+def look_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connected, "POLL_SECONDS", POLL_SECONDS)
+
+
+def test_what_it_lands_as_configured_is_proven_cleaned_and_audited(
+    worker: Start, settings: Settings, session: Callable[[], SparkSession]
+) -> None:
+    rows = [json.dumps(geo(number)).encode() for number in range(40)]
+    produce_in_transaction(settings, "geo", rows[:3], commit=True)
+    produce_in_transaction(settings, "geo", rows[:2], commit=False)
+    produce(settings, "geo", rows[3:20])
+    produce(settings, "geo", rows[20:], partition=2)
+    produce(settings, "geo", [b"no JSON"], partition=2)
+    lake, store, kinds = Lake.of(settings), ObjectStore.of(settings), {settings.topic("geo"): KINDS["geo"]}
+    connect = worker(flush_size="5", rotate_schedule_interval_ms="1000")
+    with connect.running():
+        landed = connect.land()
+        assert (landed.records, landed.missing) == (41, 0)
+        produce(settings, "geo", [geo(50)])
+        assert connect.land().records == 1
+    lines = [line for _, body in sorted(connect.objects().items()) for line in body.splitlines()]
+    committed = [b"no JSON", json.dumps(geo(50)).encode(), *rows]
+    assert sorted(lines) == sorted(committed), "each as it arrived, nothing twice, nothing of what was aborted"
+    [report] = clean(session, lake, store, kinds)
+    assert (report.rows, report.metadata["landed"], report.metadata["unaccounted"]) == (41, 42, 0)
+    assert not audit_topic(KINDS["geo"], settings.topic("geo"), settings.kafka, lake, store).defects
+
+
+def test_after_kill_9_it_goes_on_and_no_record_is_lost_or_doubled(worker: Start, settings: Settings) -> None:
+    rows = [json.dumps(geo(number)).encode() for number in range(3_000)]
+    for partition in range(3):
+        produce(settings, "geo", rows[partition * 1_000 : (partition + 1) * 1_000], partition=partition)
+    connect = worker(flush_size="50")
+    with connect.running() as process:
+        while not connect.objects():
+            time.sleep(POLL_SECONDS)
+        process.kill()
+    assert len(connect.objects()) < 60, "it was killed before it had landed all"
+    with connect.running():
+        landed = connect.land()
+    assert (landed.records, landed.objects, landed.missing) == (3_000, 60, 0)
+    lines = [line for body in connect.objects().values() for line in body.splitlines()]
+    assert sorted(lines) == sorted(value or b"" for value in stored(settings.kafka, settings.topic("geo")).values())
+
+
+def test_a_tombstone_is_a_failed_connector_that_tells_of_it(worker: Start, settings: Settings) -> None:
+    produce(settings, "geo", [geo(1), None])
+    connect = worker(flush_size="1")
+    with (
+        connect.running(),
+        pytest.raises(LandingError, match=r"^connector \w+ failed, it is FAILED \(.*null"),
+    ):
+        connect.land()
