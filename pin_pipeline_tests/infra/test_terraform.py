@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 from collections.abc import Iterator
+from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import Any
 
@@ -80,6 +81,19 @@ def test_nothing_comes_in_but_from_a_named_group_by_one_port() -> None:
     assert [name for name, rule in rules.items() if "from_port" not in rule] == ["nodes"]
     assert not resources("aws_security_group_rule")
     assert not {"ingress", "egress"} & resources("aws_security_group")["of"].keys()
+
+
+def test_nothing_waits_for_itself() -> None:
+    nodes = {
+        f"{kind}.{name}": repr(body)
+        for block in blocks("resource")
+        for kind, of_kind in block.items()
+        for name, body in of_kind.items()
+    } | {f"local.{name}": repr(body) for block in blocks("locals") for name, body in block.items()}
+    nodes = {name.replace('"', ""): body for name, body in nodes.items()}
+    waits = {name: {other for other in nodes if re.search(rf"\b{other}\b", body)} for name, body in nodes.items()}
+    assert waits["aws_mskconnect_connector.landing"] >= {"aws_iam_role_policy.of", "local.connector"}
+    TopologicalSorter(waits).prepare()  # raises CycleError, which names the cycle
 
 
 def test_every_variable_and_output_says_what_it_is() -> None:
