@@ -7,6 +7,7 @@ import os
 import re
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from hashlib import sha256
 from ipaddress import ip_address
 from typing import Any
@@ -121,7 +122,12 @@ def _on_this_machine(scope: Scope) -> bool:
     server: Any = scope.get("server")
     if server is None or server[1] is None:  # a socket of this machine's files
         return True
-    return ip_address(server[0]).is_loopback
+    return _is_loopback(server[0])
+
+
+@cache
+def _is_loopback(address: str) -> bool:
+    return ip_address(address).is_loopback
 
 
 def _listed(variable: str) -> list[str]:

@@ -41,19 +41,18 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
 
 def create_app() -> FastAPI:
     """The app; it reads the environment when it starts, and connects to the broker when first asked."""
+    routers = (topics.router, consuming.router, streams.router, posts.router(), health.router, metrics.router)
     app = FastAPI(
         title="pin_pipeline gateway",
         summary="The front door: Kafka REST (v2), Kinesis over REST, and plain records.",
         lifespan=_lifespan,
+        # Not by `include_router`, which would look for the route of every request twice.
+        routes=[route for router in routers for route in router.routes],
+        # What is measured is told by `metrics`.
+        telemetry={"tracing": False, "metrics": False, "logs": False},
     )
     app.state.metrics = Metrics()
     add_error_handlers(app)
-    app.include_router(topics.router)
-    app.include_router(consuming.router)
-    app.include_router(streams.router)
-    app.include_router(posts.router())
-    app.include_router(health.router)
-    app.include_router(metrics.router)
     # The last one added is the first that a request comes to.
     app.add_middleware(Admission)
     app.add_middleware(Measured, metrics=app.state.metrics)

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
-from typing import Any
-
 from fastapi import Request, Response
 from fastapi.routing import APIRoute
+from starlette.types import Receive, Scope, Send
 
 
 class DirectRoute(APIRoute):
@@ -15,11 +13,10 @@ class DirectRoute(APIRoute):
     FastAPI otherwise looks for dependencies, which takes longer than to bring a record to the broker.
     """
 
-    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """The endpoint itself."""
-
-        async def handle(request: Request) -> Response:
-            response: Response = await self.endpoint(request=request, **request.path_params)
-            return response
-
-        return handle
+    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer by what the endpoint returns."""
+        if scope["method"] not in (self.methods or ()):
+            await super().handle(scope, receive, send)
+            return
+        response: Response = await self.endpoint(request=Request(scope, receive, send), **scope["path_params"])
+        await response(scope, receive, send)

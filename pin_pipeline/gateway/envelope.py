@@ -16,6 +16,7 @@ PartitionNumber = Annotated[int, msgspec.Meta(ge=0)]
 
 
 _NULL = msgspec.Raw(b"null")
+_Utf8 = codecs.getincrementaldecoder("utf-8")
 
 
 class Record(msgspec.Struct, frozen=True, gc=False):
@@ -91,5 +92,7 @@ def _text(key: msgspec.Raw) -> bytes | None:
 def _verify_text(body: bytes) -> None:
     """Raises UnicodeDecodeError where it is not UTF-8."""
     # In pieces: the text of a large body, four bytes a character, would be new memory from the system each time.
-    for _ in codecs.iterdecode((body[begin : begin + PIECE] for begin in range(0, len(body), PIECE)), "utf-8"):
-        pass
+    decoder = _Utf8()
+    for begin in range(0, len(body), PIECE):
+        decoder.decode(body[begin : begin + PIECE])
+    decoder.decode(b"", final=True)

@@ -23,7 +23,7 @@ PRODUCER = {
     "message.timeout.ms": DELIVERY_TIMEOUT_MS,
     "socket.timeout.ms": DELIVERY_TIMEOUT_MS // 2,
     "reconnect.backoff.max.ms": 500,
-    "linger.ms": 1,
+    "linger.ms": 0.3,
     # How large a record may be, the broker decides; how many may wait, the gateway: see `limits`.
     "message.max.bytes": 16 * 2**20,
     "queue.buffering.max.messages": 0,
