@@ -22,8 +22,8 @@ from pin_pipeline.gateway.errors import (
     topic_not_found,
     worth_another_try,
 )
-from pin_pipeline.gateway.partitions import partition_of
-from pin_pipeline.gateway.producer import Outcome, Placed, Producer
+from pin_pipeline.gateway.partitions import partitions_of
+from pin_pipeline.gateway.producer import Outcome, Producer
 from pin_pipeline.messaging.connection import KafkaConnection
 
 T = TypeVar("T")
@@ -77,12 +77,12 @@ class Broker:
         for record in records:
             if record.partition is not None and record.partition >= partitions:
                 raise partition_not_found(topic, record.partition, partitions)
-        placed = [Placed(each.value, each.key, partition_of(topic, each, partitions)) for each in records]
-        outcomes = await self._producer.send(topic, placed)
+        chosen = partitions_of(topic, records, partitions)
+        outcomes = await self._producer.send(topic, records, chosen)
         if len(records) > 1:
             # For one record that is too large the broker refuses all that came in one batch with it.
             for number in [number for number, outcome in enumerate(outcomes) if _too_large(outcome)]:
-                [outcomes[number]] = await self._producer.send(topic, [placed[number]])
+                [outcomes[number]] = await self._producer.send(topic, [records[number]], [chosen[number]])
         refusals = [outcome for outcome in outcomes if isinstance(outcome, Refusal)]
         if refusals:
             self._known.pop(topic, None)

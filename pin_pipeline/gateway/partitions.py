@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cache
 from itertools import count
 from zlib import crc32
@@ -15,21 +16,25 @@ from pin_pipeline.records import KINDS
 _turn = count()
 
 
-def partition_of(topic: str, record: Record, partitions: int) -> int:
-    """The partition of a record, in [0, partitions).
+def partitions_of(topic: str, records: Sequence[Record], partitions: int) -> list[int]:
+    """The partition of each record, in [0, partitions).
 
     A record with a key goes where Java's client, and so the REST proxy, sends it. Without one, all records of a post
     share a partition, so that they keep their order: a topic named `{prefix}.{kind}` holds records of that kind, whose
     key field names the post. Any other record takes its turn.
     """
+    posts = _posts(topic)
+    return [_partition(record, posts, partitions) for record in records]
+
+
+def _partition(record: Record, posts: msgspec.json.Decoder[_Post] | None, partitions: int) -> int:
     if record.partition is not None:
         return record.partition
     if record.key is not None:
         return int(murmur2(record.key) & 0x7FFFFFFF) % partitions
-    decoder = _posts(topic)
-    if decoder is not None and record.value is not None:
+    if posts is not None and record.value is not None:
         try:
-            return crc32(str(decoder.decode(record.value).post).encode(errors="surrogatepass")) % partitions
+            return crc32(str(posts.decode(record.value).post).encode(errors="surrogatepass")) % partitions
         except (msgspec.DecodeError, RecursionError):
             pass  # it names no post
     return next(_turn) % partitions

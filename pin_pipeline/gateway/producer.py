@@ -12,6 +12,7 @@ import msgspec
 from confluent_kafka import KafkaError, Message
 from confluent_kafka import Producer as Client
 
+from pin_pipeline.gateway.envelope import Record
 from pin_pipeline.messaging.connection import KafkaConnection
 
 DELIVERY_TIMEOUT_MS = 8000
@@ -30,14 +31,6 @@ PRODUCER = {
 }
 
 
-class Placed(msgspec.Struct, frozen=True, gc=False):
-    """A record, and the partition that it is for."""
-
-    value: bytes | None
-    key: bytes | None
-    partition: int
-
-
 class Stored(msgspec.Struct, frozen=True, gc=False):
     """Where a record is."""
 
@@ -46,7 +39,6 @@ class Stored(msgspec.Struct, frozen=True, gc=False):
 
 
 Content: TypeAlias = tuple[bytes, bytes, int | None]
-Report: TypeAlias = tuple[KafkaError | None, Message]
 Outcome: TypeAlias = Stored | KafkaError
 """What became of a record: where it is, or why it was refused."""
 
@@ -62,28 +54,22 @@ class Producer:
         self._waiting = 0
         self._polling = False
 
-    async def send(self, topic: str, records: Sequence[Placed]) -> list[Outcome]:
-        """Hand over the records of a request, and wait until the broker has each of them, or its refusal is final."""
-        reports: list[Report] = []
+    async def send(self, topic: str, records: Sequence[Record], partitions: Sequence[int]) -> list[Outcome]:
+        """Hand over records, each for its partition, and wait until the broker has it, or its refusal is final."""
         messages: list[dict[str, Any]] = [{"value": record.value, "key": record.key} for record in records]
         by_partition: defaultdict[int, list[dict[str, Any]]] = defaultdict(list)
-        for record, message in zip(records, messages, strict=True):
-            by_partition[record.partition].append(message)
-        complete = asyncio.get_running_loop().create_future()
-        handed_over = 0
-
-        def settle(error: KafkaError | None, message: Message) -> None:
-            reports.append((error, message))
-            if len(reports) == handed_over and not complete.done():
-                complete.set_result(None)
-
+        for partition, message in zip(partitions, messages, strict=True):
+            by_partition[partition].append(message)
+        reports = _Reports(asyncio.get_running_loop().create_future())
         # The client takes the partition of a batch alone, not those of its messages.
         for partition, batch in by_partition.items():
-            handed_over += self._client.produce_batch(topic, batch, partition, on_delivery=settle)
-        if handed_over:
-            await self._reported(complete)
+            reports.outstanding += self._client.produce_batch(topic, batch, partition, on_delivery=reports.add)
+        # While requests come, what became of earlier ones is asked more often than the clock of `_poll` can.
+        self._client.poll(0)
+        if reports.outstanding:
+            await self._reported(reports.complete)
         unsent = {number: message["_error"] for number, message in enumerate(messages) if "_error" in message}
-        return _outcomes(records, reports, unsent)
+        return reports.outcomes(records, partitions, unsent)
 
     def close(self) -> None:
         """Wait until each record is delivered or refused."""
@@ -105,30 +91,47 @@ class Producer:
             loop.call_later(POLL_SECONDS, self._poll, loop)
 
 
-def _outcomes(records: Sequence[Placed], reports: Sequence[Report], unsent: dict[int, KafkaError]) -> list[Outcome]:
-    """Tell which report is of which record.
+class _Reports:
+    """What the broker says of the records of a request, as it comes.
 
     A refused record is known by its content: of two that are the same it does not matter which one it is. Those that
     are stored stand in each partition in the order in which they were sent.
     """
-    offsets: defaultdict[int | None, list[int]] = defaultdict(list)
-    refusals: defaultdict[Content, list[KafkaError]] = defaultdict(list)
-    for error, message in reports:
-        partition = message.partition()
+
+    __slots__ = ("_offsets", "_refusals", "complete", "outstanding")
+
+    def __init__(self, complete: asyncio.Future[None]) -> None:
+        self.complete = complete
+        self.outstanding = 0
+        self._offsets: defaultdict[int | None, list[int]] = defaultdict(list)
+        self._refusals: defaultdict[Content, list[KafkaError]] = defaultdict(list)
+
+    def add(self, error: KafkaError | None, message: Message) -> None:
+        """Note what became of one of the outstanding records."""
         if error is None:
-            offsets[partition].append(cast("int", message.offset()))
+            self._offsets[message.partition()].append(cast("int", message.offset()))
         else:
-            refusals[_content(message.value(), message.key(), partition)].append(error)
-    stored = {partition: iter(sorted(found)) for partition, found in offsets.items()}
+            self._refusals[_content(message.value(), message.key(), message.partition())].append(error)
+        self.outstanding -= 1
+        if not self.outstanding and not self.complete.done():
+            self.complete.set_result(None)
 
-    def outcome(number: int, record: Placed) -> Outcome:
-        if number in unsent:
-            return unsent[number]
-        if refusals and (of_record := refusals.get(_content(record.value, record.key, record.partition))):
-            return of_record.pop()
-        return Stored(record.partition, next(stored[record.partition]))
+    def outcomes(
+        self, records: Sequence[Record], partitions: Sequence[int], unsent: dict[int, KafkaError]
+    ) -> list[Outcome]:
+        """Tell which report is of which record, where those of `unsent` have none."""
+        stored = {partition: iter(sorted(offsets)) for partition, offsets in self._offsets.items()}
+        if not self._refusals and not unsent:
+            return [Stored(partition, next(stored[partition])) for partition in partitions]
 
-    return [outcome(number, record) for number, record in enumerate(records)]
+        def outcome(number: int, record: Record, partition: int) -> Outcome:
+            if number in unsent:
+                return unsent[number]
+            if of_record := self._refusals.get(_content(record.value, record.key, partition)):
+                return of_record.pop()
+            return Stored(partition, next(stored[partition]))
+
+        return [outcome(number, *placed) for number, placed in enumerate(zip(records, partitions, strict=True))]
 
 
 def _content(value: bytes | None, key: bytes | None, partition: int | None) -> Content:

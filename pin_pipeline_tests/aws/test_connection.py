@@ -26,7 +26,8 @@ from pyspark.sql import SparkSession
 
 from pin_pipeline.audit.broker import Broker
 from pin_pipeline.environment import Settings
-from pin_pipeline.gateway.producer import Outcome, Placed, Producer, Stored
+from pin_pipeline.gateway.envelope import Record
+from pin_pipeline.gateway.producer import Outcome, Producer, Stored
 from pin_pipeline.landing.landing import land
 from pin_pipeline.landing.store import ObjectStore
 from pin_pipeline.messaging import topics
@@ -67,7 +68,7 @@ async def post(connection: KafkaConnection, topic: str, value: bytes) -> Sequenc
     """Send a record as the gateway does."""
     gateway = Producer(connection)
     try:
-        return await gateway.send(topic, [Placed(value, None, 0)])
+        return await gateway.send(topic, [Record(value)], [0])
     finally:
         gateway.close()
 

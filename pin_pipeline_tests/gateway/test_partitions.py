@@ -8,13 +8,14 @@ import pytest
 
 from pin_pipeline.environment import Settings
 from pin_pipeline.gateway.envelope import Record
-from pin_pipeline.gateway.partitions import partition_of
+from pin_pipeline.gateway.partitions import partitions_of
 from pin_pipeline.records import KINDS
 from pin_pipeline_tests.gateway.conftest import post
 
 
 def chosen(topic: str, value: object, key: bytes | None = None, partition: int | None = None) -> int:
-    return partition_of(topic, Record(orjson.dumps(value), key, partition), 3)
+    [chosen] = partitions_of(topic, [Record(orjson.dumps(value), key, partition)], 3)
+    return chosen
 
 
 def test_every_kind_is_partitioned_by_its_own_key_field() -> None:
