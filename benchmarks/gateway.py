@@ -7,12 +7,14 @@ import sys
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from statistics import median
 
 import httpx
 import orjson
 
 from benchmarks import environment
-from benchmarks.load import Load, post_all
+from benchmarks.load import post_all
 from benchmarks.records import synthetic_values
 from benchmarks.report import Measured, conclude, require_equal, say
 from pin_pipeline.audit.broker import Broker
@@ -21,33 +23,63 @@ from pin_pipeline.local import ports
 from pin_pipeline.records import PIN
 
 CONNECTIONS, RECORDS_A_REQUEST = 16, 100
+# In turn: what else the machine does swings more from minute to minute than what is compared.
+ROUNDS = 3
 WARM_UP, ONE_BY_ONE, IN_BATCHES = 2_000, 10_000, 300_000
 
 
 def main() -> None:
     """Post the same records to both, one a request, and then to the gateway a hundred a request."""
-    with environment.fresh() as settings:
-        with _plain_endpoint() as url:
-            say(f"the plain endpoint, {ONE_BY_ONE:,} records, one a request")
-            plain = _measure(environment.apart(settings, "plain"), url, ONE_BY_ONE, 0)
-        say(f"the gateway, {ONE_BY_ONE:,} records, one a request")
-        single = _measure(environment.apart(settings, "single"), settings.gateway_url, ONE_BY_ONE, 1)
-        say(f"the gateway, {IN_BATCHES:,} records, {RECORDS_A_REQUEST} a request")
-        batch = _measure(environment.apart(settings, "batch"), settings.gateway_url, IN_BATCHES, RECORDS_A_REQUEST)
-    rates = [ONE_BY_ONE / plain.seconds, ONE_BY_ONE / single.seconds, IN_BATCHES / batch.seconds]
+    with environment.fresh() as settings, _plain_endpoint() as url:
+        rounds = [_round(settings, url, number) for number in range(ROUNDS)]
+    plain, single, batch = zip(*rounds, strict=True)
     conclude(
-        Measured("plain endpoint, one record a request", rates[0], "records/s"),
-        Measured("gateway, one record a request", rates[1], "records/s"),
-        Measured(f"gateway, {RECORDS_A_REQUEST} records a request", rates[2], "records/s"),
-        Measured("plain endpoint, p99", plain.p99_seconds * 1000, "ms"),
-        Measured("gateway, one record a request, p99", single.p99_seconds * 1000, "ms"),
-        Measured(f"gateway, {RECORDS_A_REQUEST} records a request, p99", batch.p99_seconds * 1000, "ms"),
-        Measured("gateway / plain endpoint, one record a request", rates[1] / rates[0], "x", at_least=4),
-        Measured(f"gateway, {RECORDS_A_REQUEST} a request / plain endpoint", rates[2] / rates[0], "x", at_least=100),
+        _rate("plain endpoint, one record a request", plain),
+        _rate("gateway, one record a request", single),
+        _rate(f"gateway, {RECORDS_A_REQUEST} records a request", batch),
+        _p99("plain endpoint, p99", plain),
+        _p99("gateway, one record a request, p99", single),
+        _p99(f"gateway, {RECORDS_A_REQUEST} records a request, p99", batch),
+        Measured("gateway / plain endpoint, one record a request", _ratio(single, plain), "x", at_least=4),
+        Measured(f"gateway, {RECORDS_A_REQUEST} a request / plain endpoint", _ratio(batch, plain), "x", at_least=100),
     )
 
 
-def _measure(settings: Settings, url: str, records: int, records_a_request: int) -> Load:
+@dataclass(frozen=True)
+class Measurement:
+    """Acknowledged records a second, and the slowest hundredth of the requests."""
+
+    rate: float
+    p99_seconds: float
+
+
+def _round(settings: Settings, url: str, number: int) -> tuple[Measurement, Measurement, Measurement]:
+    def of_round(name: str) -> Settings:
+        return environment.apart(settings, f"{name}{number}")
+
+    say(f"round {number + 1} of {ROUNDS}: the plain endpoint, {ONE_BY_ONE:,} records, one a request")
+    plain = _measure(of_round("plain"), url, ONE_BY_ONE, 0)
+    say(f"the gateway, {ONE_BY_ONE:,} records, one a request")
+    single = _measure(of_round("single"), settings.gateway_url, ONE_BY_ONE, 1)
+    say(f"the gateway, {IN_BATCHES:,} records, {RECORDS_A_REQUEST} a request")
+    batch = _measure(of_round("batch"), settings.gateway_url, IN_BATCHES, RECORDS_A_REQUEST)
+    return plain, single, batch
+
+
+def _rate(name: str, rounds: Sequence[Measurement]) -> Measured:
+    return Measured(name, median(each.rate for each in rounds), "records/s")
+
+
+def _p99(name: str, rounds: Sequence[Measurement]) -> Measured:
+    return Measured(name, median(each.p99_seconds for each in rounds) * 1000, "ms")
+
+
+def _ratio(ours: Sequence[Measurement], peers: Sequence[Measurement]) -> float:
+    """The median of each round's ratio."""
+    return median(our.rate / peer.rate for our, peer in zip(ours, peers, strict=True))
+
+
+def _measure(settings: Settings, url: str, records: int, records_a_request: int) -> Measurement:
     """Post records, 0 a request for a bare record as the body, and prove that each is on the topic, once."""
     topic = settings.topic(PIN.name)
     values = list(synthetic_values(PIN.name, WARM_UP + records))
@@ -55,7 +87,7 @@ def _measure(settings: Settings, url: str, records: int, records_a_request: int)
     post_all(address, bodies(values[:WARM_UP], records_a_request), CONNECTIONS)
     load = post_all(address, bodies(values[WARM_UP:], records_a_request), CONNECTIONS)
     require_equal("records on the topic and posted", _sorted(_stored(settings, topic)), _sorted(values))
-    return load
+    return Measurement(records / load.seconds, load.p99_seconds)
 
 
 def _stored(settings: Settings, topic: str) -> Iterator[bytes]:
