@@ -34,7 +34,8 @@ def _partition(record: Record, posts: msgspec.json.Decoder[_Post] | None, partit
         return int(murmur2(record.key) & 0x7FFFFFFF) % partitions
     if posts is not None and record.value is not None:
         try:
-            return crc32(str(posts.decode(record.value).post).encode(errors="surrogatepass")) % partitions
+            post = posts.decode(record.value).post
+            return crc32(b"%d" % post if isinstance(post, int) else post.encode(errors="surrogatepass")) % partitions
         except (msgspec.DecodeError, RecursionError):
             pass  # it names no post
     return next(_turn) % partitions
