@@ -133,7 +133,8 @@ class _Proof:
         # Asked for before the objects are listed: what lies before it is not written anew.
         committed: int = self.consumer.committed(self.partition) or 0
         for name in self._new_names():
-            if self.position >= self.end or name.offset >= committed:
+            # One that begins before that is looked at in any case: it would be read.
+            if name.offset >= self.position and (self.position >= self.end or name.offset >= committed):
                 break
             self._prove(name, landed, fail_on_data_loss)
         return self.position >= self.end or self._first(max(self.position, self.begin), self.end) is None

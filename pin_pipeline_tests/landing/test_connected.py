@@ -178,13 +178,14 @@ def test_an_object_that_is_written_anew_before_it_is_committed_is_proven_as_it_i
     assert [(landed.records, landed.objects, landed.missing) for landed in outcome] == [(12, 2, 0)]
 
 
-def test_records_that_are_in_two_objects_are_named(sink: Sink) -> None:
+@pytest.mark.parametrize(("first", "second", "behind"), [(5, 9, 3), (12, 5, 7), (12, 2, 10)])
+def test_records_that_are_in_two_objects_are_named(sink: Sink, first: int, second: int, behind: int) -> None:
     produce(sink.settings, "pin", RECORDS)
-    sink.put([5])
-    sink.put([9], first=3)
+    sink.put([first])
+    sink.put([second], first=behind)
     with pytest.raises(
         LandingError,
-        match=r"0000000003\.json begins before the end of the object before it, at 5: .*remove it, and land again$",
+        match=rf"{behind:010d}\.json begins before the end of the object before it, at {first}: .*, and land again$",
     ):
         wait(sink)
 
