@@ -7,14 +7,13 @@ import sys
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from statistics import median
 
 import httpx
 import orjson
 
 from benchmarks import environment
-from benchmarks.load import post_all
+from benchmarks.load import Load, post_all
 from benchmarks.records import synthetic_values
 from benchmarks.report import Measured, conclude, require_equal, say
 from pin_pipeline.audit.broker import Broker
@@ -33,27 +32,20 @@ def main() -> None:
     with environment.fresh() as settings, _plain_endpoint() as url:
         rounds = [_round(settings, url, number) for number in range(ROUNDS)]
     plain, single, batch = zip(*rounds, strict=True)
+    single_ratio, batch_ratio = _ratio(single, plain), RECORDS_A_REQUEST * _ratio(batch, plain)
     conclude(
         _rate("plain endpoint, one record a request", plain),
         _rate("gateway, one record a request", single),
-        _rate(f"gateway, {RECORDS_A_REQUEST} records a request", batch),
+        _rate(f"gateway, {RECORDS_A_REQUEST} records a request", batch, RECORDS_A_REQUEST),
         _p99("plain endpoint, p99", plain),
         _p99("gateway, one record a request, p99", single),
         _p99(f"gateway, {RECORDS_A_REQUEST} records a request, p99", batch),
-        Measured("gateway / plain endpoint, one record a request", _ratio(single, plain), "x", at_least=4),
-        Measured(f"gateway, {RECORDS_A_REQUEST} a request / plain endpoint", _ratio(batch, plain), "x", at_least=100),
+        Measured("gateway / plain endpoint, one record a request", single_ratio, "x", at_least=4),
+        Measured(f"gateway, {RECORDS_A_REQUEST} a request / plain endpoint", batch_ratio, "x", at_least=100),
     )
 
 
-@dataclass(frozen=True)
-class Measurement:
-    """Acknowledged records a second, and the slowest hundredth of the requests."""
-
-    rate: float
-    p99_seconds: float
-
-
-def _round(settings: Settings, url: str, number: int) -> tuple[Measurement, Measurement, Measurement]:
+def _round(settings: Settings, url: str, number: int) -> tuple[Load, Load, Load]:
     def of_round(name: str) -> Settings:
         return environment.apart(settings, f"{name}{number}")
 
@@ -66,20 +58,20 @@ def _round(settings: Settings, url: str, number: int) -> tuple[Measurement, Meas
     return plain, single, batch
 
 
-def _rate(name: str, rounds: Sequence[Measurement]) -> Measured:
-    return Measured(name, median(each.rate for each in rounds), "records/s")
+def _rate(name: str, rounds: Sequence[Load], records_a_request: int = 1) -> Measured:
+    return Measured(name, records_a_request * median(each.requests_a_second for each in rounds), "records/s")
 
 
-def _p99(name: str, rounds: Sequence[Measurement]) -> Measured:
+def _p99(name: str, rounds: Sequence[Load]) -> Measured:
     return Measured(name, median(each.p99_seconds for each in rounds) * 1000, "ms")
 
 
-def _ratio(ours: Sequence[Measurement], peers: Sequence[Measurement]) -> float:
+def _ratio(ours: Sequence[Load], peers: Sequence[Load]) -> float:
     """The median of each round's ratio."""
-    return median(our.rate / peer.rate for our, peer in zip(ours, peers, strict=True))
+    return median(our.requests_a_second / peer.requests_a_second for our, peer in zip(ours, peers, strict=True))
 
 
-def _measure(settings: Settings, url: str, records: int, records_a_request: int) -> Measurement:
+def _measure(settings: Settings, url: str, records: int, records_a_request: int) -> Load:
     """Post records, 0 a request for a bare record as the body, and prove that each is on the topic, once."""
     topic = settings.topic(PIN.name)
     values = list(synthetic_values(PIN.name, WARM_UP + records))
@@ -87,7 +79,7 @@ def _measure(settings: Settings, url: str, records: int, records_a_request: int)
     post_all(address, bodies(values[:WARM_UP], records_a_request), CONNECTIONS)
     load = post_all(address, bodies(values[WARM_UP:], records_a_request), CONNECTIONS)
     require_equal("records on the topic and posted", _sorted(_stored(settings, topic)), _sorted(values))
-    return Measurement(records / load.seconds, load.p99_seconds)
+    return load
 
 
 def _stored(settings: Settings, topic: str) -> Iterator[bytes]:

@@ -80,13 +80,13 @@ class Broker:
         chosen = partitions_of(topic, records, partitions)
         outcomes = await self._producer.send(topic, records, chosen)
         refused = [number for number, outcome in enumerate(outcomes) if isinstance(outcome, Refusal)]
-        if refused:
-            self._known.pop(topic, None)
         for number in refused:
             # For one record that is too large the broker refuses all that came in one batch with it.
             if len(records) > 1 and _too_large(outcomes[number]):
                 [outcomes[number]] = await self._producer.send(topic, [records[number]], [chosen[number]])
         refusals = [outcome for number in refused if isinstance(outcome := outcomes[number], Refusal)]
+        if refusals:
+            self._known.pop(topic, None)
         if len(refusals) == len(outcomes) and all(map(worth_another_try, refusals)):
             raise broker_unavailable(self.connection.place, refusals[0].str())
         return outcomes

@@ -69,18 +69,23 @@ def _cache() -> Path:
     return Path(os.environ.get("PIN_JARS", default))
 
 
-def _retrieve(jar_set: JarSet, folder: Path, scratch: Path) -> None:
-    [ivy] = Path(pyspark.__path__[0], "jars").glob("ivy-2*.jar")
-    command = [
+def ivy(folder: Path, scratch: Path, configuration: str, *wanted: str) -> list[str]:
+    """The command that fetches what is wanted into a folder, by the Ivy that pyspark ships."""
+    [jar] = Path(pyspark.__path__[0], "jars").glob("ivy-2*.jar")
+    return [
         find_java(),
         f"-Divy.default.ivy.user.dir={scratch}",
         "-jar",
-        str(ivy),
-        *("-ivy", str(files("pin_pipeline.local").joinpath("ivy.xml"))),
+        str(jar),
+        *wanted,
         *("-cache", str(scratch / "cache")),
-        *("-confs", jar_set),
+        *("-confs", configuration),
         *("-retrieve", f"{folder}/[artifact]-[revision].[ext]"),
     ]
+
+
+def _retrieve(jar_set: JarSet, folder: Path, scratch: Path) -> None:
+    command = ivy(folder, scratch, jar_set, "-ivy", str(files("pin_pipeline.local").joinpath("ivy.xml")))
     answer = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
     if answer.returncode:
         output = folder.parent.parent / f"{jar_set}-ivy.log"

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -17,7 +16,6 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-import pyspark
 import pytest
 from pyspark.sql import SparkSession
 
@@ -26,21 +24,22 @@ from pin_pipeline.aws.msk_connect import ConnectorState, sink_configuration
 from pin_pipeline.environment import Settings
 from pin_pipeline.lakehouse.clean import clean
 from pin_pipeline.lakehouse.lake import Lake
-from pin_pipeline.landing import connected
 from pin_pipeline.landing.connected import await_landed
 from pin_pipeline.landing.landing import Landed
+from pin_pipeline.landing.names import ObjectName
 from pin_pipeline.landing.store import ObjectStore
 from pin_pipeline.landing.topic import LandingError
 from pin_pipeline.local import jars, ports
 from pin_pipeline.local.java import find_java
 from pin_pipeline.records import KINDS
 from pin_pipeline_tests.rows import geo
+from pin_pipeline_tests.streams.supervision.programs import wait_until
 from pin_pipeline_tests.topics import produce, produce_in_transaction, stored
 
 SINK = os.environ.get("PIN_S3_SINK")
 # Of the broker's version.
 WORKER = ("org.apache.kafka", "connect-runtime", "4.3.1")
-START_SECONDS, PATIENCE_SECONDS, POLL_SECONDS = 60, 60, 0.1
+START_SECONDS, PATIENCE_SECONDS = 60, 60
 
 pytestmark = pytest.mark.skipif(SINK is None, reason="PIN_S3_SINK does not name the jars of Confluent's S3 sink")
 
@@ -53,12 +52,15 @@ class Worker:
     jars: Path
     home: Path
     changed: Mapping[str, str]
-    kinds: tuple[str, ...] = ("geo",)
     port: int = field(default_factory=ports.free)
 
     @property
     def name(self) -> str:
         return self.settings.prefix
+
+    @property
+    def topic(self) -> str:
+        return self.settings.topic("geo")
 
     @property
     def group(self) -> str:
@@ -75,9 +77,8 @@ class Worker:
     @contextmanager
     def running(self) -> Iterator[subprocess.Popen[bytes]]:
         """Start it, and wait until its connector runs; it is killed in the end."""
-        topics = [self.settings.topic(kind) for kind in self.kinds]
         connector = {
-            **sink_configuration(topics, self.settings.bucket, self.settings.region),
+            **sink_configuration([self.topic], self.settings.bucket, self.settings.region),
             "name": self.name,
             "store.url": self.settings.s3_endpoint_url,
             "s3.path.style.access.enabled": "true",
@@ -98,34 +99,26 @@ class Worker:
         command = [find_java(), "-cp", classes, "org.apache.kafka.connect.cli.ConnectStandalone", *files]
         with (self.home / "log").open("ab") as log, subprocess.Popen(command, stdout=log, stderr=log) as process:
             try:
-                self._await_running(process)
+                wait_until(lambda: self._runs(process), START_SECONDS)
                 yield process
             finally:
                 process.kill()
 
-    def land(self, kind: str = "geo") -> Landed:
-        return await_landed(
-            self.settings.kafka,
-            ObjectStore.of(self.settings),
-            self.settings.topic(kind),
-            self,
-            patience_seconds=PATIENCE_SECONDS,
-        )
-
-    def objects(self) -> dict[str, bytes]:
+    def land(self) -> Landed:
         store = ObjectStore.of(self.settings)
-        listed = store.client.list_objects_v2(Bucket=store.bucket, Prefix="topics/").get("Contents", [])
-        keys = [each["Key"] for each in listed]
-        return {key: store.client.get_object(Bucket=store.bucket, Key=key)["Body"].read() for key in keys}
+        return await_landed(self.settings.kafka, store, self.topic, self, patience_seconds=PATIENCE_SECONDS)
 
-    def _await_running(self, process: subprocess.Popen[bytes]) -> None:
-        patience = time.monotonic() + START_SECONDS
-        while time.monotonic() < patience and process.poll() is None:
-            with suppress(httpx.HTTPError):
-                if self.state().state == "RUNNING":
-                    return
-            time.sleep(POLL_SECONDS)
-        pytest.fail(f"the connector did not start: {(self.home / 'log').read_text()[-3000:]}")
+    def objects(self) -> list[bytes]:
+        """What it has landed, by object."""
+        store = ObjectStore.of(self.settings)
+        firsts = [ObjectName("topics", self.topic, number, 0) for number in store.partitions("topics", self.topic)]
+        return [store.read(name) for first in firsts for name in store.names_from(first)]
+
+    def _runs(self, process: subprocess.Popen[bytes]) -> bool:
+        assert process.poll() is None, (self.home / "log").read_text()[-3000:]
+        with suppress(httpx.HTTPError):
+            return self.state().state == "RUNNING"
+        return False
 
     def _write(self, name: str, properties: Mapping[str, Any]) -> str:
         path = self.home / f"{name}.properties"
@@ -139,9 +132,7 @@ Start = Callable[..., Worker]
 @pytest.fixture(scope="module")
 def worker_jars(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("connect")
-    [ivy] = Path(pyspark.__path__[0], "jars").glob("ivy-2*.jar")
-    options = ["-cache", str(folder / "cache"), "-retrieve", f"{folder}/jars/[artifact]-[revision].[ext]"]
-    command = [find_java(), "-jar", str(ivy), "-dependency", *WORKER, "-confs", "default", *options]
+    command = jars.ivy(folder / "jars", folder, "default", "-dependency", *WORKER)
     subprocess.run(command, check=True, capture_output=True)
     return folder / "jars"
 
@@ -151,11 +142,6 @@ def worker(settings: Settings, worker_jars: Path, tmp_path: Path) -> Start:
     return lambda **changed: Worker(
         settings, worker_jars, tmp_path, {name.replace("_", "."): value for name, value in changed.items()}
     )
-
-
-@pytest.fixture(autouse=True)
-def look_often(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(connected, "POLL_SECONDS", POLL_SECONDS)
 
 
 def test_what_it_lands_as_configured_is_proven_cleaned_and_audited(
@@ -174,7 +160,7 @@ def test_what_it_lands_as_configured_is_proven_cleaned_and_audited(
         assert (landed.records, landed.missing) == (41, 0)
         produce(settings, "geo", [geo(50)])
         assert connect.land().records == 1
-    lines = [line for _, body in sorted(connect.objects().items()) for line in body.splitlines()]
+    lines = [line for body in connect.objects() for line in body.splitlines()]
     committed = [b"no JSON", json.dumps(geo(50)).encode(), *rows]
     assert sorted(lines) == sorted(committed), "each as it arrived, nothing twice, nothing of what was aborted"
     [report] = clean(session, lake, store, kinds)
@@ -188,15 +174,14 @@ def test_after_kill_9_it_goes_on_and_no_record_is_lost_or_doubled(worker: Start,
         produce(settings, "geo", rows[partition * 1_000 : (partition + 1) * 1_000], partition=partition)
     connect = worker(flush_size="50")
     with connect.running() as process:
-        while not connect.objects():
-            time.sleep(POLL_SECONDS)
+        wait_until(lambda: bool(connect.objects()))
         process.kill()
     assert len(connect.objects()) < 60, "it was killed before it had landed all"
     with connect.running():
         landed = connect.land()
     assert (landed.records, landed.objects, landed.missing) == (3_000, 60, 0)
-    lines = [line for body in connect.objects().values() for line in body.splitlines()]
-    assert sorted(lines) == sorted(value or b"" for value in stored(settings.kafka, settings.topic("geo")).values())
+    lines = [line for body in connect.objects() for line in body.splitlines()]
+    assert sorted(lines) == sorted(value or b"" for value in stored(settings.kafka, connect.topic).values())
 
 
 def test_a_tombstone_is_a_failed_connector_that_tells_of_it(worker: Start, settings: Settings) -> None:
