@@ -33,7 +33,7 @@ format: $(READY) ## format the code
 	$(BIN)/ruff check --fix
 
 docs: $(READY) ## write the page of rules anew from the record definitions
-	$(BIN)/python -m pin_pipeline.records.page > docs/records.md
+	$(BIN)/python -m pin_pipeline.records.rules_page > docs/records.md
 
 lock: $(READY) ## resolve requirements.lock anew from pyproject.toml
 	$(BIN)/uv pip compile --quiet --universal --all-extras --group dev --no-strip-extras --generate-hashes \

@@ -10,13 +10,13 @@ from benchmarks.cleaning import warm_spark
 from benchmarks.daily_batch import DRAWS, ROUNDS, post_draws, run_day
 from benchmarks.records import produce, synthetic_values
 from benchmarks.report import Measured, conclude, require_equal, say
-from pin_pipeline.audit.auditor import audit_topic
-from pin_pipeline.environment import Settings
-from pin_pipeline.lakehouse.clean import clean
-from pin_pipeline.lakehouse.lake import Lake
-from pin_pipeline.landing.landing import land
-from pin_pipeline.landing.store import ObjectStore
-from pin_pipeline.records import KINDS
+from pin_pipeline.batch.cleaning import clean_topics
+from pin_pipeline.landing.lander import land_topic
+from pin_pipeline.reconciliation.topic import reconcile_topic
+from pin_pipeline.records import RECORD_TYPES
+from pin_pipeline.settings import Settings
+from pin_pipeline.storage.lake import Lake
+from pin_pipeline.storage.object_store import ObjectStore
 
 RECORDS = 100_000
 CHECKS = {"audited", "quality", "quarantine__summary"}
@@ -27,11 +27,11 @@ def main() -> None:
     with environment.fresh() as settings:
         rates = _rates(settings)
     shares = [_share_of_the_day(number) for number in range(ROUNDS)]
-    records = len(KINDS) * RECORDS
+    records = len(RECORD_TYPES) * RECORDS
     conclude(
         *(
-            Measured(f"audit of {RECORDS:,} {kind} records", RECORDS / taken, "records/s")
-            for kind, taken in rates.items()
+            Measured(f"audit of {RECORDS:,} {record_type} records", RECORDS / taken, "records/s")
+            for record_type, taken in rates.items()
         ),
         Measured("audit of all of them, by CPU time", records / sum(rates.values()), "records/s", at_least=100_000),
         Measured("checks and counters / the day", median(shares), "x", at_most=0.1),
@@ -41,24 +41,28 @@ def main() -> None:
 def _rates(settings: Settings) -> dict[str, float]:
     """The CPU seconds that the audit of each kind takes."""
     store, lake = ObjectStore.of(settings), Lake.of(settings)
-    topics = {kind: settings.topic(kind) for kind in KINDS}
-    for kind, topic in topics.items():
-        say(f"{RECORDS:,} {kind} records onto {topic} and S3")
-        produce(settings, kind, synthetic_values(kind, RECORDS))
-        land(settings.kafka, store, topic)
+    topics = {record_type: settings.topic(record_type) for record_type in RECORD_TYPES}
+    for record_type, topic in topics.items():
+        say(f"{RECORDS:,} {record_type} records onto {topic} and S3")
+        produce(settings, record_type, synthetic_values(record_type, RECORDS))
+        land_topic(settings.kafka, store, topic)
     with warm_spark(settings) as spark:
         say("cleaning")
-        list(clean(lambda: spark, lake, store, {topic: KINDS[kind] for kind, topic in topics.items()}))
+        list(
+            clean_topics(
+                lambda: spark, lake, store, {topic: RECORD_TYPES[record_type] for record_type, topic in topics.items()}
+            )
+        )
     taken = {}
-    for kind, topic in topics.items():
+    for record_type, topic in topics.items():
         rounds = []
         for number in range(ROUNDS):
             say(f"auditing {topic}: {number + 1} of {ROUNDS}")
             started = time.process_time()
-            findings = audit_topic(KINDS[kind], topic, settings.kafka, lake, store)
+            findings = reconcile_topic(RECORD_TYPES[record_type], topic, settings.kafka, lake, store)
             rounds.append(time.process_time() - started)
             require_equal("records audited", (findings.total("published"), findings.defects), (RECORDS, []))
-        taken[kind] = median(rounds)
+        taken[record_type] = median(rounds)
     return taken
 
 

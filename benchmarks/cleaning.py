@@ -13,14 +13,14 @@ from pyspark.sql import SparkSession
 from benchmarks import environment, notebook
 from benchmarks.records import produce, put_one_by_one, synthetic_values
 from benchmarks.report import Measured, conclude, require_equal, say, seconds
-from pin_pipeline.environment import Settings
-from pin_pipeline.lakehouse.clean import clean
-from pin_pipeline.lakehouse.lake import Lake
-from pin_pipeline.lakehouse.session import spark_conf
-from pin_pipeline.landing.landing import land
-from pin_pipeline.landing.store import ObjectStore
+from pin_pipeline.batch.cleaning import clean_topics
+from pin_pipeline.landing.lander import land_topic
 from pin_pipeline.local import jars
 from pin_pipeline.records import PIN
+from pin_pipeline.settings import Settings
+from pin_pipeline.spark.session import spark_conf
+from pin_pipeline.storage.lake import Lake
+from pin_pipeline.storage.object_store import ObjectStore
 
 RECORDS, WARM_UP_RECORDS = 20_000, 200
 ROUNDS = 3
@@ -57,10 +57,10 @@ def _compare(spark: SparkSession, settings: Settings, count: int) -> tuple[float
     lake, landed, topic = Lake.of(settings), ObjectStore.of(settings), settings.topic(PIN.name)
     one_by_one = ObjectStore.of(environment.apart(settings, f"{settings.bucket}-peer"))
     records = produce(settings, PIN.name, synthetic_values(PIN.name, count))
-    land(settings.kafka, landed, topic)
+    land_topic(settings.kafka, landed, topic)
     put_one_by_one(one_by_one, topic, records)
     say("cleaning")
-    ours = seconds(lambda: list(clean(lambda: spark, lake, landed, {topic: PIN})))
+    ours = seconds(lambda: list(clean_topics(lambda: spark, lake, landed, {topic: PIN})))
     say("the notebook")
     folder = f"s3a://{one_by_one.bucket}/topics/{topic}/"
     peers = seconds(notebook.clean_pins, spark, folder, lake.path("notebook/pin"))

@@ -10,20 +10,20 @@ from typing import TYPE_CHECKING
 from benchmarks import environment
 from benchmarks.records import produce, put_one_by_one, synthetic_values
 from benchmarks.report import Measured, conclude, require_equal, say, seconds
-from pin_pipeline import demo
-from pin_pipeline.emulation.draws import Draws
-from pin_pipeline.emulation.emulator import emulate
-from pin_pipeline.emulation.rest import Gateway
-from pin_pipeline.emulation.sinks import Topics
-from pin_pipeline.emulation.source import SourceDatabase
-from pin_pipeline.environment import Settings
-from pin_pipeline.lakehouse.lake import Lake
-from pin_pipeline.lakehouse.progress import Progress
-from pin_pipeline.lakehouse.queries import QUERIES
-from pin_pipeline.landing.store import ObjectStore
+from pin_pipeline.batch.queries import QUERIES
+from pin_pipeline.cli import demo
+from pin_pipeline.emulator.emulator import emulate
+from pin_pipeline.emulator.gateway_client import Gateway
+from pin_pipeline.emulator.sampling import Draws
+from pin_pipeline.emulator.sinks import Topics
+from pin_pipeline.emulator.source import SourceDatabase
+from pin_pipeline.kafka.topics import PARTITIONS
 from pin_pipeline.local import orchestrator
-from pin_pipeline.messaging.topics import PARTITIONS
-from pin_pipeline.records import KINDS
+from pin_pipeline.records import RECORD_TYPES
+from pin_pipeline.settings import Settings
+from pin_pipeline.storage.lake import Lake
+from pin_pipeline.storage.object_store import ObjectStore
+from pin_pipeline.storage.progress import CleaningProgress
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.type_defs import ListObjectsV2OutputTypeDef
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 ROUNDS = 3
 DRAWS = 1_000
 SHORT_HISTORY, LONG_HISTORY = 1_000, 100_000
-CLEANED = [f"cleaned/{kind}" for kind in KINDS]
+CLEANED = [f"cleaned/{record_type}" for record_type in RECORD_TYPES]
 TABLES = [*CLEANED, *(query.key for query in QUERIES.values())]
 
 
@@ -55,7 +55,7 @@ def post_draws(settings: Settings) -> None:
     database = SourceDatabase(settings.source_url)
     demo.fill_if_empty(database)
     with Gateway(settings.gateway_url) as gateway:
-        topics = {kind: settings.topic(kind) for kind in KINDS}
+        topics = {record_type: settings.topic(record_type) for record_type in RECORD_TYPES}
         emulate(database, Topics(gateway, topics), Draws(DRAWS), lambda _: None)
 
 
@@ -70,7 +70,7 @@ def _first_and_second_run(number: int) -> tuple[float, float]:
         say(f"{DRAWS} draws, then two runs: {number + 1} of {ROUNDS}")
         post_draws(settings)
         first = seconds(run_day, settings)
-        require_equal("records landed and posted", _landed(settings), DRAWS * len(KINDS))
+        require_equal("records landed and posted", _landed(settings), DRAWS * len(RECORD_TYPES))
         return first, _run_with_nothing_new(settings)
 
 
@@ -93,15 +93,15 @@ def _history(settings: Settings, objects: int) -> Settings:
     replaced by many; a last record a partition, which is cleaned too, keeps all of them behind what was read.
     """
     say(f"making a history of {objects} objects")
-    store, lasts = ObjectStore.of(settings), len(KINDS) * PARTITIONS
+    store, lasts = ObjectStore.of(settings), len(RECORD_TYPES) * PARTITIONS
     records = {}
-    for number, kind in enumerate(KINDS):
-        count = len(range(number, objects - lasts, len(KINDS)))
-        records[settings.topic(kind)] = produce(settings, kind, synthetic_values(kind, count))
+    for number, record_type in enumerate(RECORD_TYPES):
+        count = len(range(number, objects - lasts, len(RECORD_TYPES)))
+        records[settings.topic(record_type)] = produce(settings, record_type, synthetic_values(record_type, count))
     run_day(settings)
     landed = [entry["Key"] for page in _pages(store) for entry in page["Contents"]]
-    for kind in KINDS:
-        produce(settings, kind, synthetic_values(kind, PARTITIONS))
+    for record_type in RECORD_TYPES:
+        produce(settings, record_type, synthetic_values(record_type, PARTITIONS))
     run_day(settings)
     for key in landed:
         store.client.delete_object(Bucket=store.bucket, Key=key)
@@ -129,7 +129,7 @@ def _tables(settings: Settings) -> dict[str, tuple[int, int]]:
 
 
 def _landed(settings: Settings) -> int:
-    return sum(Progress.of(Lake.of(settings).existing(key)).landed for key in CLEANED)
+    return sum(CleaningProgress.of(Lake.of(settings).existing(key)).landed for key in CLEANED)
 
 
 if __name__ == "__main__":

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from benchmarks import environment
 from benchmarks.report import Measured, conclude, require_equal, say, seconds
-from pin_pipeline import demo
-from pin_pipeline.audit.broker import Broker
-from pin_pipeline.emulation.draws import Draws
-from pin_pipeline.emulation.emulator import emulate
-from pin_pipeline.emulation.rest import Gateway
-from pin_pipeline.emulation.sinks import Topics
-from pin_pipeline.emulation.source import SourceDatabase
-from pin_pipeline.environment import Settings
-from pin_pipeline.records import KINDS
+from pin_pipeline.cli import demo
+from pin_pipeline.emulator.emulator import emulate
+from pin_pipeline.emulator.gateway_client import Gateway
+from pin_pipeline.emulator.sampling import Draws
+from pin_pipeline.emulator.sinks import Topics
+from pin_pipeline.emulator.source import SourceDatabase
+from pin_pipeline.reconciliation.broker import BrokerReader
+from pin_pipeline.records import RECORD_TYPES
+from pin_pipeline.settings import Settings
 
 DRAWS = 30_000
 # A pin, a geo and a user record, and a pause of half a second at an average.
@@ -26,10 +26,10 @@ def main() -> None:
         demo.fill_if_empty(database)
         say(f"{DRAWS:,} draws")
         with Gateway(settings.gateway_url) as gateway:
-            sink = Topics(gateway, {kind: settings.topic(kind) for kind in KINDS})
+            sink = Topics(gateway, {record_type: settings.topic(record_type) for record_type in RECORD_TYPES})
             taken = seconds(lambda: emulate(database, sink, Draws(DRAWS), lambda _: None))
         records = _on_the_topics(settings)
-        require_equal("records on the topics and drawn", records, DRAWS * len(KINDS))
+        require_equal("records on the topics and drawn", records, DRAWS * len(RECORD_TYPES))
     rate = records / taken
     conclude(
         Measured("records on the topics", rate, "records/s"),
@@ -38,7 +38,7 @@ def main() -> None:
 
 
 def _on_the_topics(settings: Settings) -> int:
-    brokers = [Broker(settings.kafka, settings.topic(kind)) for kind in KINDS]
+    brokers = [BrokerReader(settings.kafka, settings.topic(record_type)) for record_type in RECORD_TYPES]
     found = sum(broker.end(number) - broker.begin(number) for broker in brokers for number in broker.partitions())
     for broker in brokers:
         broker.close()

@@ -12,8 +12,8 @@ from dataclasses import replace
 from tempfile import mkdtemp
 from unittest.mock import patch
 
-from pin_pipeline.environment import Settings
 from pin_pipeline.local import ports, servers
+from pin_pipeline.settings import Settings
 
 OURS = ("PIN_", "AWS_", "DAGSTER_")
 # Where the jars are cached, which benchmarks share with everything else.

@@ -16,10 +16,10 @@ from benchmarks import environment
 from benchmarks.load import Load, post_all
 from benchmarks.records import synthetic_values
 from benchmarks.report import Measured, conclude, require_equal, say
-from pin_pipeline.audit.broker import Broker
-from pin_pipeline.environment import Settings
 from pin_pipeline.local import ports
+from pin_pipeline.reconciliation.broker import BrokerReader
 from pin_pipeline.records import PIN
+from pin_pipeline.settings import Settings
 
 CONNECTIONS, RECORDS_A_REQUEST = 16, 100
 # In turn: what else the machine does swings more from minute to minute than what is compared.
@@ -83,7 +83,7 @@ def _measure(settings: Settings, url: str, records: int, records_a_request: int)
 
 
 def _stored(settings: Settings, topic: str) -> Iterator[bytes]:
-    broker = Broker(settings.kafka, topic)
+    broker = BrokerReader(settings.kafka, topic)
     for partition in broker.partitions():
         yield from (value or b"" for _, value in broker.messages(partition, 0))
     broker.close()

@@ -11,30 +11,30 @@ from kafka import KafkaConsumer, TopicPartition
 from benchmarks import environment
 from benchmarks.records import Record, produce, synthetic_values
 from benchmarks.report import Measured, conclude, require_equal, say, seconds
-from pin_pipeline.environment import Settings
-from pin_pipeline.landing.landing import land
-from pin_pipeline.landing.names import ObjectName
-from pin_pipeline.landing.store import ObjectStore
-from pin_pipeline.messaging.topics import PARTITIONS
+from pin_pipeline.kafka.topics import PARTITIONS
+from pin_pipeline.landing.lander import land_topic
+from pin_pipeline.settings import Settings
+from pin_pipeline.storage.object_keys import ObjectName
+from pin_pipeline.storage.object_store import ObjectStore
 
 RECORDS = 50_000
 PEER_RECORDS = 3_000
 ROUNDS = 3
-KIND = "pin"
+RECORD_TYPE = "pin"
 
 
 def main() -> None:
     """Measure each in turn, each time into buckets that are empty."""
     landing, discarding, one_by_one = [], [], []
     with environment.fresh() as settings:
-        topic = settings.topic(KIND)
+        topic = settings.topic(RECORD_TYPE)
         say(f"producing {RECORDS} records")
-        sent = set(produce(settings, KIND, synthetic_values(KIND, RECORDS)))
+        sent = set(produce(settings, RECORD_TYPE, synthetic_values(RECORD_TYPE, RECORDS)))
         require_equal("records sent and consumed", set(_consume(settings)), sent)
         for number in range(ROUNDS):
             say(f"round {number + 1} of {ROUNDS}")
             ours, peers = (_bucket(settings, f"{name}-{number}") for name in ("landing", "peer"))
-            landing.append(seconds(land, settings.kafka, ours, topic))
+            landing.append(seconds(land_topic, settings.kafka, ours, topic))
             discarding.append(seconds(_discard, settings))
             one_by_one.append(seconds(_write_one_by_one, settings, peers))
             require_equal("records sent and landed", _landed(ours, topic), sent)
@@ -66,7 +66,7 @@ def _consume(settings: Settings) -> Iterator[Record]:
         max_partition_fetch_bytes=8 * 2**20,
     )
     try:
-        partitions = [TopicPartition(settings.topic(KIND), number) for number in range(PARTITIONS)]
+        partitions = [TopicPartition(settings.topic(RECORD_TYPE), number) for number in range(PARTITIONS)]
         consumer.assign(partitions)
         consumer.seek_to_beginning(*partitions)
         ends = consumer.end_offsets(partitions)

@@ -16,12 +16,12 @@ from pathlib import Path
 
 from benchmarks import environment
 from benchmarks.report import Measured, conclude, require_equal, say
-from pin_pipeline import demo
-from pin_pipeline.emulation.source import SourceDatabase
-from pin_pipeline.lakehouse.lake import Lake
-from pin_pipeline.lakehouse.progress import Progress
+from pin_pipeline.cli import demo
+from pin_pipeline.emulator.source import SourceDatabase
 from pin_pipeline.local import orchestrator, servers
-from pin_pipeline.records import KINDS
+from pin_pipeline.records import RECORD_TYPES
+from pin_pipeline.storage.lake import Lake
+from pin_pipeline.storage.progress import CleaningProgress
 
 DRAWS = 1_000
 SAMPLE_SECONDS = 0.2
@@ -40,9 +40,9 @@ def main() -> None:
             orchestrator.run_job(settings.home, "emulation", {"ops": {"post": {"config": {"draws": DRAWS}}}})
             say("job daily_batch")
             orchestrator.run_job(settings.home, "daily_batch", {})
-        for kind in KINDS:
-            landed = Progress.of(Lake.of(settings).existing(f"cleaned/{kind}")).landed
-            require_equal(f"{kind} records landed and posted", landed, DRAWS)
+        for record_type in RECORD_TYPES:
+            landed = CleaningProgress.of(Lake.of(settings).existing(f"cleaned/{record_type}")).landed
+            require_equal(f"{record_type} records landed and posted", landed, DRAWS)
     peak = max(samples, key=Counter.total)
     conclude(
         *(Measured(f"  {name}", kib / KIB_A_GIB, "GiB") for name, kib in peak.most_common()),

@@ -9,13 +9,13 @@ from benchmarks import environment, notebook
 from benchmarks.cleaning import require_same_cells, warm_spark
 from benchmarks.records import synthetic_values
 from benchmarks.report import Measured, conclude, say, seconds
-from pin_pipeline.lakehouse.clean import clean
-from pin_pipeline.lakehouse.lake import Lake
-from pin_pipeline.landing.chunks import Record, chunks
-from pin_pipeline.landing.names import ObjectName
-from pin_pipeline.landing.store import ObjectStore
+from pin_pipeline.batch.cleaning import clean_topics
 from pin_pipeline.records import PIN
 from pin_pipeline.records.fields import Integer
+from pin_pipeline.storage.lake import Lake
+from pin_pipeline.storage.object_format import TopicRecord, chunks
+from pin_pipeline.storage.object_keys import ObjectName
+from pin_pipeline.storage.object_store import ObjectStore
 
 PINS, WARM_UP_PINS = 1_000_000, 20_000
 SCHEMA = ", ".join(f"`{field.name}` {'bigint' if isinstance(field, Integer) else 'string'}" for field in PIN.fields)
@@ -33,7 +33,7 @@ def main() -> None:
             folder = f"s3a://{there.bucket}/topics/{topic}/"
             peers = seconds(notebook.clean_pins, spark, folder, lake.path("notebook/pin"), SCHEMA)
             say("cleaning")
-            ours = seconds(lambda: list(clean(lambda: spark, lake, store, {topic: PIN})))  # noqa: B023 - called here
+            ours = seconds(lambda: list(clean_topics(lambda: spark, lake, store, {topic: PIN})))  # noqa: B023 - called here
             require_same_cells(lake, pins)
     conclude(
         Measured(f"cleaning of {PINS:,} pins", ours, "s"),
@@ -43,7 +43,7 @@ def main() -> None:
 
 
 def _land(store: ObjectStore, topic: str, pins: int) -> None:
-    for chunk in chunks(Record(offset, 0, value) for offset, value in enumerate(synthetic_values(PIN.name, pins))):
+    for chunk in chunks(TopicRecord(offset, 0, value) for offset, value in enumerate(synthetic_values(PIN.name, pins))):
         store.put_once(ObjectName(chunk.area, topic, 0, chunk.first_offset), chunk.body)
 
 

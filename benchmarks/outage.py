@@ -17,10 +17,10 @@ from benchmarks import environment
 from benchmarks.gateway import bodies
 from benchmarks.records import synthetic_values
 from benchmarks.report import Measured, conclude, require_equal, say
-from pin_pipeline.emulation.sinks import KAFKA_JSON
-from pin_pipeline.environment import Settings
+from pin_pipeline.emulator.sinks import KAFKA_JSON
 from pin_pipeline.local import servers
 from pin_pipeline.records import PIN
+from pin_pipeline.settings import Settings
 
 CLIENTS, RECORDS_A_REQUEST, REQUESTS = 16, 100, 50
 OUTAGE_SECONDS, SAMPLE_SECONDS = 60, 0.1

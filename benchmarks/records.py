@@ -10,12 +10,12 @@ from typing import NamedTuple
 import orjson
 from kafka import KafkaProducer
 
-from pin_pipeline.emulation import synthetic
-from pin_pipeline.environment import Settings
-from pin_pipeline.landing.names import ObjectName
-from pin_pipeline.landing.store import ObjectStore
-from pin_pipeline.messaging.topics import PARTITIONS
-from pin_pipeline.records import KINDS
+from pin_pipeline.emulator import synthetic
+from pin_pipeline.kafka.topics import PARTITIONS
+from pin_pipeline.records import RECORD_TYPES
+from pin_pipeline.settings import Settings
+from pin_pipeline.storage.object_keys import ObjectName
+from pin_pipeline.storage.object_store import ObjectStore
 
 UPLOADS_AT_ONCE = 8
 
@@ -28,15 +28,17 @@ class Record(NamedTuple):
     value: bytes
 
 
-def synthetic_values(kind: str, count: int) -> Iterator[bytes]:
+def synthetic_values(record_type: str, count: int) -> Iterator[bytes]:
     """The synthetic rows of a kind as JSON, over and over, but each with a key of its own."""
-    for key, row in enumerate(islice(cycle(synthetic.rows(kind)), count)):
-        yield orjson.dumps(row | {KINDS[kind].key: key}, option=orjson.OPT_PASSTHROUGH_DATETIME, default=str)
+    for key, row in enumerate(islice(cycle(synthetic.rows(record_type)), count)):
+        yield orjson.dumps(
+            row | {RECORD_TYPES[record_type].key: key}, option=orjson.OPT_PASSTHROUGH_DATETIME, default=str
+        )
 
 
-def produce(settings: Settings, kind: str, values: Iterable[bytes]) -> list[Record]:
+def produce(settings: Settings, record_type: str, values: Iterable[bytes]) -> list[Record]:
     """Put values on a kind's topic, on one partition after the other."""
-    topic = settings.topic(kind)
+    topic = settings.topic(record_type)
     producer = KafkaProducer(**settings.kafka.kafka_python())
     try:
         sent = [

@@ -19,12 +19,12 @@ from botocore.exceptions import ClientError
 
 from benchmarks import environment
 from benchmarks.report import Measured, conclude, require_equal, say
-from pin_pipeline.emulation import synthetic
-from pin_pipeline.environment import Settings
-from pin_pipeline.lakehouse.lake import Lake
+from pin_pipeline.emulator import synthetic
 from pin_pipeline.local.process import DetachedProcess
-from pin_pipeline.local.streams import LocalStreamingJobs
-from pin_pipeline.records import KINDS
+from pin_pipeline.local.streaming_jobs import LocalStreamingJobs
+from pin_pipeline.records import RECORD_TYPES
+from pin_pipeline.settings import Settings
+from pin_pipeline.storage.lake import Lake
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client
@@ -44,7 +44,7 @@ def main() -> None:
         say("starting the streaming job")
         jobs.start(JOB)
         with _events(settings) as sent, _readers(settings) as readers:
-            _wait_for_commits(process, readers, dict.fromkeys(KINDS, 0), all)
+            _wait_for_commits(process, readers, dict.fromkeys(RECORD_TYPES, 0), all)
             say(f"warming up for {WARM_UP_SECONDS} s")
             time.sleep(WARM_UP_SECONDS)
             say(f"measuring for {MEASURED_SECONDS} s")
@@ -56,7 +56,7 @@ def main() -> None:
             os.killpg(process.pid, signal.SIGKILL)
             while process.alive():
                 time.sleep(LOOK_SECONDS)
-            seen = {kind: len(reader.visible) for kind, reader in readers.items()}
+            seen = {record_type: len(reader.visible) for record_type, reader in readers.items()}
             started = time.perf_counter()
             jobs.start(JOB)
             _wait_for_commits(process, readers, seen, any)
@@ -64,7 +64,9 @@ def main() -> None:
         _wait_for_all(settings, sent)
         time.sleep(2 * LOOK_SECONDS)
         latencies = [
-            latency for kind, reader in readers.items() for latency in _latencies(settings, kind, reader, begin, end)
+            latency
+            for record_type, reader in readers.items()
+            for latency in _latencies(settings, record_type, reader, begin, end)
         ]
         jobs.stop(JOB)
     cuts = quantiles(latencies, n=100)
@@ -111,27 +113,27 @@ class Reader:
 def _events(settings: Settings) -> Iterator[dict[str, int]]:
     """Events come to the three streams while the block runs; how many, by kind."""
     client = boto3.client("kinesis", endpoint_url=settings.kinesis_endpoint_url, region_name=settings.region)
-    templates = {kind: next(iter(synthetic.rows(kind))) for kind in KINDS}
-    sent = dict.fromkeys(KINDS, 0)
-    share = round(EVENTS_A_SECOND * TICK_SECONDS / len(KINDS))
+    templates = {record_type: next(iter(synthetic.rows(record_type))) for record_type in RECORD_TYPES}
+    sent = dict.fromkeys(RECORD_TYPES, 0)
+    share = round(EVENTS_A_SECOND * TICK_SECONDS / len(RECORD_TYPES))
 
     def send(stop: threading.Event) -> None:
         due = time.monotonic()
         while not stop.wait(max(0.0, due - time.monotonic())):
-            due += share * len(KINDS) / EVENTS_A_SECOND
-            for kind, definition in KINDS.items():
+            due += share * len(RECORD_TYPES) / EVENTS_A_SECOND
+            for record_type, definition in RECORD_TYPES.items():
                 records: list[Any] = [
                     {
-                        "PartitionKey": str(sent[kind] + number),
-                        "Data": _event(kind, definition.key, sent[kind] + number),
+                        "PartitionKey": str(sent[record_type] + number),
+                        "Data": _event(record_type, definition.key, sent[record_type] + number),
                     }
                     for number in range(share)
                 ]
-                client.put_records(StreamName=settings.stream(kind), Records=records)
-                sent[kind] += share
+                client.put_records(StreamName=settings.stream(record_type), Records=records)
+                sent[record_type] += share
 
-    def _event(kind: str, key: str, number: int) -> bytes:
-        row = templates[kind] | {key: number, SENT_AT[kind][0]: repr(time.time())}
+    def _event(record_type: str, key: str, number: int) -> bytes:
+        row = templates[record_type] | {key: number, SENT_AT[record_type][0]: repr(time.time())}
         return json.dumps(row, default=str).encode()
 
     with _meanwhile(send):
@@ -141,7 +143,10 @@ def _events(settings: Settings) -> Iterator[dict[str, int]]:
 @contextmanager
 def _readers(settings: Settings) -> Iterator[dict[str, Reader]]:
     client: S3Client = boto3.client("s3", endpoint_url=settings.s3_endpoint_url, region_name=settings.region)
-    readers = {kind: Reader(client, settings.bucket, f"lake/streams/{kind}/_delta_log") for kind in KINDS}
+    readers = {
+        record_type: Reader(client, settings.bucket, f"lake/streams/{record_type}/_delta_log")
+        for record_type in RECORD_TYPES
+    }
 
     def look(stop: threading.Event) -> None:
         while not stop.wait(LOOK_SECONDS):
@@ -173,7 +178,7 @@ def _wait_for_commits(
     which: Callable[[Iterable[bool]], bool],
 ) -> None:
     """Return when tables, all or any, have more versions than were seen before."""
-    while not which(len(reader.visible) > seen[kind] for kind, reader in readers.items()):
+    while not which(len(reader.visible) > seen[record_type] for record_type, reader in readers.items()):
         if not process.alive():
             raise RuntimeError(f"the streaming job has ended: {process.tail()} (see {process.log})")
         time.sleep(LOOK_SECONDS)
@@ -182,16 +187,19 @@ def _wait_for_commits(
 def _wait_for_all(settings: Settings, sent: dict[str, int]) -> None:
     """Return when all is in the tables; each event once."""
     lake = Lake.of(settings)
-    tables = {kind: f"streams/{kind}" for kind in KINDS}
+    tables = {record_type: f"streams/{record_type}" for record_type in RECORD_TYPES}
     deadline = time.monotonic() + 60
-    while time.monotonic() < deadline and {kind: lake.existing(key).rows for kind, key in tables.items()} != sent:
+    while (
+        time.monotonic() < deadline
+        and {record_type: lake.existing(key).rows for record_type, key in tables.items()} != sent
+    ):
         time.sleep(1)
-    for kind, key in tables.items():
+    for record_type, key in tables.items():
         keys = lake.existing(key).query("select ind from t")["ind"].to_pylist()
-        require_equal(f"events sent and published, {kind}", sorted(keys), list(range(sent[kind])))
+        require_equal(f"events sent and published, {record_type}", sorted(keys), list(range(sent[record_type])))
 
 
-def _latencies(settings: Settings, kind: str, reader: Reader, begin: float, end: float) -> Iterator[float]:
+def _latencies(settings: Settings, record_type: str, reader: Reader, begin: float, end: float) -> Iterator[float]:
     """From sending to the first look that showed it, of the events that were sent between two moments."""
     while reader.look():
         pass
@@ -200,9 +208,9 @@ def _latencies(settings: Settings, kind: str, reader: Reader, begin: float, end:
         for shard, number in reader.covered(version).items():
             before = ends.setdefault(shard, [])
             before += [before[-1] if before else -1] * (version - 1 - len(before)) + [number]
-    column = SENT_AT[kind][1]
+    column = SENT_AT[record_type][1]
     sql = f"select {column} as sent, source_shard as shard, source_sequence_number as number from t"  # noqa: S608
-    for row in Lake.of(settings).existing(f"streams/{kind}").query(sql).to_pylist():
+    for row in Lake.of(settings).existing(f"streams/{record_type}").query(sql).to_pylist():
         sent = float(str(row["sent"]).split()[0])
         if begin <= sent < end:
             version = bisect_left(ends[row["shard"]], int(row["number"]))

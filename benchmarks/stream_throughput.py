@@ -19,14 +19,14 @@ from benchmarks import environment
 from benchmarks.cleaning import warm_spark
 from benchmarks.records import produce, synthetic_values
 from benchmarks.report import Measured, conclude, require_equal, say, seconds
-from pin_pipeline.environment import Settings
-from pin_pipeline.lakehouse.classify import classify
-from pin_pipeline.lakehouse.lake import Lake
 from pin_pipeline.records import PIN
 from pin_pipeline.records.positions import STREAM_POSITION
-from pin_pipeline.streams.delta import DeltaSink
-from pin_pipeline.streams.kinesis.source import KinesisSource
-from pin_pipeline.streams.queries import MAX_OF_STREAM, MAX_OF_TOPIC
+from pin_pipeline.settings import Settings
+from pin_pipeline.spark.classify import classify
+from pin_pipeline.storage.lake import Lake
+from pin_pipeline.streaming.delta_sink import DeltaSink
+from pin_pipeline.streaming.kinesis_source.source import KinesisSource
+from pin_pipeline.streaming.queries import MAX_OF_STREAM, MAX_OF_TOPIC
 
 if TYPE_CHECKING:
     from mypy_boto3_kinesis.client import KinesisClient
@@ -175,11 +175,11 @@ def _files_after_an_hour(spark: SparkSession, settings: Settings) -> int:
     batch = spark.createDataFrame(values, "bytes binary").selectExpr(
         "'files' source_stream", "'0' source_shard", "'0' source_sequence_number", "now() arrived_at", "bytes"
     )
-    judged = classify(PIN, batch, [column.name for column in STREAM_POSITION]).toArrow()
-    place = judged.schema.get_field_index("source_sequence_number")
+    classified = classify(PIN, batch, [column.name for column in STREAM_POSITION]).toArrow()
+    place = classified.schema.get_field_index("source_sequence_number")
     for number in range(COMMITS):
         numbers = pa.array([str(number * RECORDS_A_COMMIT + each) for each in range(RECORDS_A_COMMIT)])
-        sink.write(judged.set_column(place, "source_sequence_number", numbers))
+        sink.write(classified.set_column(place, "source_sequence_number", numbers))
         if number % 600 == 0:
             say(f"{number:,} commits")
     table = lake.existing("streams/pin")

@@ -1,1 +1,1 @@
-"""Pinterest's data system: posts on Kafka, objects on S3, Delta tables by Spark, orchestrated by Dagster."""
+"""Pinterest's data system as a Dagster project: batch and streaming pipelines from HTTP gateway to Delta tables."""

@@ -4,19 +4,18 @@ from typing import Any
 
 import dagster as dg
 
-from pin_pipeline import environment
-from pin_pipeline.assets.audited import audited, streams_audited
-from pin_pipeline.assets.cleaned import cleaned_assets
-from pin_pipeline.assets.external import external_assets
-from pin_pipeline.assets.quality import quality
-from pin_pipeline.assets.quarantine import quarantine_asset
-from pin_pipeline.assets.queries import query_assets
-from pin_pipeline.assets.raw import raw_assets
-from pin_pipeline.assets.serving import serving
-from pin_pipeline.assets.streams import stream_assets
-from pin_pipeline.assets.supervised import supervised
-from pin_pipeline.environment import Environment
-from pin_pipeline.jobs import (
+from pin_pipeline import settings as environment
+from pin_pipeline.defs.assets.cleaned import cleaned_assets
+from pin_pipeline.defs.assets.external import external_assets
+from pin_pipeline.defs.assets.quarantine import quarantine_asset
+from pin_pipeline.defs.assets.queries import query_assets
+from pin_pipeline.defs.assets.raw import raw_assets
+from pin_pipeline.defs.assets.serving import serving
+from pin_pipeline.defs.assets.streams import stream_assets
+from pin_pipeline.defs.checks.data_quality import quality
+from pin_pipeline.defs.checks.reconciliation import audited, streams_audited
+from pin_pipeline.defs.checks.stream_health import supervised
+from pin_pipeline.defs.jobs import (
     create_topics_and_streams,
     daily_batch,
     emulation,
@@ -26,9 +25,10 @@ from pin_pipeline.jobs import (
     start_streams,
     stop_streams,
 )
-from pin_pipeline.resources.local import local_resources
-from pin_pipeline.schedules import daily_batch_schedule
-from pin_pipeline.sensors import stream_supervisor
+from pin_pipeline.defs.resources.local import local_resources
+from pin_pipeline.defs.schedules import daily_batch_schedule
+from pin_pipeline.defs.sensors import stream_supervisor
+from pin_pipeline.settings import Environment
 
 settings = environment.load()
 
@@ -36,7 +36,7 @@ settings = environment.load()
 def _resources() -> dict[str, dg.ConfigurableResource[Any]]:
     if settings.environment is Environment.LOCAL:
         return local_resources(settings)
-    from pin_pipeline.resources.aws import aws_resources  # noqa: PLC0415 - Databricks' SDK takes a second to import
+    from pin_pipeline.defs.resources.aws import aws_resources  # noqa: PLC0415 - Databricks' SDK takes a second to import
 
     return aws_resources(settings)
 

@@ -11,11 +11,11 @@ import pytest
 from dagster_pyspark import LazyPySparkResource
 from pyspark.sql import SparkSession
 
-from pin_pipeline.environment import Settings
-from pin_pipeline.lakehouse.session import spark_conf
+from pin_pipeline.kafka.topics import create_topics
 from pin_pipeline.local import jars, kinesis, ports, s3, servers
-from pin_pipeline.messaging.topics import create_topics
-from pin_pipeline.records import KINDS
+from pin_pipeline.records import RECORD_TYPES
+from pin_pipeline.settings import Settings
+from pin_pipeline.spark.session import spark_conf
 
 
 @pytest.fixture(scope="session")
@@ -47,7 +47,7 @@ def settings(local_environment: Settings) -> Settings:
     name = f"t{uuid.uuid4().hex[:12]}"
     mine = replace(local_environment, prefix=name, bucket=name)
     # Streams only where they are wanted: see `streams`.
-    create_topics(mine.kafka, [mine.topic(kind) for kind in KINDS])
+    create_topics(mine.kafka, [mine.topic(record_type) for record_type in RECORD_TYPES])
     s3.create_bucket(mine.s3_endpoint_url, mine.bucket)
     return mine
 
@@ -55,7 +55,7 @@ def settings(local_environment: Settings) -> Settings:
 @pytest.fixture
 def streams(settings: Settings) -> dict[str, str]:
     """The streams of the settings, by kind."""
-    names = {kind: settings.stream(kind) for kind in KINDS}
+    names = {record_type: settings.stream(record_type) for record_type in RECORD_TYPES}
     kinesis.create_streams(settings.kinesis_endpoint_url, settings.region, names.values())
     return names
 

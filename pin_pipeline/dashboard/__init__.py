@@ -1,1 +1,1 @@
-"""A page that draws what is posted, how late it gets here and what is popular, from Postgres and the lake."""
+"""Real-time dashboard: a web page and its JSON API."""

@@ -13,13 +13,13 @@ from pathlib import Path
 from fastapi import FastAPI, Request
 from fastapi.staticfiles import StaticFiles
 
-from pin_pipeline import environment
+from pin_pipeline import settings as environment
 from pin_pipeline.dashboard import realtime
 from pin_pipeline.dashboard.realtime import Realtime
-from pin_pipeline.dashboard.source import Source, Told
-from pin_pipeline.dashboard.tables import LakeError, Progress, Tables
+from pin_pipeline.dashboard.source import PolledResult, PolledSource
+from pin_pipeline.dashboard.tables import LakeError, TableProgress, TableReader
 from pin_pipeline.dashboard.windows import Window
-from pin_pipeline.streams.postgres import Postgres, PostgresError
+from pin_pipeline.storage.postgres import Postgres, PostgresError
 
 PAGE = Path(__file__).parent / "page"
 
@@ -29,16 +29,16 @@ class Data:
     """All that the page draws, and when it was so; an answer that is missing without a problem is not there yet."""
 
     at: datetime
-    realtime: Told[Realtime | None]
-    tables: Told[Mapping[str, Progress | None]]
+    realtime: PolledResult[Realtime | None]
+    tables: PolledResult[Mapping[str, TableProgress | None]]
 
 
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     settings = environment.load()
-    app.state.realtime = Source(partial(realtime.look, Postgres(settings.postgres_url)), PostgresError)
-    tables = Tables(settings)
-    app.state.tables = Source(lambda _: tables.look(), LakeError)
+    app.state.realtime = PolledSource(partial(realtime.read_realtime, Postgres(settings.postgres_url)), PostgresError)
+    tables = TableReader(settings)
+    app.state.tables = PolledSource(lambda _: tables.look(), LakeError)
     yield
 
 

@@ -13,8 +13,8 @@ from psycopg.errors import UndefinedTable
 from psycopg.rows import class_row
 
 from pin_pipeline.dashboard.windows import Window, covering, popularity_windows
-from pin_pipeline.streams.postgres import Postgres
-from pin_pipeline.streams.windows import CATEGORY_TRENDS
+from pin_pipeline.storage.postgres import Postgres
+from pin_pipeline.streaming.windows import CATEGORY_TRENDS
 
 # All queries see the same moment, nothing can be changed, and none runs on after the page has given it up.
 SAFELY = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY; SET LOCAL statement_timeout = '5s'"
@@ -33,7 +33,7 @@ class Lag:
 
 
 @dataclass(frozen=True)
-class Category:
+class CategoryCount:
     """How many posts a category has."""
 
     name: str
@@ -41,7 +41,7 @@ class Category:
 
 
 @dataclass(frozen=True)
-class Poster:
+class PosterCount:
     """How many posts somebody wrote, and how many followers they have, where that is known."""
 
     name: str
@@ -63,13 +63,13 @@ class Realtime:
     posts: list[int]
     lag: Lag
     categories_since: datetime
-    categories: list[Category]
+    categories: list[CategoryCount]
     posters_since: datetime
     posters_hours: int
-    posters: list[Poster]
+    posters: list[PosterCount]
 
 
-def look(postgres: Postgres, window: Window) -> Realtime | None:
+def read_realtime(postgres: Postgres, window: Window) -> Realtime | None:
     """What there is now, None before the streaming job has made its tables.
 
     Raises:
@@ -97,10 +97,10 @@ def _look(connection: Connection, window: Window, now: datetime) -> Realtime:
         posts=[counted.get(number, 0) for number in range((now - posts_since) // window.bucket + 1)],
         lag=lag,
         categories_since=categories_since,
-        categories=_rows(connection, Category, "categories", {"since": categories_since}),
+        categories=_rows(connection, CategoryCount, "categories", {"since": categories_since}),
         posters_since=windows[-1],
         posters_hours=len(windows),
-        posters=_rows(connection, Poster, "posters", {"windows": windows}),
+        posters=_rows(connection, PosterCount, "posters", {"windows": windows}),
     )
 
 

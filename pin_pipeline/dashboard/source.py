@@ -18,7 +18,7 @@ Answer = TypeVar("Answer")
 
 
 @dataclass(frozen=True)
-class Told(Generic[Answer]):
+class PolledResult(Generic[Answer]):
     """What a part told, or why it did not answer, and since when it does not."""
 
     answer: Answer | None
@@ -26,7 +26,7 @@ class Told(Generic[Answer]):
     since: datetime | None = None
 
 
-class Source(Generic[Question, Answer]):
+class PolledSource(Generic[Question, Answer]):
     """A part that answers questions, one at a time, in a thread. Its answers are kept for a while.
 
     Args:
@@ -36,10 +36,10 @@ class Source(Generic[Question, Answer]):
     def __init__(self, ask: Callable[[Question], Answer], failure: type[Exception]) -> None:
         self._ask, self._failure = ask, failure
         self._one_at_a_time = asyncio.Lock()
-        self._kept: dict[Question, tuple[float, Told[Answer]]] = {}
+        self._kept: dict[Question, tuple[float, PolledResult[Answer]]] = {}
         self._silent_since: datetime | None = None
 
-    async def told(self, question: Question) -> Told[Answer]:
+    async def told(self, question: Question) -> PolledResult[Answer]:
         """The answer, which may be one of a moment ago."""
         async with self._one_at_a_time:
             until, told = self._kept.get(question, (0.0, None))
@@ -50,11 +50,11 @@ class Source(Generic[Question, Answer]):
                 self._kept[question] = ended + max(KEPT_SECONDS, REST * (ended - began)), told
             return told
 
-    def _now(self, question: Question) -> Told[Answer]:
+    def _now(self, question: Question) -> PolledResult[Answer]:
         try:
             answer = self._ask(question)
         except self._failure as error:
             self._silent_since = self._silent_since or datetime.now(UTC)
-            return Told(None, str(error), self._silent_since)
+            return PolledResult(None, str(error), self._silent_since)
         self._silent_since = None
-        return Told(answer)
+        return PolledResult(answer)

@@ -9,13 +9,13 @@ from datetime import datetime
 
 from deltalake.exceptions import DeltaError, TableNotFoundError
 
-from pin_pipeline.environment import Settings
-from pin_pipeline.lakehouse.lake import Lake
-from pin_pipeline.lakehouse.snapshot import Snapshot
-from pin_pipeline.streams.coverage import Coverage
-from pin_pipeline.streams.fleet import FLEET
+from pin_pipeline.settings import Settings
+from pin_pipeline.storage.delta_snapshot import Snapshot
+from pin_pipeline.storage.lake import Lake
+from pin_pipeline.streaming.jobs import STREAMING_JOBS
+from pin_pipeline.streaming.shard_progress import ShardProgress
 
-KEYS = FLEET["kinesis_to_delta"].tables
+KEYS = STREAMING_JOBS["kinesis_to_delta"].tables
 # Who looks at a page does not wait for long; it is asked again anyway.
 IMPATIENT = {"connect_timeout": "2s", "timeout": "5s", "max_retries": "1", "retry_timeout": "5s"}
 FAILURES = (OSError, DeltaError, ValueError)
@@ -26,7 +26,7 @@ class LakeError(Exception):
 
 
 @dataclass(frozen=True)
-class Progress:
+class TableProgress:
     """What a table's last commit says.
 
     Attributes:
@@ -40,14 +40,14 @@ class Progress:
     lag_seconds: float | None
 
 
-class Tables:
+class TableReader:
     """The tables of the streams. They are kept open, so that only the commits since the last look are read."""
 
     def __init__(self, settings: Settings) -> None:
         self._lake = replace(Lake.of(settings), options=IMPATIENT)
         self._opened: dict[str, Snapshot] = {}
 
-    def look(self) -> Mapping[str, Progress | None]:
+    def look(self) -> Mapping[str, TableProgress | None]:
         """How far each has come by now, None where there is no table yet.
 
         Raises:
@@ -55,7 +55,7 @@ class Tables:
         """
         return {key: self._progress(key) for key in KEYS}
 
-    def _progress(self, key: str) -> Progress | None:
+    def _progress(self, key: str) -> TableProgress | None:
         opened = self._opened.pop(key, None)
         # One that is gone, or was made anew, is opened again.
         with suppress(*FAILURES):
@@ -63,7 +63,7 @@ class Tables:
                 opened.delta.update_incremental()
                 return self._remember(replace(opened, log=replace(opened.log)))  # no old commits
         try:
-            return self._remember(self._lake.opened_anew(key))
+            return self._remember(self._lake.reopen(key))
         except TableNotFoundError:
             return None
         except FAILURES as error:
@@ -72,10 +72,12 @@ class Tables:
                 f"{_last_line(error)}; is it up? (`pin-pipeline status`; elsewhere, see PIN_S3_ENDPOINT_URL)"
             ) from error
 
-    def _remember(self, table: Snapshot) -> Progress:
-        coverage, committed = Coverage.of(table), table.last_commit.at
+    def _remember(self, table: Snapshot) -> TableProgress:
+        shard_progress, committed = ShardProgress.of(table), table.last_commit.at
         self._opened[table.key] = table
-        return Progress(coverage.records, coverage.quarantined, committed, coverage.lag(committed))
+        return TableProgress(
+            shard_progress.records, shard_progress.quarantined, committed, shard_progress.lag(committed)
+        )
 
 
 def _last_line(error: Exception) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from enum import IntEnum
 
-from pin_pipeline.streams.windows import PROFILE_POPULARITY, PROFILE_POPULARITY_EVERY
+from pin_pipeline.streaming.windows import PROFILE_POPULARITY, PROFILE_POPULARITY_EVERY
 
 BUCKETS = 60
 EPOCH = datetime.fromtimestamp(0, UTC)

@@ -1,1 +1,1 @@
-"""The pipeline on Databricks: what is sent there, what runs there, and the Jobs API in between."""
+"""Databricks clients: jobs, clusters, deployment and wheel entry points."""

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from pydantic import TypeAdapter
 
-from pin_pipeline.lakehouse.report import Report
-from pin_pipeline.lakehouse.work import Work
+from pin_pipeline.batch.tasks import BatchTask
+from pin_pipeline.reports import Report
 
 
 @dataclass(frozen=True)
@@ -18,7 +18,7 @@ class Assignment:
         catalog: the catalog of Unity Catalog in which the tables get names, if any.
     """
 
-    work: Work
+    work: BatchTask
     bucket: str
     endpoint_url: str | None
     region: str

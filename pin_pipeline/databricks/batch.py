@@ -16,9 +16,9 @@ from dagster_pipes import (
 from pyspark.sql import SparkSession
 
 from pin_pipeline.databricks.assignment import ASSIGNMENT, ASSIGNMENTS, REPORTS
-from pin_pipeline.lakehouse.catalog import register
-from pin_pipeline.lakehouse.lake import Lake
-from pin_pipeline.landing.store import ObjectStore
+from pin_pipeline.spark.unity_catalog import register
+from pin_pipeline.storage.lake import Lake
+from pin_pipeline.storage.object_store import ObjectStore
 
 SECONDS_BETWEEN_MESSAGES = 1
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from databricks.sdk.service.compute import AutoScale, AwsAttributes, ClusterSpec, DataSecurityMode, Library
 from databricks.sdk.service.jobs import PythonWheelTask
 
-from pin_pipeline.lakehouse.session import RESULTS
+from pin_pipeline.spark.session import RESULTS
 
 PACKAGE = "pin_pipeline"
 # A streaming query keeps a state for each partition, and commits all of them with every micro-batch.

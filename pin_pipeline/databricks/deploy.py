@@ -13,7 +13,7 @@ from databricks.sdk.service.jobs import Continuous, JobSettings, PauseStatus, Ta
 from pin_pipeline.databricks.clusters import Clusters, entry_point
 from pin_pipeline.databricks.streaming_jobs import DatabricksStreamingJobs
 from pin_pipeline.databricks.workspace import asking
-from pin_pipeline.streams.fleet import FLEET, StreamingJob
+from pin_pipeline.streaming.jobs import STREAMING_JOBS, StreamingJob
 
 STREAM = "pin-pipeline-stream"
 # Of the variables of `environment`, those that a streaming job reads.
@@ -70,7 +70,7 @@ def deploy(
         WorkspaceError: Databricks refuses or does not answer.
     """
     workspace = jobs.workspace
-    for job in FLEET.values():
+    for job in STREAMING_JOBS.values():
         wanted = _settings(jobs.title(job.name), job, clusters, variables)
         job_id = jobs.find(job.name)
         with asking(workspace.config.host, f"deploy {wanted.name}"):

@@ -6,7 +6,7 @@ import sys
 
 from pyspark.sql import SparkSession
 
-from pin_pipeline.streams import job
+from pin_pipeline.streaming import job
 
 
 def main() -> None:

@@ -18,7 +18,7 @@ from databricks.sdk.service.jobs import (
 
 from pin_pipeline.databricks.errors import WorkspaceError
 from pin_pipeline.databricks.workspace import asking
-from pin_pipeline.streams.control import Status, StreamingJobs
+from pin_pipeline.streaming.supervision.backend import JobStatus, StreamingJobs
 
 WAITS = {RunLifeCycleState.PENDING, RunLifeCycleState.QUEUED, RunLifeCycleState.BLOCKED}
 
@@ -45,13 +45,13 @@ class DatabricksStreamingJobs(StreamingJobs):
             self.workspace.jobs.cancel_all_runs(job_id=self._id_of(name))
         return unpaused
 
-    def status(self, name: str) -> Status:
+    def status(self, name: str) -> JobStatus:
         """How a job is. Its run counts from when its cluster was there: until then it is just being started."""
         job_id = self._id_of(name)
         run = self._active(job_id)
         if run is None:
-            return Status(None, f"{self.workspace.config.host}/jobs/{job_id}")
-        return Status(_since(run), run.run_page_url or "")
+            return JobStatus(None, f"{self.workspace.config.host}/jobs/{job_id}")
+        return JobStatus(_since(run), run.run_page_url or "")
 
     def find(self, name: str) -> int | None:
         """The number of a job; None where there is none.

@@ -1,1 +1,1 @@
-"""The HTTP front door: posts come in as the Kafka REST Proxy takes them, and go on to Kafka byte for byte."""
+"""HTTP gateway: Kafka REST v2, Kinesis and plain record routes in front of Kafka and Kinesis."""

@@ -11,11 +11,11 @@ from fastapi.exceptions import RequestValidationError
 from kafka.errors import KafkaError, TopicAuthorizationFailedError
 from starlette.exceptions import HTTPException
 
-from pin_pipeline.gateway.media import Embedded
-from pin_pipeline.gateway.replies import reply
-from pin_pipeline.records import RecordKind
+from pin_pipeline.gateway.http.media_types import Embedded
+from pin_pipeline.gateway.http.replies import reply
+from pin_pipeline.records import RecordType
 from pin_pipeline.records.reasons import DESCRIPTIONS
-from pin_pipeline.records.rules import Problem
+from pin_pipeline.records.rules import Rejected
 
 NON_RETRIABLE, RETRIABLE, FORBIDDEN, UNAVAILABLE = 50002, 50003, 40301, 50302
 # librdkafka's own codes for records that it could not bring to the broker in time.
@@ -33,12 +33,12 @@ class ApiError(Exception):
         self.headers = headers
 
 
-class StreamError(ApiError):
+class KinesisRouteError(ApiError):
     """What a caller of the streams is told, in Kinesis's words: its name for the error, and a sentence."""
 
-    def __init__(self, status: int, kind: str, message: str, headers: dict[str, str] | None = None) -> None:
+    def __init__(self, status: int, record_type: str, message: str, headers: dict[str, str] | None = None) -> None:
         super().__init__(status, status, message, headers)
-        self.kind = kind
+        self.record_type = record_type
 
 
 def topic_not_found(topic: str) -> ApiError:
@@ -66,10 +66,12 @@ def unsupported(content_type: str | None, expected: Iterable[str]) -> ApiError:
     return ApiError(415, 415, f"cannot read Content-Type {content_type!r}; expected {', '.join(expected)}")
 
 
-def misfit(kind: RecordKind, problem: Problem, where: str = "") -> ApiError:
+def misfit(record_type: RecordType, problem: Rejected, where: str = "") -> ApiError:
     """A record does not fit its kind, and would only go to quarantine."""
     named = "" if problem.field is None else f" (field {problem.field!r})"
-    return unprocessable(f"{where}no {kind.name} record: {problem.reason}{named}; {DESCRIPTIONS[problem.reason]}")
+    return unprocessable(
+        f"{where}no {record_type.name} record: {problem.reason}{named}; {DESCRIPTIONS[problem.reason]}"
+    )
 
 
 def consumer_not_found(group: str, name: str) -> ApiError:
@@ -129,26 +131,28 @@ def broker_error(bootstrap: str, error: KafkaError) -> ApiError:
     return broker_unavailable(bootstrap, repr(error))
 
 
-def stream_invalid(message: str) -> StreamError:
+def stream_invalid(message: str) -> KinesisRouteError:
     """The request is none that Kinesis could be asked."""
-    return StreamError(400, "ValidationException", message)
+    return KinesisRouteError(400, "ValidationException", message)
 
 
-def stream_throttled(kind: str, message: str) -> StreamError:
+def stream_throttled(record_type: str, message: str) -> KinesisRouteError:
     """Kinesis takes no more for now."""
-    return StreamError(429, kind, f"{message}; send the request again after Retry-After seconds", RETRY_AFTER)
+    return KinesisRouteError(
+        429, record_type, f"{message}; send the request again after Retry-After seconds", RETRY_AFTER
+    )
 
 
-def streams_unavailable(endpoint_url: str, action: str, error: object) -> StreamError:
+def streams_unavailable(endpoint_url: str, action: str, error: object) -> KinesisRouteError:
     """Kinesis did not answer."""
     message = f"Kinesis at {endpoint_url} did not answer {action} ({error}); check that it runs, then send this again"
-    return StreamError(503, "ServiceUnavailable", message, RETRY_AFTER)
+    return KinesisRouteError(503, "ServiceUnavailable", message, RETRY_AFTER)
 
 
-def management_refused() -> StreamError:
+def management_refused() -> KinesisRouteError:
     """Streams are not created or deleted through this gateway."""
     message = "this gateway neither creates nor deletes streams; PIN_GATEWAY_MANAGE_STREAMS=1 switches it on"
-    return StreamError(403, "AccessDeniedException", message)
+    return KinesisRouteError(403, "AccessDeniedException", message)
 
 
 def worth_another_try(refusal: Refusal) -> bool:
@@ -200,7 +204,11 @@ def _error(request: Request, error: ApiError) -> Response:
     if not path.startswith("/streams"):
         content: dict[str, object] = {"error_code": error.error_code, "message": str(error)}
         return reply(content, status=error.status, headers=error.headers)
-    if error.status in (400, 422) and not isinstance(error, StreamError):
+    if error.status in (400, 422) and not isinstance(error, KinesisRouteError):
         error = stream_invalid(str(error))
-    kind = error.kind if isinstance(error, StreamError) else HTTPStatus(error.status).phrase.title().replace(" ", "")
-    return reply({"__type": kind, "message": str(error)}, "application/json", error.status, error.headers)
+    record_type = (
+        error.record_type
+        if isinstance(error, KinesisRouteError)
+        else HTTPStatus(error.status).phrase.title().replace(" ", "")
+    )
+    return reply({"__type": record_type, "message": str(error)}, "application/json", error.status, error.headers)

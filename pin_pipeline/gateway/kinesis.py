@@ -13,7 +13,7 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
 
-from pin_pipeline.gateway.errors import StreamError, stream_invalid, stream_throttled, streams_unavailable
+from pin_pipeline.gateway.errors import KinesisRouteError, stream_invalid, stream_throttled, streams_unavailable
 
 CALLS_AT_ONCE = 16
 CLIENT = Config(
@@ -31,7 +31,7 @@ Answer = dict[str, Any]
 log = logging.getLogger(__name__)
 
 
-class Kinesis:
+class KinesisProxy:
     """The Kinesis service behind the gateway. Every method raises StreamError where it refuses or does not answer."""
 
     def __init__(self, endpoint_url: str | None, region: str) -> None:
@@ -67,7 +67,7 @@ class Kinesis:
             await asyncio.sleep(pause)
             try:
                 again = await self._outcomes(stream, [records[position] for position in failed])
-            except StreamError as error:
+            except KinesisRouteError as error:
                 log.warning("%s: %s", stream, error)
                 break  # what the records were refused for the last time still holds
             for position, outcome in zip(failed, again, strict=True):
@@ -88,8 +88,8 @@ def _failed(outcomes: Sequence[Mapping[str, object]]) -> list[int]:
     return [position for position, outcome in enumerate(outcomes) if outcome.get("ErrorCode")]
 
 
-def _refusal(error: ClientError) -> StreamError:
+def _refusal(error: ClientError) -> KinesisRouteError:
     code, message = error.response["Error"]["Code"], error.response["Error"]["Message"]
     if code in THROTTLED:
         return stream_throttled(code, message)
-    return StreamError(error.response["ResponseMetadata"]["HTTPStatusCode"], code, message)
+    return KinesisRouteError(error.response["ResponseMetadata"]["HTTPStatusCode"], code, message)

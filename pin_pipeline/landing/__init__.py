@@ -1,1 +1,1 @@
-"""From Kafka to S3: what stands on a topic becomes write-once objects in the S3 sink connector's layout."""
+"""Landing: copies Kafka topics to S3 as write-once objects."""

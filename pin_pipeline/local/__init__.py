@@ -1,1 +1,1 @@
-"""The local environment: real servers on this machine, for one `PIN_HOME`, without an account and without Docker."""
+"""Local environment: servers, processes, ports and jars."""

@@ -21,7 +21,7 @@ def server(home: Path, port: int) -> Server:
     folder = home / "kinesis"
     folder.mkdir(parents=True, exist_ok=True)
     address = f"http://{ports.HOST}:{port}"
-    command = uvicorn("pin_pipeline.local.kinesis_endpoint.app:application", port, "--factory")
+    command = uvicorn("pin_pipeline.local.kinesis_emulator.app:application", port, "--factory")
     environment = {"PIN_KINESIS_FILE": str(folder / "streams.sqlite")}
     ready = aws.answers("kinesis", address, "list_streams")
     return Server("kinesis", address, command, environment, ready)

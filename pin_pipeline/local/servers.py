@@ -10,13 +10,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from pin_pipeline import environment
-from pin_pipeline.environment import DEFAULTS, Settings
+from pin_pipeline import settings as environment
+from pin_pipeline.kafka.topics import create_topics
 from pin_pipeline.local import dashboard, gateway, jars, kafka, kinesis, ports, postgres, s3
 from pin_pipeline.local.server import ServerProcess
-from pin_pipeline.messaging.topics import create_topics
-from pin_pipeline.records import KINDS
-from pin_pipeline.streams.fleet import FLEET
+from pin_pipeline.records import RECORD_TYPES
+from pin_pipeline.settings import DEFAULTS, Settings
+from pin_pipeline.streaming.jobs import STREAMING_JOBS
 
 # In the order of starting; stopped in the reverse.
 ADDRESSES = {
@@ -31,14 +31,14 @@ ADDRESSES = {
 BEHIND = {
     "gateway": ("kafka", "kinesis"),
     "dashboard": ("s3", "postgres"),
-    **dict.fromkeys(FLEET, ("kafka", "s3", "kinesis", "postgres")),
+    **dict.fromkeys(STREAMING_JOBS, ("kafka", "s3", "kinesis", "postgres")),
 }
 FORMS = {"kafka": "{}:{}", "postgres": f"postgresql://{postgres.USER}@{{}}:{{}}/{postgres.DATABASE}"}
 STOP_SIGNALS = {"postgres": postgres.STOP_SIGNAL}
 
 
 @dataclass(frozen=True)
-class Status:
+class ServerStatus:
     """How a server is."""
 
     name: str
@@ -86,9 +86,9 @@ def up() -> Settings:
 
 def prepare(settings: Settings) -> None:
     """Create the topics, the bucket, the database and the streams that the settings name, where they are not there."""
-    create_topics(settings.kafka, [settings.topic(kind) for kind in KINDS])
+    create_topics(settings.kafka, [settings.topic(record_type) for record_type in RECORD_TYPES])
     s3.create_bucket(settings.s3_endpoint_url, settings.bucket)
-    streams = [settings.one_stream, *(settings.stream(kind) for kind in KINDS)]
+    streams = [settings.one_stream, *(settings.stream(record_type) for record_type in RECORD_TYPES)]
     postgres.create_database(settings.postgres_url)
     kinesis.create_streams(settings.kinesis_endpoint_url, settings.region, streams)
 
@@ -101,14 +101,15 @@ def down(keep: Collection[str] = ()) -> list[str]:
 
 def running() -> list[str]:
     """The streaming jobs and servers that live, in the order in which to stop them."""
-    return [name for name in (*FLEET, *reversed(ADDRESSES)) if _process(name).alive()]
+    return [name for name in (*STREAMING_JOBS, *reversed(ADDRESSES)) if _process(name).alive()]
 
 
-def status() -> list[Status]:
+def status() -> list[ServerStatus]:
     """How every server is."""
     known = DEFAULTS | environment.read_state()
     return [
-        Status(name, _process(name).alive(), known[variable], _process(name)) for name, variable in ADDRESSES.items()
+        ServerStatus(name, _process(name).alive(), known[variable], _process(name))
+        for name, variable in ADDRESSES.items()
     ]
 
 

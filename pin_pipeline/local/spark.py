@@ -24,23 +24,23 @@ import pyspark
 from pyspark import SparkContext
 from pyspark.sql import SparkSession
 
-from pin_pipeline import environment
-from pin_pipeline.emulation import synthetic
-from pin_pipeline.environment import Settings
-from pin_pipeline.lakehouse.answer import answer
-from pin_pipeline.lakehouse.clean import clean
-from pin_pipeline.lakehouse.lake import Lake
-from pin_pipeline.lakehouse.queries import QUERIES
-from pin_pipeline.lakehouse.session import BATCH, CLASSES, HOME, spark_conf, streaming_conf
-from pin_pipeline.landing.chunks import Record, chunks
-from pin_pipeline.landing.names import ObjectName
-from pin_pipeline.landing.store import ObjectStore
+from pin_pipeline import settings as environment
+from pin_pipeline.batch.cleaning import clean_topics
+from pin_pipeline.batch.queries import QUERIES
+from pin_pipeline.batch.query_runner import run_queries
+from pin_pipeline.emulator import synthetic
 from pin_pipeline.local import jars, kinesis, ports, s3
 from pin_pipeline.local.errors import LocalError
 from pin_pipeline.local.server import ServerProcess
-from pin_pipeline.records import KINDS
-from pin_pipeline.streams import queries
-from pin_pipeline.streams.fleet import FLEET
+from pin_pipeline.records import RECORD_TYPES
+from pin_pipeline.settings import Settings
+from pin_pipeline.spark.session import BATCH, CLASSES, HOME, spark_conf, streaming_conf
+from pin_pipeline.storage.lake import Lake
+from pin_pipeline.storage.object_format import TopicRecord, chunks
+from pin_pipeline.storage.object_keys import ObjectName
+from pin_pipeline.storage.object_store import ObjectStore
+from pin_pipeline.streaming import queries
+from pin_pipeline.streaming.jobs import STREAMING_JOBS
 
 RECORDS = 50
 
@@ -90,11 +90,11 @@ def _work(settings: Settings, java_option: str) -> None:
     spark = SparkSession.builder.config(map=conf).getOrCreate()
     s3.create_bucket(settings.s3_endpoint_url, settings.bucket)
     lake, store = Lake.of(settings), ObjectStore.of(settings)
-    topics = {settings.topic(name): kind for name, kind in KINDS.items()}
-    for topic, kind in topics.items():
-        _land(store, topic, kind.name)
-    list(clean(lambda: spark, lake, store, topics))
-    list(answer(lambda: spark, lake, list(QUERIES.values())))
+    topics = {settings.topic(name): record_type for name, record_type in RECORD_TYPES.items()}
+    for topic, record_type in topics.items():
+        _land(store, topic, record_type.name)
+    list(clean_topics(lambda: spark, lake, store, topics))
+    list(run_queries(lambda: spark, lake, list(QUERIES.values())))
     for name, value in streaming_conf(*where).items() - conf.items():
         if name.startswith("spark.sql."):
             spark.conf.set(name, value)
@@ -107,17 +107,17 @@ def _work(settings: Settings, java_option: str) -> None:
 
 
 def _stream(spark: SparkSession, settings: Settings) -> None:
-    kinesis.create_streams(settings.kinesis_endpoint_url, settings.region, map(settings.stream, KINDS))
+    kinesis.create_streams(settings.kinesis_endpoint_url, settings.region, map(settings.stream, RECORD_TYPES))
     client = boto3.client("kinesis", endpoint_url=settings.kinesis_endpoint_url, region_name=settings.region)
     client.put_record(StreamName=settings.stream("pin"), Data=b"no json", PartitionKey="1")
-    for query in queries.start(FLEET["kinesis_to_delta"], spark, settings):
+    for query in queries.start(STREAMING_JOBS["kinesis_to_delta"], spark, settings):
         query.processAllAvailable()
         query.stop()
 
 
-def _land(store: ObjectStore, topic: str, kind: str) -> None:
-    rows = [json.dumps(row, default=str).encode() for row in islice(synthetic.rows(kind), RECORDS)]
-    records = [Record(offset, 0, value) for offset, value in enumerate([*rows, b"no json"])]
+def _land(store: ObjectStore, topic: str, record_type: str) -> None:
+    rows = [json.dumps(row, default=str).encode() for row in islice(synthetic.rows(record_type), RECORDS)]
+    records = [TopicRecord(offset, 0, value) for offset, value in enumerate([*rows, b"no json"])]
     for chunk in chunks(records):
         store.put_once(ObjectName(chunk.area, topic, 0, chunk.first_offset), chunk.body)
 

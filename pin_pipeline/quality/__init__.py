@@ -1,1 +1,1 @@
-"""What the tables say of the data: read from their Delta files and logs, without Spark."""
+"""Data quality checks of the cleaned tables."""

@@ -1,7 +1,7 @@
 """A geolocation: where and when a pin was posted."""
 
 from pin_pipeline.records.fields import Integer, Number, Text, Timestamp
-from pin_pipeline.records.kind import Column, Combine, Expectation, RecordKind, published
+from pin_pipeline.records.record_type import Column, Combine, Expectation, RecordType, published
 
 _FIELDS = (
     Integer(name="ind", description="Key of the post, shared by its pin, geolocation and user record."),
@@ -11,7 +11,7 @@ _FIELDS = (
     Text(name="country", description="Country the pin was posted from."),
 )
 
-GEO = RecordKind(
+GEO = RecordType(
     name="geo",
     description="Geolocations: where and when each pin was posted.",
     source_table="geolocation_data",

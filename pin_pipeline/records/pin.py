@@ -1,7 +1,7 @@
 """A pin: what was posted, by whom, and where the picture lies."""
 
 from pin_pipeline.records.fields import Integer, Magnitude, PrefixedPath, Text
-from pin_pipeline.records.kind import Expectation, RecordKind, Together, one_of, published
+from pin_pipeline.records.record_type import ConsistencyRule, Expectation, RecordType, one_of, published
 
 IMAGE, STORY, VIDEO = "image", "multi-video(story page format)", "video"
 CATEGORIES = (
@@ -53,7 +53,7 @@ _FIELDS = (
     Text(name="category", description="Category the pin was found in."),
 )
 
-PIN = RecordKind(
+PIN = RecordType(
     name="pin",
     description="Pins: what was posted, by whom, and where the picture lies.",
     source_table="pinterest_data",
@@ -72,20 +72,20 @@ PIN = RecordKind(
         published(_FIELDS, "save_location", "string"),
         published(_FIELDS, "category", "string"),
     ),
-    together=(
-        Together(
+    consistency_rules=(
+        ConsistencyRule(
             name="story_and_its_description",
             description="Stories, and no other pins, say that there is no description in the story format.",
             fields=("is_image_or_video", "description"),
             values=(STORY, NO_STORY_DESCRIPTION),
         ),
-        Together(
+        ConsistencyRule(
             name="picture_and_its_source",
             description="The pins whose picture was not downloaded are those whose source is in error.",
             fields=("downloaded", "image_src"),
             values=(0, IMAGE_SRC_ERROR),
         ),
-        Together(
+        ConsistencyRule(
             name="poster_and_followers",
             description="The poster's name and followers are in error together.",
             fields=("poster_name", "follower_count"),

@@ -1,6 +1,6 @@
-"""The columns that say where a row came from, and those of the quarantine."""
+"""Columns that say where a row of a table was read from."""
 
-from pin_pipeline.records.kind import Column
+from pin_pipeline.records.record_type import Column
 
 SOURCE_POSITION = (
     Column(name="source_topic", type="string", description="Topic the record was read from."),
@@ -13,21 +13,3 @@ STREAM_POSITION = (
     Column(name="source_sequence_number", type="string", description="Sequence number in the shard, a whole number."),
     Column(name="arrived_at", type="timestamp", description="When the stream got the record."),
 )
-MISFIT = (
-    Column(name="reason", type="string", description="Why the record does not fit."),
-    Column(name="field", type="string", description="The offending field, where it is one."),
-    Column(name="value", type="string", description="The field's value as JSON."),
-    Column(name="bytes", type="binary", description="The record as it arrived; null for a tombstone."),
-    Column(name="rules_version", type="string", description="The version of the rules that say so."),
-    Column(name="first_seen", type="timestamp", description="When it was quarantined."),
-)
-QUARANTINE = (
-    *SOURCE_POSITION,
-    *MISFIT,
-    Column(
-        name="replayed_in",
-        type="bigint",
-        description="The batch of the cleaned table that is to publish it after all; null but during a replay.",
-    ),
-)
-STREAM_QUARANTINE = (*STREAM_POSITION, *MISFIT)

@@ -9,7 +9,7 @@ class Reason(StrEnum):
     NOT_JSON = "not_json"
     NOT_AN_OBJECT = "not_an_object"
     NO_KEY = "no_key"
-    ANOTHER_KIND = "another_kind"
+    OTHER_RECORD_TYPE = "another_kind"
     MISSING_FIELD = "missing_field"
     WRONG_TYPE = "wrong_type"
     INVALID_VALUE = "invalid_value"
@@ -21,7 +21,7 @@ DESCRIPTIONS: dict[Reason, str] = {
     ),
     Reason.NOT_AN_OBJECT: "The JSON is not an object: a string that holds JSON, a list, a number, null.",
     Reason.NO_KEY: "The field that identifies the post is absent or null.",
-    Reason.ANOTHER_KIND: "Of the fields this kind requires, none but the key is there: a row of another kind.",
+    Reason.OTHER_RECORD_TYPE: "Of the fields this kind requires, none but the key is there: a row of another kind.",
     Reason.MISSING_FIELD: "A field that this kind requires is absent.",
     Reason.WRONG_TYPE: "A field has another JSON type (object, list, string, number, boolean, null) than it should.",
     Reason.INVALID_VALUE: "A field has the right type, but a value that no cleaning rule covers.",

@@ -16,8 +16,8 @@ from typing import Any, NamedTuple
 import orjson
 
 from pin_pipeline.records.fields import Field, Integer, Magnitude, Number, PrefixedPath, Text, Timestamp
-from pin_pipeline.records.kind import Column, Combine, RecordKind, Together
 from pin_pipeline.records.reasons import Reason
+from pin_pipeline.records.record_type import Column, Combine, ConsistencyRule, RecordType
 
 BLANKS = " \t\n\r\f\v\u00a0"
 MAGNITUDE = re.compile(r"(\d{1,18}(?:\.\d{1,9})?)([kKmMbB]?)", re.ASCII)
@@ -29,7 +29,7 @@ Values = list[Any]
 Row = tuple[object, ...]
 
 
-class Problem(NamedTuple):
+class Rejected(NamedTuple):
     """Why a record belongs into quarantine: the field that it is about, and that field's value as JSON."""
 
     reason: Reason
@@ -40,40 +40,40 @@ class Problem(NamedTuple):
         return self.reason if self.field is None else f"{self.reason}: {self.field}"
 
 
-class Fit(NamedTuple):
+class Accepted(NamedTuple):
     """What is published of a record.
 
     Attributes:
         row: its cells in the order of the kind's columns.
-        apart: the names of what should go together, but does not in this record.
+        inconsistent: the names of what should go together, but does not in this record.
         unknown: the names of its fields that the kind does not have.
     """
 
     row: Row
-    apart: tuple[str, ...] = ()
+    inconsistent: tuple[str, ...] = ()
     unknown: tuple[str, ...] = ()
 
 
-class Rules:
+class Validator:
     """What becomes of the records of one kind."""
 
-    def __init__(self, kind: RecordKind) -> None:
-        places = {field.name: place for place, field in enumerate(kind.fields)}
-        self._key = kind.key
-        self._others = [field.name for field in kind.fields if field.required and field.name != kind.key]
-        self._fields = [(field.name, field.required, rule(field)) for field in kind.fields]
-        self._columns = [_column(column, [places[name] for name in column.fields]) for column in kind.columns]
+    def __init__(self, record_type: RecordType) -> None:
+        places = {field.name: place for place, field in enumerate(record_type.fields)}
+        self._key = record_type.key
+        self._others = [field.name for field in record_type.fields if field.required and field.name != record_type.key]
+        self._fields = [(field.name, field.required, rule(field)) for field in record_type.fields]
+        self._columns = [_column(column, [places[name] for name in column.fields]) for column in record_type.columns]
         self._known = places.keys()
-        self._together = kind.together
+        self._consistency_rules = record_type.consistency_rules
 
-    def judge(self, value: bytes | None) -> Fit | Problem:
+    def validate(self, value: bytes | None) -> Accepted | Rejected:
         """What is published of a record, or why nothing is; None is a tombstone."""
         try:
             record = orjson.loads(value or b"")
         except orjson.JSONDecodeError:
-            return Problem(Reason.NOT_JSON)
+            return Rejected(Reason.NOT_JSON)
         if not isinstance(record, dict):
-            return Problem(Reason.NOT_AN_OBJECT)
+            return Rejected(Reason.NOT_AN_OBJECT)
         values: Values = []
         name = self._key
         try:
@@ -89,20 +89,20 @@ class Rules:
         except ValueError:
             return self._problem(record, Reason.INVALID_VALUE, name)
         row = tuple([column(values) for column in self._columns])
-        apart = tuple([pair.name for pair in self._together if _is_apart(pair, record)])
+        inconsistent = tuple([pair.name for pair in self._consistency_rules if _is_inconsistent(pair, record)])
         unknown = () if record.keys() <= self._known else tuple([name for name in record if name not in self._known])
-        return Fit(row, apart, unknown)
+        return Accepted(row, inconsistent, unknown)
 
-    def _problem(self, record: dict[str, object], reason: Reason, field: str) -> Problem:
+    def _problem(self, record: dict[str, object], reason: Reason, field: str) -> Rejected:
         """The problem of the record as a whole, else that of the field."""
         if record.get(self._key) is None:
-            return Problem(Reason.NO_KEY, self._key)
+            return Rejected(Reason.NO_KEY, self._key)
         if not any(name in record for name in self._others):
-            return Problem(Reason.ANOTHER_KIND)
-        return Problem(reason, field, orjson.dumps(record[field]).decode() if field in record else None)
+            return Rejected(Reason.OTHER_RECORD_TYPE)
+        return Rejected(reason, field, orjson.dumps(record[field]).decode() if field in record else None)
 
 
-def _is_apart(pair: Together, record: dict[str, object]) -> bool:
+def _is_inconsistent(pair: ConsistencyRule, record: dict[str, object]) -> bool:
     (one, other), (value, others) = pair.fields, pair.values
     return (record.get(one) == value) != (record.get(other) == others)
 

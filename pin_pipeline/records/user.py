@@ -1,7 +1,7 @@
 """A user: who posted a pin."""
 
 from pin_pipeline.records.fields import Integer, Text, Timestamp
-from pin_pipeline.records.kind import Column, Combine, Expectation, RecordKind, published
+from pin_pipeline.records.record_type import Column, Combine, Expectation, RecordType, published
 
 _FIELDS = (
     Integer(name="ind", description="Key of the post, shared by its pin, geolocation and user record."),
@@ -11,7 +11,7 @@ _FIELDS = (
     Timestamp(name="date_joined", description="When the user joined."),
 )
 
-USER = RecordKind(
+USER = RecordType(
     name="user",
     description="Users: who posted each pin.",
     source_table="user_data",

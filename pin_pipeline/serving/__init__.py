@@ -1,1 +1,1 @@
-"""Answers for those who ask all day: of history by the batch, of what came since by the stream."""
+"""Serving layer: views that join batch results with real-time rows."""

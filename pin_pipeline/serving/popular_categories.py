@@ -7,14 +7,13 @@ from importlib.resources import files
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pin_pipeline.lakehouse.lake import Lake
-from pin_pipeline.lakehouse.preview import markdown
-from pin_pipeline.lakehouse.report import Check, Report
-from pin_pipeline.lakehouse.snapshot import Snapshot
 from pin_pipeline.records import PIN, Column
 from pin_pipeline.records.positions import SOURCE_POSITION
-from pin_pipeline.streams.postgres import Postgres, PostgresTable, add
-from pin_pipeline.streams.realtime import EXPERIMENTAL_DATA
+from pin_pipeline.reports import Check, Report, markdown_table
+from pin_pipeline.storage.delta_snapshot import Snapshot
+from pin_pipeline.storage.lake import Lake
+from pin_pipeline.storage.postgres import Postgres, PostgresTable, add
+from pin_pipeline.streaming.postgres_sink import EXPERIMENTAL_DATA
 
 KEY = "serving/popular_categories"
 SQL = files(__package__).joinpath("popular_categories.sql").read_text()
@@ -57,7 +56,7 @@ def serve(lake: Lake, postgres: Postgres) -> Report:
     columns = zip(*answer, strict=True) if answer else ([] for _ in COLUMNS)
     table = pa.table({column.name: list(cells) for column, cells in zip(COLUMNS, columns, strict=True)})
     pins = sum(table["pins"].to_pylist())
-    metadata = {"pins": pins, "reloaded": int(changed), "preview": markdown(table)}
+    metadata = {"pins": pins, "reloaded": int(changed), "preview": markdown_table(table)}
     counts = {"rows_of_cleaned_pin": cleaned.rows, "pins_loaded": loaded}
     return Report(KEY, table.num_rows, metadata, (Check("complete", loaded == cleaned.rows, counts),))
 

@@ -18,10 +18,10 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from moto.server import ThreadedMotoServer
 
+from pin_pipeline.kafka.connection import SCRAM_MODULE
 from pin_pipeline.local import jars, kafka, ports
 from pin_pipeline.local.java import find_java
 from pin_pipeline.local.server import Server, ServerProcess
-from pin_pipeline.messaging.connection import SCRAM_MODULE
 from pin_pipeline_tests.aws.control_plane import ControlPlane
 
 ARN = "arn:aws:kafka:us-east-1:123456789012:cluster/pins/0a1b2c3d-4e5f-6789-abcd-ef0123456789-1"

@@ -24,16 +24,16 @@ from kafka import KafkaConsumer, KafkaProducer
 from kafka.net.sasl.msk import AwsMskIamClient
 from pyspark.sql import SparkSession
 
-from pin_pipeline.audit.broker import Broker
-from pin_pipeline.environment import Settings
-from pin_pipeline.gateway.envelope import Record
-from pin_pipeline.gateway.producer import Outcome, Producer, Stored
-from pin_pipeline.landing.landing import land
-from pin_pipeline.landing.store import ObjectStore
-from pin_pipeline.messaging import topics
-from pin_pipeline.messaging.connection import KafkaConnection, Security
-from pin_pipeline.messaging.topics import TopicError
-from pin_pipeline.resources.kafka import MskResource
+from pin_pipeline.defs.resources.kafka import MskKafka
+from pin_pipeline.gateway.kafka.producer import Outcome, Producer, Stored
+from pin_pipeline.gateway.produce_request import ProduceRecord
+from pin_pipeline.kafka import topics
+from pin_pipeline.kafka.connection import KafkaConnection, Security
+from pin_pipeline.kafka.topics import TopicError
+from pin_pipeline.landing.lander import land_topic
+from pin_pipeline.reconciliation.broker import BrokerReader
+from pin_pipeline.settings import Settings
+from pin_pipeline.storage.object_store import ObjectStore
 from pin_pipeline_tests.aws.conftest import ARN, PASSWORD, USER, SecureBroker
 from pin_pipeline_tests.aws.control_plane import ControlPlane
 
@@ -41,11 +41,11 @@ SECRET = "AmazonMSK_pins"  # noqa: S105 - its name
 
 
 @pytest.fixture
-def msk(aws: ControlPlane, secure_broker: SecureBroker, settings: Settings) -> MskResource:
+def msk(aws: ControlPlane, secure_broker: SecureBroker, settings: Settings) -> MskKafka:
     """A cluster whose listener for SCRAM is the real broker's; its login is in Secrets Manager."""
     aws.brokers[ARN] = {"BootstrapBrokerStringSaslScram": secure_broker.secure}
     keep({"username": USER, "password": PASSWORD})
-    return MskResource(
+    return MskKafka(
         prefix=settings.prefix,
         cluster_arn=ARN,
         region="us-east-1",
@@ -68,12 +68,12 @@ async def post(connection: KafkaConnection, topic: str, value: bytes) -> Sequenc
     """Send a record as the gateway does."""
     gateway = Producer(connection)
     try:
-        return await gateway.send(topic, [Record(value)], [0])
+        return await gateway.send(topic, [ProduceRecord(value)], [0])
     finally:
         gateway.close()
 
 
-def test_every_client_passes_tls_and_scram(msk: MskResource, settings: Settings) -> None:
+def test_every_client_passes_tls_and_scram(msk: MskKafka, settings: Settings) -> None:
     assert msk.create_topics(["pin"]) == [settings.topic("pin")]
     assert settings.topic("pin") in msk.topics()
     connection = msk.connection()
@@ -81,14 +81,14 @@ def test_every_client_passes_tls_and_scram(msk: MskResource, settings: Settings)
     producer = KafkaProducer(**connection.kafka_python())
     producer.send(settings.topic("pin"), b'{"n": 2}', partition=0).get(timeout=10)
     producer.close()
-    broker = Broker(connection, settings.topic("pin"))
+    broker = BrokerReader(connection, settings.topic("pin"))
     assert list(broker.messages(0, 0)) == [(0, b'{"n": 1}'), (1, b'{"n": 2}')]
     broker.close()
-    landed = land(connection, ObjectStore.of(settings), settings.topic("pin"))
+    landed = land_topic(connection, ObjectStore.of(settings), settings.topic("pin"))
     assert (landed.records, landed.missing) == (2, 0)
 
 
-def test_spark_passes_tls_and_scram(msk: MskResource, settings: Settings, session: Callable[[], SparkSession]) -> None:
+def test_spark_passes_tls_and_scram(msk: MskKafka, settings: Settings, session: Callable[[], SparkSession]) -> None:
     msk.create_topics(["geo"])
     producer = KafkaProducer(**msk.connection().kafka_python())
     producer.send(settings.topic("geo"), b'{"n": 3}', partition=0).get(timeout=10)
@@ -97,7 +97,7 @@ def test_spark_passes_tls_and_scram(msk: MskResource, settings: Settings, sessio
     assert [bytes(row["value"]) for row in records.load().select("value").collect()] == [b'{"n": 3}']
 
 
-def test_a_wrong_password_is_refused_by_the_broker_and_said(msk: MskResource, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_wrong_password_is_refused_by_the_broker_and_said(msk: MskKafka, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(topics, "BOOTSTRAP_MILLISECONDS", 2000)
     keep({"username": USER, "password": "a guess"})
     with pytest.raises(TopicError) as refused:
@@ -106,7 +106,7 @@ def test_a_wrong_password_is_refused_by_the_broker_and_said(msk: MskResource, mo
     assert "a guess" not in str(refused.value)
 
 
-def test_a_broker_of_an_unknown_authority_is_not_trusted(msk: MskResource, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_broker_of_an_unknown_authority_is_not_trusted(msk: MskKafka, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(topics, "BOOTSTRAP_MILLISECONDS", 2000)
     with pytest.raises(TopicError, match=f"could not list or create topics at {ARN}"):
         msk.model_copy(update={"ca_file": ""}).topics()
@@ -211,7 +211,7 @@ def test_librdkafka_asks_for_a_token_when_it_connects(aws: ControlPlane, secure_
     assert asked
 
 
-def test_python_consumers_take_the_connection_too(msk: MskResource) -> None:
+def test_python_consumers_take_the_connection_too(msk: MskKafka) -> None:
     consumer = KafkaConsumer(**msk.connection().kafka_python())
     assert isinstance(consumer.topics(), set)
     consumer.close()

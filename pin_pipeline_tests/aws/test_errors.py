@@ -16,10 +16,10 @@ from pin_pipeline.aws.errors import DENIED, THROTTLED, AwsError
 from pin_pipeline.aws.kinesis import KinesisStreams
 from pin_pipeline.aws.msk import Listener, bootstrap_brokers
 from pin_pipeline.aws.secrets import Login, login
-from pin_pipeline.emulation.source import with_login
-from pin_pipeline.environment import Settings
-from pin_pipeline.landing.names import ObjectName
-from pin_pipeline.landing.store import ObjectStore, StoreError
+from pin_pipeline.emulator.source import with_login
+from pin_pipeline.settings import Settings
+from pin_pipeline.storage.object_keys import ObjectName
+from pin_pipeline.storage.object_store import ObjectStore, StoreError
 from pin_pipeline_tests.aws.conftest import ARN
 from pin_pipeline_tests.aws.control_plane import ControlPlane, Refusal
 

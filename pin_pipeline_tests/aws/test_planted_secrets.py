@@ -14,13 +14,13 @@ from urllib.parse import quote
 import boto3
 import pytest
 
-from pin_pipeline.environment import Settings
-from pin_pipeline.records import KINDS
+from pin_pipeline.records import RECORD_TYPES
+from pin_pipeline.settings import Settings
 from pin_pipeline_tests.aws.conftest import ARN, PASSWORD, USER, SecureBroker
 from pin_pipeline_tests.aws.control_plane import ControlPlane
-from pin_pipeline_tests.aws.planted import CALLS
-from pin_pipeline_tests.rows import geo, pin, user
-from pin_pipeline_tests.topics import produce
+from pin_pipeline_tests.aws.run_with_secrets import CALLS
+from pin_pipeline_tests.helpers.rows import geo, pin, user
+from pin_pipeline_tests.helpers.topics import produce
 
 SECRETS = {
     "password of the source database in its URL": "source-pa55word",
@@ -84,7 +84,7 @@ def places(settings: Settings, tmp_path: Path) -> dict[str, str]:
 
 def work(variables: Mapping[str, str], *names: str) -> str:
     """Run jobs and assets in a process of their own; returns all that it printed."""
-    command = [sys.executable, "-m", "pin_pipeline_tests.aws.planted", *names]
+    command = [sys.executable, "-m", "pin_pipeline_tests.aws.run_with_secrets", *names]
     answer = subprocess.run(command, env=dict(variables), capture_output=True, text=True, check=False, timeout=300)
     return answer.stdout + answer.stderr
 
@@ -133,9 +133,9 @@ def test_the_search_finds_what_is_there(settings: Settings, tmp_path: Path) -> N
 def test_no_secret_is_written_by_the_local_environment(
     settings: Settings, places: dict[str, str], tmp_path: Path
 ) -> None:
-    for kind, row in (("pin", pin(1)), ("geo", geo(1)), ("user", user(1))):
-        produce(settings, kind, [row, b"no json"])
-    good = ",".join(f"{layer}/{kind}" for layer in ("raw", "cleaned") for kind in KINDS)
+    for record_type, row in (("pin", pin(1)), ("geo", geo(1)), ("user", user(1))):
+        produce(settings, record_type, [row, b"no json"])
+    good = ",".join(f"{layer}/{record_type}" for layer in ("raw", "cleaned") for record_type in RECORD_TYPES)
     bad = "serving/popular_categories"
     printed = work(places | SHARED, "emulation", good, bad)
     assert {name: f"{name}: True" in printed for name in ("emulation", good, bad)} == {

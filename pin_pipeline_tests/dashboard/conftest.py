@@ -15,15 +15,15 @@ import pytest
 from psycopg.conninfo import make_conninfo
 
 from pin_pipeline.dashboard.app import create_app
-from pin_pipeline.environment import Settings
-from pin_pipeline.lakehouse.lake import Lake
 from pin_pipeline.local.postgres import create_database
-from pin_pipeline.records import KINDS
+from pin_pipeline.records import RECORD_TYPES
 from pin_pipeline.records.positions import STREAM_POSITION
-from pin_pipeline.streams.coverage import Batch, Coverage
-from pin_pipeline.streams.delta import StreamTable
-from pin_pipeline.streams.postgres import Postgres, PostgresTable, add, put
-from pin_pipeline.streams.realtime import CATEGORY_TRENDS, EXPERIMENTAL_DATA, PROFILE_POPULARITY
+from pin_pipeline.settings import Settings
+from pin_pipeline.storage.lake import Lake
+from pin_pipeline.storage.postgres import Postgres, PostgresTable, add, put
+from pin_pipeline.streaming.delta_sink import StreamTable
+from pin_pipeline.streaming.postgres_sink import CATEGORY_TRENDS, EXPERIMENTAL_DATA, PROFILE_POPULARITY
+from pin_pipeline.streaming.shard_progress import Batch, ShardProgress
 from pin_pipeline_tests.gateway.conftest import serving
 
 STREAM = ("a stream", 1)
@@ -64,30 +64,33 @@ class Streaming:
         ]
         self._put(PROFILE_POPULARITY, rows)
 
-    def commit(self, kind: str, arrived: Sequence[datetime], misfits: int = 0) -> Coverage:
+    def commit(self, record_type: str, arrived: Sequence[datetime], misfits: int = 0) -> ShardProgress:
         """A commit of so many records to a stream's table; what it says then."""
-        lake, columns = replace(self._lake), (*KINDS[kind].columns, *STREAM_POSITION)  # one that has opened nothing yet
+        lake, columns = (
+            replace(self._lake),
+            (*RECORD_TYPES[record_type].columns, *STREAM_POSITION),
+        )  # one that has opened nothing yet
         names = [column.name for column in columns]
         table = StreamTable(
-            lake, f"streams/{kind}", columns, STREAM, lambda judged: judged.slice(misfits).select(names)
+            lake, f"streams/{record_type}", columns, STREAM, lambda classified: classified.slice(misfits).select(names)
         )
         rows = [
             {"source_stream": STREAM[0], "source_shard": "0", "source_sequence_number": str(next(self._numbers))}
-            | {"arrived_at": at, "problem": {"reason": "not_json"} if number < misfits else None}
+            | {"arrived_at": at, "rejection": {"reason": "not_json"} if number < misfits else None}
             for number, at in enumerate(arrived)
         ]
         schema = pa.schema(
             [*((name, _TYPES[column.type]) for name, column in zip(names, columns, strict=True)), _PROBLEM]
         )
         table.append(Batch(pa.Table.from_pylist(rows, schema=schema)), even_nothing=True)
-        return Coverage.of(lake.existing(f"streams/{kind}"))
+        return ShardProgress.of(lake.existing(f"streams/{record_type}"))
 
     def _put(self, table: PostgresTable, rows: list[dict[str, Any]]) -> None:
         with self._postgres.transaction() as connection:
             put(connection, table, _rows(table, rows))
 
 
-_PROBLEM = pa.field("problem", pa.struct([("reason", pa.string())]))
+_PROBLEM = pa.field("rejection", pa.struct([("reason", pa.string())]))
 _TYPES = {
     "string": pa.string(),
     "int": pa.int32(),

@@ -12,12 +12,12 @@ import psycopg
 import pytest
 
 from pin_pipeline.dashboard import realtime
-from pin_pipeline.dashboard.tables import Tables
-from pin_pipeline.environment import Settings
-from pin_pipeline.lakehouse.lake import Lake
+from pin_pipeline.dashboard.tables import TableReader
 from pin_pipeline.local import ports
+from pin_pipeline.settings import Settings
+from pin_pipeline.storage.lake import Lake
 from pin_pipeline_tests.dashboard.conftest import Serve, Streaming
-from pin_pipeline_tests.streams.test_delta import delete
+from pin_pipeline_tests.streaming.test_delta_sink import delete
 
 MINUTES = (5, 15, 60, 1440)
 SECOND, TEN_MINUTES, HOUR = timedelta(seconds=1), timedelta(minutes=10), timedelta(hours=1)
@@ -148,7 +148,7 @@ def test_delta_tables_tell_what_their_last_commit_says(serve: Serve, streaming: 
 def test_a_delta_table_is_followed_over_new_commits_and_over_being_made_anew(
     streaming: Streaming, here: Settings
 ) -> None:
-    tables, now = Tables(here), datetime.now(UTC)
+    tables, now = TableReader(here), datetime.now(UTC)
 
     def records() -> int | None:
         progress = tables.look()["streams/geo"]

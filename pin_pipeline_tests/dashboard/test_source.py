@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import pytest
 
 from pin_pipeline.dashboard import source
-from pin_pipeline.dashboard.source import REST, Source, Told
+from pin_pipeline.dashboard.source import REST, PolledResult, PolledSource
 
 
 class Part:
@@ -33,8 +33,8 @@ def part(monkeypatch: pytest.MonkeyPatch) -> Part:
 
 
 def test_many_who_ask_at_once_cost_like_one(part: Part) -> None:
-    async def many() -> list[Told[str]]:
-        asking = Source(part.ask, OSError)
+    async def many() -> list[PolledResult[str]]:
+        asking = PolledSource(part.ask, OSError)
         return await asyncio.gather(*(asking.told("a") for _ in range(100)))
 
     assert {told.answer for told in asyncio.run(many())} == {"a 1"}
@@ -43,7 +43,7 @@ def test_many_who_ask_at_once_cost_like_one(part: Part) -> None:
 
 def test_an_answer_is_kept_for_a_second_and_longer_where_it_took_long(part: Part) -> None:
     async def later() -> list[str | None]:
-        asking = Source(part.ask, OSError)
+        asking = PolledSource(part.ask, OSError)
         answers = []
         for seconds_later in (0.0, 0.9, 0.2):
             part.now += seconds_later
@@ -59,8 +59,8 @@ def test_an_answer_is_kept_for_a_second_and_longer_where_it_took_long(part: Part
 
 
 def test_a_part_that_is_down_is_told_with_the_moment_since_when_until_it_answers(part: Part) -> None:
-    async def over_an_outage() -> list[Told[str]]:
-        asking = Source(part.ask, OSError)
+    async def over_an_outage() -> list[PolledResult[str]]:
+        asking = PolledSource(part.ask, OSError)
         told = []
         for question, part.down in (("a", True), ("b", True), ("a", False), ("b", True)):
             part.now += 2
@@ -74,4 +74,4 @@ def test_a_part_that_is_down_is_told_with_the_moment_since_when_until_it_answers
     assert first.since
     assert again.since
     assert before <= first.since < again.since
-    assert healed == Told("a 3")
+    assert healed == PolledResult("a 3")

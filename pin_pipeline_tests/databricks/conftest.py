@@ -16,18 +16,18 @@ import pytest
 from dagster_aws.s3 import S3Resource
 
 import pin_pipeline
-from pin_pipeline.assets.cleaned import cleaned_assets
-from pin_pipeline.assets.queries import query_assets
-from pin_pipeline.environment import Settings
+from pin_pipeline.defs.assets.cleaned import cleaned_assets
+from pin_pipeline.defs.assets.queries import query_assets
+from pin_pipeline.defs.resources.databricks import DatabricksSparkResource, databricks_resources
+from pin_pipeline.defs.resources.kafka import PlaintextKafka
+from pin_pipeline.defs.resources.lake import LakeResource
+from pin_pipeline.defs.resources.spark import LocalSparkResource
 from pin_pipeline.local import s3
-from pin_pipeline.resources.databricks import DatabricksSparkResource, databricks_resources
-from pin_pipeline.resources.kafka import BrokerResource
-from pin_pipeline.resources.lake import LakeResource
-from pin_pipeline.resources.spark import LocalSparkResource
+from pin_pipeline.settings import Settings
 from pin_pipeline_tests.databricks.control_plane import Workspace, create_app
 from pin_pipeline_tests.databricks.machines import INSTANCE_PROFILE, Machines
 from pin_pipeline_tests.gateway.conftest import serving
-from pin_pipeline_tests.streams.conftest import catch_up, here, kinesis
+from pin_pipeline_tests.streaming.conftest import catch_up, here, kinesis
 
 __all__ = ["catch_up", "here", "kinesis"]  # fixtures of the streams, for the streams that run here
 
@@ -101,7 +101,7 @@ def resources(settings: Settings) -> Resources:
     """The resources of the graph, Spark in the process of the run."""
     s3_resource = S3Resource(endpoint_url=settings.s3_endpoint_url, region_name=settings.region)
     return {
-        "kafka": BrokerResource(bootstrap_servers=settings.kafka.bootstrap, prefix=settings.prefix),
+        "kafka": PlaintextKafka(bootstrap_servers=settings.kafka.bootstrap, prefix=settings.prefix),
         "lake": LakeResource(s3=s3_resource, bucket=settings.bucket),
         "spark": LocalSparkResource(
             home=str(settings.home), s3_endpoint_url=settings.s3_endpoint_url, region=settings.region

@@ -19,9 +19,9 @@ from urllib.parse import urlsplit
 import boto3
 from botocore.exceptions import ClientError
 
-from pin_pipeline.environment import Settings
-from pin_pipeline.lakehouse.session import ARCHIVED, RESULTS, SMALL, spark_conf, spark_variables
 from pin_pipeline.local import jars
+from pin_pipeline.settings import Settings
+from pin_pipeline.spark.session import ARCHIVED, RESULTS, SMALL, spark_conf, spark_variables
 
 INSTANCE_PROFILE = "arn:aws:iam::123456789012:instance-profile/pin-pipeline"
 # As Databricks does it: the entry point is looked up in the metadata of the installed wheel.
@@ -33,7 +33,7 @@ package, name, *sys.argv[1:] = sys.argv[1:]
 entry_point.load()()
 """
 # A source of the platform's own, in the place of Databricks': Spark finds it by the name of its module.
-KINESIS = "from pin_pipeline.streams.kinesis.source import KinesisSource as DefaultSource\n"
+KINESIS = "from pin_pipeline.streaming.kinesis_source.source import KinesisSource as DefaultSource\n"
 OF_THE_MACHINE = ("PATH", "HOME", "JAVA_HOME", "LANG")
 SECRET = re.compile(r"{{secrets/([^}]+)}}")
 PROPERTIES = "spark.properties"

@@ -11,22 +11,22 @@ import pyarrow as pa
 import pytest
 from pyspark.sql import SparkSession
 
-from pin_pipeline.environment import Settings
-from pin_pipeline.lakehouse.catalog import register, table_name
-from pin_pipeline.lakehouse.lake import Lake
-from pin_pipeline.lakehouse.queries import QUERIES
+from pin_pipeline.batch.queries import QUERIES
+from pin_pipeline.defs.resources.databricks import LINK
 from pin_pipeline.local import s3
-from pin_pipeline.records import KINDS
-from pin_pipeline.resources.databricks import LINK
+from pin_pipeline.records import RECORD_TYPES
+from pin_pipeline.settings import Settings
+from pin_pipeline.spark.unity_catalog import register, table_name
+from pin_pipeline.storage.lake import Lake
+from pin_pipeline_tests.batch.batch_helpers import put
+from pin_pipeline_tests.batch.test_query_runner import hard_rows
 from pin_pipeline_tests.databricks.conftest import Resources, materialize, resources
 from pin_pipeline_tests.databricks.control_plane import Workspace
 from pin_pipeline_tests.databricks.machines import CLUSTER
-from pin_pipeline_tests.lakehouse.landed import put
-from pin_pipeline_tests.lakehouse.test_answer import hard_rows
 
 TABLES = (
-    *(f"cleaned/{kind}" for kind in KINDS),
-    *(f"quarantine/{kind}" for kind in KINDS),
+    *(f"cleaned/{record_type}" for record_type in RECORD_TYPES),
+    *(f"quarantine/{record_type}" for record_type in RECORD_TYPES),
     *(query.key for query in QUERIES.values()),
 )
 ALL: tuple[str, ...] = ()  # where none is named
@@ -78,11 +78,11 @@ def test_two_days_on_a_cluster_of_several_processes_give_the_tables_and_the_even
     here = beside(settings)
     rows = hard_rows()
     for day in (0, 1):
-        for kind, values in rows.items():
+        for record_type, values in rows.items():
             half = len(values) // 2
             for where in (settings, here):
                 # The second day brings keys of the first again, and none of them is without a misfit.
-                put(where, kind, [*values[half * day :], b"no json", {}], first=1000 * day)
+                put(where, record_type, [*values[half * day :], b"no json", {}], first=1000 * day)
         assets = (ALL, INCREMENT)[day]
         there = materialize(settings, remote, instance, *assets)
         local = materialize(here, resources(here), instance, *assets)

@@ -12,13 +12,13 @@ import pytest
 
 from pin_pipeline.databricks.errors import WorkspaceError
 from pin_pipeline.databricks.runs import batch_run
-from pin_pipeline.environment import Settings
-from pin_pipeline.lakehouse.lake import Lake
-from pin_pipeline.resources.databricks import LINK, DatabricksResource, databricks_resources
+from pin_pipeline.defs.resources.databricks import LINK, DatabricksResource, databricks_resources
+from pin_pipeline.settings import Settings
+from pin_pipeline.storage.lake import Lake
+from pin_pipeline_tests.batch.batch_helpers import put
 from pin_pipeline_tests.databricks.conftest import PRINCIPAL, TOKEN, Resources, materialize
 from pin_pipeline_tests.databricks.control_plane import Workspace
-from pin_pipeline_tests.lakehouse.landed import put
-from pin_pipeline_tests.rows import geo
+from pin_pipeline_tests.helpers.rows import geo
 
 STARTED_WITHIN_SECONDS = 60
 

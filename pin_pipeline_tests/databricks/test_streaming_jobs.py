@@ -15,26 +15,26 @@ from psycopg.conninfo import make_conninfo
 from psycopg.rows import dict_row
 from typer.testing import CliRunner
 
-from pin_pipeline import cli
+from pin_pipeline.cli import app
 from pin_pipeline.databricks.deploy import Action, Change
 from pin_pipeline.databricks.errors import WorkspaceError
-from pin_pipeline.environment import Settings
-from pin_pipeline.lakehouse.lake import Lake
+from pin_pipeline.defs.resources.databricks import DatabricksStreamingJobsResource, databricks_resources
 from pin_pipeline.local.postgres import create_database
-from pin_pipeline.records import KINDS
-from pin_pipeline.resources.databricks import DatabricksStreamingJobsResource, databricks_resources
-from pin_pipeline.streams.fleet import FLEET
-from pin_pipeline.streams.heartbeat import Heartbeats
+from pin_pipeline.records import RECORD_TYPES
+from pin_pipeline.settings import Settings
+from pin_pipeline.storage.lake import Lake
+from pin_pipeline.streaming.jobs import STREAMING_JOBS
+from pin_pipeline.streaming.supervision.heartbeat import Heartbeats
 from pin_pipeline_tests.databricks.conftest import TOKEN
 from pin_pipeline_tests.databricks.control_plane import Workspace
 from pin_pipeline_tests.databricks.machines import CLUSTER, Machines
-from pin_pipeline_tests.rows import geo, pin, user
-from pin_pipeline_tests.streams.conftest import Kinesis
-from pin_pipeline_tests.streams.supervision.programs import wait_until
-from pin_pipeline_tests.streams.supervision.supervisor import Supervisor
-from pin_pipeline_tests.topics import produce
+from pin_pipeline_tests.helpers.rows import geo, pin, user
+from pin_pipeline_tests.helpers.topics import produce
+from pin_pipeline_tests.streaming.conftest import Kinesis
+from pin_pipeline_tests.streaming.supervision.programs import wait_until
+from pin_pipeline_tests.streaming.supervision.supervisor import Supervisor
 
-DELTA, POSTGRES = FLEET
+DELTA, POSTGRES = STREAMING_JOBS
 STARTED_WITHIN_SECONDS, DONE_WITHIN_SECONDS = 60, 300
 IN_POSTGRES = ("experimental_data", "experimental_data_quarantine", "profile_popularity", "category_trends")
 # What no two runs have in common.
@@ -83,7 +83,7 @@ def test_what_is_deployed_is_paused_and_the_same_once_more_changes_nothing(
     workspace: Workspace,
     here: Settings,
 ) -> None:
-    assert [change.title for change in deployed(resource)] == [f"{here.prefix}-{name}" for name in FLEET]
+    assert [change.title for change in deployed(resource)] == [f"{here.prefix}-{name}" for name in STREAMING_JOBS]
     before = dict(workspace.jobs)
     assert [settings["continuous"] for settings in before.values()] == [{"pause_status": "PAUSED"}] * 2
     assert not workspace.runs
@@ -117,7 +117,7 @@ def test_no_secret_is_in_a_job_or_in_what_is_shown(
     resource: DatabricksStreamingJobsResource, workspace: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PIN_POSTGRES_URL", f"postgresql://pin:{PASSWORD}@db/pins")
-    shown = CliRunner().invoke(cli.app, ["deploy"])
+    shown = CliRunner().invoke(app.app, ["deploy"])
     assert shown.exit_code == 0
     assert "{{secrets/pin-pipeline/postgres-url}}" in shown.output
     for text in (shown.output, str(workspace.jobs), str(deployed(resource))):
@@ -128,7 +128,7 @@ def test_no_secret_is_in_a_job_or_in_what_is_shown(
 @pytest.mark.usefixtures("workspace")
 def test_deploying_without_a_variable_names_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("PIN_DATABRICKS_WHEEL")
-    shown = CliRunner().invoke(cli.app, ["deploy"])
+    shown = CliRunner().invoke(app.app, ["deploy"])
     assert isinstance(shown.exception, WorkspaceError)
     assert str(shown.exception) == "PIN_DATABRICKS_WHEEL must be set to deploy to Databricks; see docs/databricks.md"
 
@@ -195,15 +195,15 @@ def test_streams_on_clusters_of_several_processes_are_supervised_and_give_the_ta
     tmp_path: Path,
 ) -> None:
     records = {"pin": pin, "geo": geo, "user": user}
-    for kind, row in records.items():
-        kinesis.post(here.stream(kind), "1", *(row(number) for number in range(20)), b"no json")
+    for record_type, row in records.items():
+        kinesis.post(here.stream(record_type), "1", *(row(number) for number in range(20)), b"no json")
     produce(here, "pin", [*(pin(number) for number in range(20)), b"no json"])
     deployed(resource)
     heartbeats = Heartbeats.of(here)
 
     def processed(job: str) -> int:
-        beat = heartbeats.read(job)
-        return sum(query.records for query in beat.queries.values()) if beat else 0
+        heartbeat = heartbeats.read(job)
+        return sum(query.records for query in heartbeat.queries.values()) if heartbeat else 0
 
     def done() -> bool:
         for run in workspace.runs.values():
@@ -217,7 +217,7 @@ def test_streams_on_clusters_of_several_processes_are_supervised_and_give_the_ta
         wait_until(done, DONE_WITHIN_SECONDS)
         news = supervisor.tick()
         advanced = {event.asset_key.to_user_string() for event in news if isinstance(event, dg.AssetMaterialization)}
-        assert advanced == {key for job in FLEET.values() for key in job.tables}
+        assert advanced == {key for job in STREAMING_JOBS.values() for key in job.tables}
         assert supervisor.checks() == {"running": (True, "alive"), "lag": (True, "up to date")}
         supervisor.stop()
         supervisor.tick()
@@ -228,9 +228,11 @@ def test_streams_on_clusters_of_several_processes_are_supervised_and_give_the_ta
     create_database(database)
     local = replace(here, bucket=f"{here.bucket}-here", checkpoints=(tmp_path / "here").as_uri(), postgres_url=database)
     heartbeats.client.create_bucket(Bucket=local.bucket)
-    for job in FLEET:
+    for job in STREAMING_JOBS:
         catch_up(job, local)
-    in_lake = [f"{folder}/{kind}" for folder in ("streams", "quarantine/streams") for kind in KINDS]
+    in_lake = [
+        f"{folder}/{record_type}" for folder in ("streams", "quarantine/streams") for record_type in RECORD_TYPES
+    ]
     for key in (*in_lake, *IN_POSTGRES):
         assert rows_of(here, key) == rows_of(local, key), key
         assert rows_of(here, key), key

@@ -14,8 +14,8 @@ import uvicorn
 from fastapi import FastAPI
 from kafka import KafkaConsumer, TopicPartition
 
-from pin_pipeline.environment import Settings
 from pin_pipeline.gateway.app import create_app
+from pin_pipeline.settings import Settings
 
 JSON_V2 = {"Content-Type": "application/vnd.kafka.json.v2+json"}
 Messages = dict[int, list[tuple[bytes | None, bytes]]]

@@ -6,9 +6,9 @@ import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from pin_pipeline.environment import Settings
 from pin_pipeline.gateway.app import create_app
 from pin_pipeline.local import ports
+from pin_pipeline.settings import Settings
 from pin_pipeline_tests.gateway.conftest import JSON_V2, post, serving
 
 

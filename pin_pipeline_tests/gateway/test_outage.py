@@ -10,9 +10,9 @@ from contextlib import contextmanager
 import httpx
 import pytest
 
-from pin_pipeline.environment import Settings
 from pin_pipeline.gateway.app import create_app
 from pin_pipeline.local import ports
+from pin_pipeline.settings import Settings
 from pin_pipeline_tests.gateway.conftest import JSON_V2, serving
 
 BODY = {"records": [{"value": {"index": 1}}]}

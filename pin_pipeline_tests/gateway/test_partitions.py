@@ -6,25 +6,25 @@ import httpx
 import orjson
 import pytest
 
-from pin_pipeline.environment import Settings
-from pin_pipeline.gateway.envelope import Record
-from pin_pipeline.gateway.partitions import partitions_of
-from pin_pipeline.records import KINDS
+from pin_pipeline.gateway.kafka.partitions import partitions_of
+from pin_pipeline.gateway.produce_request import ProduceRecord
+from pin_pipeline.records import RECORD_TYPES
+from pin_pipeline.settings import Settings
 from pin_pipeline_tests.gateway.conftest import post
 
 
 def chosen(topic: str, value: object, key: bytes | None = None, partition: int | None = None) -> int:
-    [chosen] = partitions_of(topic, [Record(orjson.dumps(value), key, partition)], 3)
+    [chosen] = partitions_of(topic, [ProduceRecord(orjson.dumps(value), key, partition)], 3)
     return chosen
 
 
 def test_every_kind_is_partitioned_by_its_own_key_field() -> None:
-    for kind in KINDS.values():
+    for record_type in RECORD_TYPES.values():
         keys = range(3000)
-        partitions = [chosen(f"some.prefix.{kind.name}", {kind.key: key, "x": None}) for key in keys]
+        partitions = [chosen(f"some.prefix.{record_type.name}", {record_type.key: key, "x": None}) for key in keys]
         assert set(Counter(partitions)) == {0, 1, 2}
         assert min(Counter(partitions).values()) > 800
-        assert partitions == [chosen(f"other.{kind.name}", {kind.key: key}) for key in keys]
+        assert partitions == [chosen(f"other.{record_type.name}", {record_type.key: key}) for key in keys]
 
 
 @pytest.mark.parametrize(
@@ -60,11 +60,13 @@ def test_records_of_one_key_share_a_partition(gateway: httpx.Client, settings: S
 
 def test_records_of_one_post_share_a_partition_in_every_topic(gateway: httpx.Client, settings: Settings) -> None:
     partitions = {
-        (kind, key): {
-            post(gateway, settings.topic(kind), {"value": {field: key, "n": n}}).json()["offsets"][0]["partition"]
+        (record_type, key): {
+            post(gateway, settings.topic(record_type), {"value": {field: key, "n": n}}).json()["offsets"][0][
+                "partition"
+            ]
             for n in range(3)
         }
-        for kind, field in (("pin", "index"), ("geo", "ind"), ("user", "ind"))
+        for record_type, field in (("pin", "index"), ("geo", "ind"), ("user", "ind"))
         for key in range(8)
     }
     assert all(len(chosen) == 1 for chosen in partitions.values())

@@ -5,10 +5,10 @@ from __future__ import annotations
 import httpx
 import pytest
 
-from pin_pipeline.emulation.rest import Gateway
-from pin_pipeline.emulation.signing import Signature, SigningError, signature_for
+from pin_pipeline.emulator.gateway_client import Gateway
+from pin_pipeline.emulator.signing import Signature, SigningError, signature_for
 from pin_pipeline_tests.gateway.conftest import JSON_V2
-from pin_pipeline_tests.gateway.test_admission import BODY, KEY, SECRET, elsewhere
+from pin_pipeline_tests.gateway.test_auth import BODY, KEY, SECRET, elsewhere
 
 __all__ = ["elsewhere"]
 

@@ -16,11 +16,11 @@ import boto3
 import httpx
 import pytest
 
-from pin_pipeline.environment import Settings
 from pin_pipeline.gateway.app import create_app
 from pin_pipeline.local import ports
+from pin_pipeline.settings import Settings
 from pin_pipeline_tests.gateway.conftest import serving
-from pin_pipeline_tests.rows import geo
+from pin_pipeline_tests.helpers.rows import geo
 
 pytestmark = pytest.mark.usefixtures("streams")
 

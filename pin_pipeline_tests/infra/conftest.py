@@ -7,12 +7,12 @@ from dataclasses import replace
 
 import pytest
 
-from pin_pipeline.environment import Settings
-from pin_pipeline.messaging.connection import KafkaConnection
-from pin_pipeline.messaging.topics import create_topics
-from pin_pipeline.records import KINDS
+from pin_pipeline.kafka.connection import KafkaConnection
+from pin_pipeline.kafka.topics import create_topics
+from pin_pipeline.records import RECORD_TYPES
+from pin_pipeline.settings import Settings
 from pin_pipeline_tests.aws.conftest import aws, moto
-from pin_pipeline_tests.infra.recorded import AuthorizingBroker
+from pin_pipeline_tests.infra.api_call_recorder import AuthorizingBroker
 
 __all__ = ["aws", "moto"]  # fixtures of an account, for what Dagster asks of one
 
@@ -37,5 +37,5 @@ def authorizing_broker(
 def authorized(settings: Settings, authorizing_broker: AuthorizingBroker) -> Settings:
     """The settings of a test whose topics are on that broker."""
     mine = replace(settings, kafka=KafkaConnection(authorizing_broker.server.address))
-    create_topics(mine.kafka, [mine.topic(kind) for kind in KINDS])
+    create_topics(mine.kafka, [mine.topic(record_type) for record_type in RECORD_TYPES])
     return mine

@@ -15,10 +15,10 @@ import pytest
 import yaml
 from moto import mock_aws
 
-from pin_pipeline.environment import Settings
 from pin_pipeline.gateway.app import create_app
+from pin_pipeline.settings import Settings
+from pin_pipeline_tests.helpers.rows import geo
 from pin_pipeline_tests.infra.policies import ACCOUNT, REGION, filled, grants
-from pin_pipeline_tests.rows import geo
 
 INTEGRATION = "x-amazon-apigateway-integration"
 KINESIS = f"arn:aws:apigateway:{REGION}:kinesis:action/"

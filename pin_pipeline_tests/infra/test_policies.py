@@ -15,41 +15,41 @@ import pytest
 from moto import mock_aws
 from pyspark.sql import SparkSession
 
-from pin_pipeline.audit.auditor import audit_topic
-from pin_pipeline.audit.stream import audit_stream_of
 from pin_pipeline.aws.kinesis import KinesisStreams
 from pin_pipeline.aws.msk_connect import MskConnector
-from pin_pipeline.environment import Settings
+from pin_pipeline.batch.cleaning import clean_topics
+from pin_pipeline.batch.queries import QUERIES
+from pin_pipeline.batch.query_runner import run_queries
+from pin_pipeline.batch.rebuild import rebuild
 from pin_pipeline.gateway.app import create_app
-from pin_pipeline.lakehouse.answer import answer
-from pin_pipeline.lakehouse.clean import clean
-from pin_pipeline.lakehouse.lake import Lake
-from pin_pipeline.lakehouse.queries import QUERIES
-from pin_pipeline.lakehouse.rebuild import rebuild
-from pin_pipeline.landing.connected import await_landed
-from pin_pipeline.landing.store import ObjectStore
+from pin_pipeline.kafka.connection import KafkaConnection
+from pin_pipeline.kafka.topics import create_topics
+from pin_pipeline.landing.kafka_connect import await_landed
 from pin_pipeline.local import s3
-from pin_pipeline.messaging.connection import KafkaConnection
-from pin_pipeline.messaging.topics import create_topics
-from pin_pipeline.quality.inspect import cleaned_tables, complete_posts, inspect
-from pin_pipeline.quality.summary import summarize
-from pin_pipeline.records import KINDS
-from pin_pipeline.streams import queries
-from pin_pipeline.streams.heartbeat import Heartbeat, Heartbeats
-from pin_pipeline.streams.kinesis.position import Position
-from pin_pipeline.streams.kinesis.service import Kinesis as Service
+from pin_pipeline.quality.table_checks import cleaned_tables, complete_posts, inspect
+from pin_pipeline.quarantine.summary import summarize
+from pin_pipeline.reconciliation.stream import reconcile_stream_of
+from pin_pipeline.reconciliation.topic import reconcile_topic
+from pin_pipeline.records import RECORD_TYPES
+from pin_pipeline.settings import Settings
+from pin_pipeline.storage.lake import Lake
+from pin_pipeline.storage.object_store import ObjectStore
+from pin_pipeline.streaming import queries
+from pin_pipeline.streaming.kinesis_source.position import ShardPosition
+from pin_pipeline.streaming.kinesis_source.service import KinesisStream as Service
+from pin_pipeline.streaming.supervision.heartbeat import Heartbeat, Heartbeats
 from pin_pipeline_tests.aws.conftest import ARN
 from pin_pipeline_tests.aws.control_plane import ControlPlane
 from pin_pipeline_tests.aws.test_msk_connect import SPECIFICATION
+from pin_pipeline_tests.batch.batch_helpers import put, topics
 from pin_pipeline_tests.gateway.conftest import post, serving
+from pin_pipeline_tests.helpers.rows import geo, pin, user
+from pin_pipeline_tests.helpers.topics import produce
+from pin_pipeline_tests.infra.api_call_recorder import AuthorizingBroker, at_s3, by_botocore
 from pin_pipeline_tests.infra.pipes import speak
 from pin_pipeline_tests.infra.policies import INFRA, REGION, Call, grants, listed, roles, statements
-from pin_pipeline_tests.infra.recorded import AuthorizingBroker, at_s3, by_botocore
-from pin_pipeline_tests.lakehouse.landed import put, topics
-from pin_pipeline_tests.landing.test_connected import Sink
-from pin_pipeline_tests.rows import geo, pin, user
-from pin_pipeline_tests.streams.conftest import Kinesis
-from pin_pipeline_tests.topics import produce
+from pin_pipeline_tests.landing.test_kafka_connect_proof import Sink
+from pin_pipeline_tests.streaming.conftest import Kinesis
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client
@@ -93,14 +93,14 @@ def listening(settings: Settings, spark: SparkSession | None = None) -> Iterator
 def test_the_jobs_on_databricks_use_all_that_their_role_allows_in_the_lake_and_of_the_streams_and_nothing_else(
     settings: Settings, streams: dict[str, str], spark: SparkSession
 ) -> None:
-    for kind, row in ROWS.items():
-        put(settings, kind, [row(1), row(2), b"no record"])
-        Kinesis(settings).post(streams[kind], "key", row(1))
+    for record_type, row in ROWS.items():
+        put(settings, record_type, [row(1), row(2), b"no record"])
+        Kinesis(settings).post(streams[record_type], "key", row(1))
     on_s3 = replace(settings, checkpoints=f"s3a://{settings.bucket}/checkpoints")
     with listening(on_s3, spark) as (heard, calls):
         lake, store = Lake.of(heard), ObjectStore.of(heard)
-        list(clean(lambda: spark, lake, store, topics(heard)))
-        list(answer(lambda: spark, lake, [QUERIES["users_joined_by_year"]]))
+        list(clean_topics(lambda: spark, lake, store, topics(heard)))
+        list(run_queries(lambda: spark, lake, [QUERIES["users_joined_by_year"]]))
         list(rebuild(lambda: spark, Lake.of(heard), store, topics(heard, "geo")))
         query = next(queries.QUERIES["kinesis_to_delta"](spark, heard))  # each does the same
         query.processAllAvailable()
@@ -109,7 +109,7 @@ def test_the_jobs_on_databricks_use_all_that_their_role_allows_in_the_lake_and_o
             service = Service(stream, heard.region, heard.kinesis_endpoint_url)
             service.created()
             for shard in service.shards():
-                service.fetch(shard.id, Position(), None, 1)
+                service.fetch(shard.id, ShardPosition(), None, 1)
         speak(s3_client(settings), s3_client(heard), messages_bucket(settings))
         Heartbeats.of(heard).write(Heartbeat("kinesis_to_delta", datetime.now(UTC), datetime.now(UTC)))
     role = "databricks_instance_profile"
@@ -138,31 +138,31 @@ def test_dagster_looks_at_the_lake_audits_what_came_and_speaks_with_remote_runs(
     msk = KafkaConnection(cluster_arn=ARN, region=REGION)
     connector, kinesis = MskConnector(f"{settings.prefix}-landing", REGION), Kinesis(settings)
     connector.create({**SPECIFICATION, "connectorName": connector.name})
-    for kind, row in ROWS.items():
-        produce(settings, kind, [row(1), b"no record"])
-        Sink(settings, kind, group=connector.group).put([2])
+    for record_type, row in ROWS.items():
+        produce(settings, record_type, [row(1), b"no record"])
+        Sink(settings, record_type, group=connector.group).put([2])
 
     with authorizing_broker.heard() as on_kafka, listening(settings) as (heard, calls):
         create_topics(msk, [f"{settings.prefix}.new"])
         service = KinesisStreams(REGION, settings.kinesis_endpoint_url)
         lake, store = Lake.of(heard), ObjectStore.of(heard)
         asked = MskConnector(connector.name, REGION)
-        for kind, row in ROWS.items():
-            assert service.create(settings.stream(kind), 1)
-            kinesis.post(settings.stream(kind), "key", row(1))
-            await_landed(msk, store, settings.topic(kind), asked, patience_seconds=30)
+        for record_type, row in ROWS.items():
+            assert service.create(settings.stream(record_type), 1)
+            kinesis.post(settings.stream(record_type), "key", row(1))
+            await_landed(msk, store, settings.topic(record_type), asked, patience_seconds=30)
         asked.restart()
-        list(clean(lambda: spark, Lake.of(settings), ObjectStore.of(settings), topics(settings)))
+        list(clean_topics(lambda: spark, Lake.of(settings), ObjectStore.of(settings), topics(settings)))
         tables = cleaned_tables(lake)
-        for name, definition in KINDS.items():
-            assert not audit_topic(definition, settings.topic(name), msk, lake, store).defects
-            audit_stream_of(definition, heard)
+        for name, definition in RECORD_TYPES.items():
+            assert not reconcile_topic(definition, settings.topic(name), msk, lake, store).defects
+            reconcile_stream_of(definition, heard)
             list(inspect(definition, tables[name], complete_posts(tables), datetime.now(UTC)))
         summarize(lake)
         Heartbeats.of(heard).read("kinesis_to_delta")
         speak(s3_client(heard), s3_client(settings), messages)
     # Who lists all topics is asked for each, and does not see those that it may not describe.
-    own = {f"/{settings.topic(kind)}" for kind in KINDS}
+    own = {f"/{settings.topic(record_type)}" for record_type in RECORD_TYPES}
     others = {call for call in on_kafka if ":topic/" in call.resource and not call.resource.endswith((*own,))}
     assert (
         differences("dagster", calls | (on_kafka - others), settings, "s3 kinesis kafka kafka-cluster kafkaconnect")
@@ -189,9 +189,9 @@ def test_the_gateway_describes_topics_and_writes_to_them(
     monkeypatch.setenv("PIN_PREFIX", authorized.prefix)
     with serving(create_app()) as gateway, authorizing_broker.heard() as calls:
         assert gateway.get(f"/topics/{authorized.topic('pin')}").status_code == 200
-        for kind in KINDS:
-            assert post(gateway, authorized.topic(kind), {"value": ROWS[kind](1)}).status_code == 200
-            assert gateway.post(f"/{kind}/", json=ROWS[kind](2)).status_code == 200
+        for record_type in RECORD_TYPES:
+            assert post(gateway, authorized.topic(record_type), {"value": ROWS[record_type](1)}).status_code == 200
+            assert gateway.post(f"/{record_type}/", json=ROWS[record_type](2)).status_code == 200
     assert differences("gateway", calls, authorized, "kafka-cluster") == []
 
 

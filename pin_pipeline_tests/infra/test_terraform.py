@@ -16,23 +16,23 @@ import pytest
 from psycopg.conninfo import make_conninfo
 
 from pin_pipeline.aws.msk_connect import sink_configuration
-from pin_pipeline.environment import Settings
 from pin_pipeline.local.postgres import create_database
-from pin_pipeline.records import KINDS
+from pin_pipeline.records import RECORD_TYPES
+from pin_pipeline.settings import Settings
 from pin_pipeline_tests.infra.policies import INFRA, roles
 
 SOURCES = {path.name: path.read_text() for path in INFRA.glob("*.tf")}
 PARSED: list[dict[str, Any]] = [hcl2.loads(text) for text in SOURCES.values()]
 
 
-def blocks(kind: str) -> Iterator[dict[str, Any]]:
+def blocks(record_type: str) -> Iterator[dict[str, Any]]:
     for file in PARSED:
-        yield from file.get(kind, [])
+        yield from file.get(record_type, [])
 
 
-def resources(kind: str) -> dict[str, dict[str, Any]]:
+def resources(record_type: str) -> dict[str, dict[str, Any]]:
     """The resources of a type, by name."""
-    found = [body for block in blocks("resource") for name, body in block.items() if name.strip('"') == kind]
+    found = [body for block in blocks("resource") for name, body in block.items() if name.strip('"') == record_type]
     return {name.strip('"'): body for each in found for name, body in each.items()}
 
 
@@ -54,14 +54,14 @@ def test_every_policy_belongs_to_one_role_and_gets_all_that_it_names() -> None:
 
 
 def test_nobody_has_a_key_that_lasts() -> None:
-    kinds = {kind.strip('"') for block in blocks("resource") for kind in block}
-    assert not kinds & {"aws_iam_user", "aws_iam_access_key", "aws_secretsmanager_secret_version"}
+    resource_types = {name.strip('"') for block in blocks("resource") for name in block}
+    assert not resource_types & {"aws_iam_user", "aws_iam_access_key", "aws_secretsmanager_secret_version"}
     assert "manage_master_user_password" in resources("aws_db_instance")["of"]
     assert "password" not in resources("aws_db_instance")["of"]
 
 
 @pytest.mark.parametrize(
-    "kind",
+    "record_type",
     [
         "aws_s3_bucket_versioning",
         "aws_s3_bucket_server_side_encryption_configuration",
@@ -69,9 +69,9 @@ def test_nobody_has_a_key_that_lasts() -> None:
         "aws_s3_bucket_policy",
     ],
 )
-def test_every_bucket_is_versioned_encrypted_closed_to_the_public_and_to_plain_text(kind: str) -> None:
+def test_every_bucket_is_versioned_encrypted_closed_to_the_public_and_to_plain_text(record_type: str) -> None:
     assert set(resources("aws_s3_bucket")) == {"of"}
-    assert [body["for_each"] for body in resources(kind).values()] == ["${aws_s3_bucket.of}"]
+    assert [body["for_each"] for body in resources(record_type).values()] == ["${aws_s3_bucket.of}"]
 
 
 def test_nothing_comes_in_but_from_a_named_group_by_one_port() -> None:
@@ -85,10 +85,10 @@ def test_nothing_comes_in_but_from_a_named_group_by_one_port() -> None:
 
 def test_nothing_waits_for_itself() -> None:
     nodes = {
-        f"{kind}.{name}": repr(body)
+        f"{record_type}.{name}": repr(body)
         for block in blocks("resource")
-        for kind, of_kind in block.items()
-        for name, body in of_kind.items()
+        for record_type, of_record_type in block.items()
+        for name, body in of_record_type.items()
     } | {f"local.{name}": repr(body) for block in blocks("locals") for name, body in block.items()}
     nodes = {name.replace('"', ""): body for name, body in nodes.items()}
     waits = {name: {other for other in nodes if re.search(rf"\b{other}\b", body)} for name, body in nodes.items()}
@@ -97,7 +97,9 @@ def test_nothing_waits_for_itself() -> None:
 
 
 def test_every_variable_and_output_says_what_it_is() -> None:
-    described = [body for kind in ("variable", "output") for block in blocks(kind) for body in block.values()]
+    described = [
+        body for record_type in ("variable", "output") for block in blocks(record_type) for body in block.values()
+    ]
     assert described
     assert all(body.get("description") for body in described)
 
@@ -112,7 +114,9 @@ def terraform() -> str:
 def test_the_connector_is_told_what_landing_expects_of_it() -> None:
     connector = resources("aws_mskconnect_connector")["landing"]
     told = {key.strip('"'): str(value).strip('"') for key, value in connector["connector_configuration"].items()}
-    wanted = sink_configuration([f"pinterest.{kind}" for kind in KINDS], "${var.bucket}", "${var.region}")
+    wanted = sink_configuration(
+        [f"pinterest.{record_type}" for record_type in RECORD_TYPES], "${var.bucket}", "${var.region}"
+    )
     assert told.keys() == wanted.keys()
     of_terraform = {name for name, value in told.items() if "${" in value}
     assert of_terraform == {"topics", "s3.bucket.name", "s3.region"}

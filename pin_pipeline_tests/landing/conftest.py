@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from pin_pipeline.landing import connected
+from pin_pipeline.landing import kafka_connect
 
 
 @pytest.fixture(autouse=True)
 def look_often(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(connected, "POLL_SECONDS", 0.05)
+    monkeypatch.setattr(kafka_connect, "POLL_SECONDS", 0.05)

@@ -19,22 +19,22 @@ import httpx
 import pytest
 from pyspark.sql import SparkSession
 
-from pin_pipeline.audit.auditor import audit_topic
 from pin_pipeline.aws.msk_connect import ConnectorState, sink_configuration
-from pin_pipeline.environment import Settings
-from pin_pipeline.lakehouse.clean import clean
-from pin_pipeline.lakehouse.lake import Lake
-from pin_pipeline.landing.connected import await_landed
-from pin_pipeline.landing.landing import Landed
-from pin_pipeline.landing.names import ObjectName
-from pin_pipeline.landing.store import ObjectStore
-from pin_pipeline.landing.topic import LandingError
+from pin_pipeline.batch.cleaning import clean_topics
+from pin_pipeline.landing.kafka_connect import await_landed
+from pin_pipeline.landing.lander import LandingResult
+from pin_pipeline.landing.topic_reader import LandingError
 from pin_pipeline.local import jars, ports
 from pin_pipeline.local.java import find_java
-from pin_pipeline.records import KINDS
-from pin_pipeline_tests.rows import geo
-from pin_pipeline_tests.streams.supervision.programs import wait_until
-from pin_pipeline_tests.topics import produce, produce_in_transaction, stored
+from pin_pipeline.reconciliation.topic import reconcile_topic
+from pin_pipeline.records import RECORD_TYPES
+from pin_pipeline.settings import Settings
+from pin_pipeline.storage.lake import Lake
+from pin_pipeline.storage.object_keys import ObjectName
+from pin_pipeline.storage.object_store import ObjectStore
+from pin_pipeline_tests.helpers.rows import geo
+from pin_pipeline_tests.helpers.topics import produce, produce_in_transaction, stored
+from pin_pipeline_tests.streaming.supervision.programs import wait_until
 
 SINK = os.environ.get("PIN_S3_SINK")
 # Of the broker's version.
@@ -104,7 +104,7 @@ class Worker:
             finally:
                 process.kill()
 
-    def land(self) -> Landed:
+    def land(self) -> LandingResult:
         store = ObjectStore.of(self.settings)
         return await_landed(self.settings.kafka, store, self.topic, self, patience_seconds=PATIENCE_SECONDS)
 
@@ -153,7 +153,11 @@ def test_what_it_lands_as_configured_is_proven_cleaned_and_audited(
     produce(settings, "geo", rows[3:20])
     produce(settings, "geo", rows[20:], partition=2)
     produce(settings, "geo", [b"no JSON"], partition=2)
-    lake, store, kinds = Lake.of(settings), ObjectStore.of(settings), {settings.topic("geo"): KINDS["geo"]}
+    lake, store, record_types = (
+        Lake.of(settings),
+        ObjectStore.of(settings),
+        {settings.topic("geo"): RECORD_TYPES["geo"]},
+    )
     connect = worker(flush_size="5", rotate_schedule_interval_ms="1000")
     with connect.running():
         landed = connect.land()
@@ -163,9 +167,9 @@ def test_what_it_lands_as_configured_is_proven_cleaned_and_audited(
     lines = [line for body in connect.objects() for line in body.splitlines()]
     committed = [b"no JSON", json.dumps(geo(50)).encode(), *rows]
     assert sorted(lines) == sorted(committed), "each as it arrived, nothing twice, nothing of what was aborted"
-    [report] = clean(session, lake, store, kinds)
-    assert (report.rows, report.metadata["landed"], report.metadata["unaccounted"]) == (41, 42, 0)
-    assert not audit_topic(KINDS["geo"], settings.topic("geo"), settings.kafka, lake, store).defects
+    [report] = clean_topics(session, lake, store, record_types)
+    assert (report.rows, report.metadata["landed"], report.metadata["unreconciled"]) == (41, 42, 0)
+    assert not reconcile_topic(RECORD_TYPES["geo"], settings.topic("geo"), settings.kafka, lake, store).defects
 
 
 def test_after_kill_9_it_goes_on_and_no_record_is_lost_or_doubled(worker: Start, settings: Settings) -> None:

@@ -30,7 +30,7 @@ class Machine:
 
     def start(self, *command: str, **variables: str) -> subprocess.Popen[str]:
         return subprocess.Popen(
-            [sys.executable, "-c", "from pin_pipeline.cli import main; main()", *command],
+            [sys.executable, "-c", "from pin_pipeline.cli.app import main; main()", *command],
             env=self.environment(**variables),
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

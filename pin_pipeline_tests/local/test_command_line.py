@@ -14,13 +14,13 @@ from pathlib import Path
 import pytest
 from pyspark.sql import SparkSession
 
-from pin_pipeline.environment import Settings
 from pin_pipeline.local.ports import free
 from pin_pipeline.records import PIN
-from pin_pipeline_tests.lakehouse.landed import redefined, run_clean, table
+from pin_pipeline.settings import Settings
+from pin_pipeline_tests.batch.batch_helpers import redefined, run_clean, table
+from pin_pipeline_tests.helpers.rows import geo, pin
+from pin_pipeline_tests.helpers.topics import produce
 from pin_pipeline_tests.local.conftest import Machine
-from pin_pipeline_tests.rows import geo, pin
-from pin_pipeline_tests.topics import produce
 
 
 @pytest.fixture
@@ -85,7 +85,7 @@ def test_no_network_says_that_the_jars_could_not_be_downloaded(machine: Machine,
 
 
 def test_env_leads_other_programs_to_the_servers(served: Machine) -> None:
-    script = f'eval "$({sys.executable} -c "from pin_pipeline.cli import main; main()" env)"; env'
+    script = f'eval "$({sys.executable} -c "from pin_pipeline.cli.app import main; main()" env)"; env'
     printed = subprocess.run(
         ["/bin/sh", "-c", script], env=served.environment(), capture_output=True, text=True, check=True
     ).stdout.splitlines()
@@ -113,9 +113,9 @@ def test_an_endless_emulation_ends_at_ctrl_c_and_its_counts_are_exact(served: Ma
         process.send_signal(signal.SIGINT)
         out, _ = process.communicate()
     assert process.returncode == 0
-    for kind in ("pin", "geo", "user"):
-        lines = len((tmp_path / f"{kind}.jsonl").read_bytes().splitlines())
-        assert f"{kind}: {lines} sent = {lines} acknowledged + 0 refused" in out
+    for record_type in ("pin", "geo", "user"):
+        lines = len((tmp_path / f"{record_type}.jsonl").read_bytes().splitlines())
+        assert f"{record_type}: {lines} sent = {lines} acknowledged + 0 refused" in out
 
 
 def test_emulating_without_rows_or_without_a_gateway_says_what_to_do(served: Machine) -> None:

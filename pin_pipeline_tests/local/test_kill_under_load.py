@@ -11,10 +11,10 @@ from itertools import count
 
 import httpx
 
-from pin_pipeline.messaging.connection import KafkaConnection
+from pin_pipeline.kafka.connection import KafkaConnection
 from pin_pipeline_tests.gateway.conftest import JSON_V2
+from pin_pipeline_tests.helpers.topics import stored
 from pin_pipeline_tests.local.conftest import Machine
-from pin_pipeline_tests.topics import stored
 
 CLIENTS, RECORDS_A_REQUEST = 4, 25
 TOPIC = "pinterest.pin"

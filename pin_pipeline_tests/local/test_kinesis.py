@@ -19,11 +19,11 @@ from hypothesis import given
 from hypothesis import settings as how
 from hypothesis import strategies as st
 
-from pin_pipeline.environment import Settings
 from pin_pipeline.local import kinesis, ports
-from pin_pipeline.local.kinesis_endpoint.log import Log, hash_key
-from pin_pipeline.local.kinesis_endpoint.service import Limits, Service
+from pin_pipeline.local.kinesis_emulator.log import StreamLog, hash_key
+from pin_pipeline.local.kinesis_emulator.service import Limits, Service
 from pin_pipeline.local.server import ServerProcess
+from pin_pipeline.settings import Settings
 
 if TYPE_CHECKING:
     from mypy_boto3_kinesis.client import KinesisClient
@@ -74,8 +74,8 @@ def put(client: KinesisClient, stream: str, *keys: str) -> list[Any]:
     return outcomes
 
 
-def read(client: KinesisClient, stream: str, shard: str, kind: Any = "TRIM_HORIZON", **where: Any) -> Answer:
-    iterator = client.get_shard_iterator(StreamName=stream, ShardId=shard, ShardIteratorType=kind, **where)
+def read(client: KinesisClient, stream: str, shard: str, record_type: Any = "TRIM_HORIZON", **where: Any) -> Answer:
+    iterator = client.get_shard_iterator(StreamName=stream, ShardId=shard, ShardIteratorType=record_type, **where)
     return dict(client.get_records(ShardIterator=iterator["ShardIterator"]))
 
 
@@ -242,7 +242,7 @@ def test_records_and_closed_shards_age_out(tmp_path: Path) -> None:
 def test_whatever_is_split_and_merged_every_record_is_read_once_and_each_key_in_order(
     tmp_path_factory: pytest.TempPathFactory, steps: list[tuple[str, Any]]
 ) -> None:
-    service = Service(Log(tmp_path_factory.mktemp("log") / "streams.sqlite"), "us-east-1", Limits())
+    service = Service(StreamLog(tmp_path_factory.mktemp("log") / "streams.sqlite"), "us-east-1", Limits())
     service.call("CreateStream", {"StreamName": "s", "ShardCount": 2})
     sent: list[tuple[str, str]] = []
     for action, argument in steps:

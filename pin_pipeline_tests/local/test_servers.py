@@ -12,14 +12,14 @@ from urllib.parse import urlsplit
 import boto3
 import pytest
 
-from pin_pipeline.environment import Settings
-from pin_pipeline.landing.names import ObjectName
-from pin_pipeline.landing.store import ObjectStore
+from pin_pipeline.kafka.connection import KafkaConnection
 from pin_pipeline.local import ports
-from pin_pipeline.messaging.connection import KafkaConnection
+from pin_pipeline.settings import Settings
+from pin_pipeline.storage.object_keys import ObjectName
+from pin_pipeline.storage.object_store import ObjectStore
+from pin_pipeline_tests.helpers.rows import geo
+from pin_pipeline_tests.helpers.topics import produce
 from pin_pipeline_tests.local.conftest import Machine, new_machine
-from pin_pipeline_tests.rows import geo
-from pin_pipeline_tests.topics import produce
 
 SERVERS = {"kafka", "s3", "kinesis", "postgres", "gateway", "dashboard"}
 SECRET = "not-to-be-seen"  # noqa: S105 - looked for, and not to be found

@@ -11,7 +11,7 @@ import pytest
 from pyspark.sql import SparkSession
 from pyspark.sql.pandas.functions import ArrowUDFType, arrow_udf
 
-from pin_pipeline.lakehouse.session import CLASSES
+from pin_pipeline.spark.session import CLASSES
 
 pytestmark = pytest.mark.skipif(not CLASSES.exists(), reason="installed without `make`, which prepares Spark")
 

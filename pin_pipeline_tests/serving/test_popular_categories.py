@@ -14,13 +14,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from psycopg.conninfo import make_conninfo
 
-from pin_pipeline.environment import Settings
-from pin_pipeline.lakehouse.lake import Lake
 from pin_pipeline.local import s3
 from pin_pipeline.local.postgres import create_database
 from pin_pipeline.serving.popular_categories import KEY, serve
-from pin_pipeline.streams.postgres import Postgres, add
-from pin_pipeline.streams.realtime import EXPERIMENTAL_DATA
+from pin_pipeline.settings import Settings
+from pin_pipeline.storage.lake import Lake
+from pin_pipeline.storage.postgres import Postgres, add
+from pin_pipeline.streaming.postgres_sink import EXPERIMENTAL_DATA
 
 TOPIC = "pins"
 BATCH_SCHEMA = pa.schema(

@@ -1,1 +1,0 @@
-"""The asset graph, a module a layer, in the order the data flows."""

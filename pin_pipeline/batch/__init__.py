@@ -1,0 +1,1 @@
+"""Daily batch: cleans landed objects into Delta tables and runs the queries."""

@@ -1,0 +1,1 @@
+"""Dagster resources: interfaces and their local, AWS and Databricks backends."""

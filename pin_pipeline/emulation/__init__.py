@@ -1,1 +1,0 @@
-"""The head of the pipeline: the source database, the emulator's draws from it, and where the drawn rows are posted."""

@@ -1,0 +1,1 @@
+"""Emulator: draws posts from the source database and sends them to the gateway."""

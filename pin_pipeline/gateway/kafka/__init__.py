@@ -1,0 +1,1 @@
+"""Kafka side of the gateway: producer, partitioning and REST consumer instances."""

@@ -1,0 +1,1 @@
+"""Kafka: connection settings rendered for each client library, and topic administration."""

@@ -1,0 +1,1 @@
+"""Local Kinesis endpoint: the Kinesis API over one SQLite file."""

@@ -1,0 +1,239 @@
+"""The streams, their shards and their records, in one SQLite file: what was acknowledged outlives a kill."""
+
+from __future__ import annotations
+
+import hashlib
+import sqlite3
+import time
+from collections.abc import Iterator
+from collections.abc import Sequence as Several
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from pin_pipeline.local.kinesis_emulator.errors import KinesisError
+from pin_pipeline.local.kinesis_emulator.sequence import Sequence
+
+HASH_KEYS = 2**128
+SHARD_ID = "shardId-{:012d}"
+
+SCHEMA = """
+create table if not exists stream (
+    id integer primary key autoincrement,
+    name text not null unique,
+    created integer not null,
+    retention_hours integer not null,
+    next_number integer not null default 1
+);
+create table if not exists shard (
+    stream integer not null references stream on delete cascade,
+    number integer not null,
+    created integer not null,
+    first_hash_key text not null,
+    last_hash_key text not null,
+    parent integer,
+    adjacent_parent integer,
+    first_number integer not null,
+    last_number integer,
+    closed integer,
+    primary key (stream, number)
+) without rowid;
+create table if not exists record (
+    stream integer not null references stream on delete cascade,
+    shard integer not null,
+    number integer not null,
+    arrived integer not null,
+    partition_key text not null,
+    data text not null,
+    primary key (stream, shard, number)
+) without rowid;
+"""
+
+
+@dataclass(frozen=True)
+class Stream:
+    """A stream; times in epoch milliseconds."""
+
+    id: int
+    name: str
+    created: int
+    retention_hours: int
+    next_number: int
+
+
+@dataclass(frozen=True)
+class StoredShard:
+    """A shard, its range of hash keys, and which of the stream's numbers its records have; open without the last."""
+
+    stream: int
+    number: int
+    created: int
+    first_hash_key: int
+    last_hash_key: int
+    parent: int | None = None
+    adjacent_parent: int | None = None
+    first_number: int = 0
+    last_number: int | None = None
+    closed: int | None = None
+
+    @property
+    def id(self) -> str:
+        """As clients name it."""
+        return SHARD_ID.format(self.number)
+
+    def sequence(self, number: int) -> str:
+        """The sequence number of a record."""
+        return str(Sequence(self.created, number, self.number))
+
+
+@dataclass(frozen=True)
+class StoredRecord:
+    """A record; `data` in base64, as it came."""
+
+    number: int
+    arrived: int
+    partition_key: str
+    data: str
+
+
+class StreamLog:
+    """All streams."""
+
+    def __init__(self, path: Path) -> None:
+        self._file = sqlite3.connect(path, isolation_level=None)
+        self._file.execute("pragma journal_mode = wal")
+        # A kill of this process loses nothing; only a fall of the machine's power could.
+        self._file.execute("pragma synchronous = normal")
+        self._file.execute("pragma foreign_keys = on")
+        self._file.executescript(SCHEMA)
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """All of the changes in the block, or none."""
+        self._file.execute("begin immediate")
+        try:
+            yield
+        except BaseException:
+            self._file.execute("rollback")
+            raise
+        self._file.execute("commit")
+
+    def streams(self) -> list[Stream]:
+        """All streams, by name."""
+        return [Stream(*row) for row in self._file.execute("select * from stream order by name")]
+
+    def stream(self, name: str) -> Stream:
+        """The stream of a name.
+
+        Raises:
+            KinesisError: there is none.
+        """
+        row = self._file.execute("select * from stream where name = ?", (name,)).fetchone()
+        if row is None:
+            raise KinesisError("ResourceNotFoundException", f"Stream {name} not found.")
+        return Stream(*row)
+
+    def create(self, name: str, shards: int, retention_hours: int) -> None:
+        """Create a stream whose shards have equal ranges of hash keys.
+
+        Raises:
+            KinesisError: there is one of that name.
+        """
+        if any(stream.name == name for stream in self.streams()):
+            raise KinesisError("ResourceInUseException", f"Stream {name} already exists.")
+        now = epoch_milliseconds()
+        with self.transaction():
+            cursor = self._file.execute(
+                "insert into stream (name, created, retention_hours) values (?, ?, ?)", (name, now, retention_hours)
+            )
+            bounds = [HASH_KEYS * number // shards for number in range(shards + 1)]
+            for number in range(shards):
+                low, high = bounds[number], bounds[number + 1] - 1
+                self._add_shard(StoredShard(cursor.lastrowid or 0, number, now, low, high))
+
+    def delete(self, stream: Stream) -> None:
+        """Delete a stream and its records."""
+        self._file.execute("delete from stream where id = ?", (stream.id,))
+
+    def retain(self, stream: Stream, hours: int) -> None:
+        """Change how long records are kept."""
+        self._file.execute("update stream set retention_hours = ? where id = ?", (hours, stream.id))
+
+    def shards(self, stream: Stream) -> list[StoredShard]:
+        """All shards, open and closed."""
+        rows = self._file.execute("select * from shard where stream = ? order by number", (stream.id,))
+        return [
+            StoredShard(stream_id, number, created, int(first), int(last), *rest)
+            for stream_id, number, created, first, last, *rest in rows
+        ]
+
+    def put(self, stream: Stream, records: Several[tuple[StoredShard, str, str]]) -> list[int]:
+        """Append records, given by open shard, partition key and data; their numbers."""
+        now, first = epoch_milliseconds(), stream.next_number
+        rows = [
+            (stream.id, shard.number, number, now, key, data)
+            for number, (shard, key, data) in enumerate(records, first)
+        ]
+        with self.transaction():
+            self._file.executemany("insert into record values (?, ?, ?, ?, ?, ?)", rows)
+            self._file.execute("update stream set next_number = ? where id = ?", (first + len(rows), stream.id))
+        return list(range(first, first + len(rows)))
+
+    def records(self, shard: StoredShard, first: int, oldest: int, limit: int) -> list[StoredRecord]:
+        """The records of a shard from a number on that arrived at `oldest` or later."""
+        rows = self._file.execute(
+            "select number, arrived, partition_key, data from record"
+            " where stream = ? and shard = ? and number >= ? and arrived >= ? order by number limit ?",
+            (shard.stream, shard.number, first, oldest, limit),
+        )
+        return [StoredRecord(*row) for row in rows]
+
+    def number_at(self, shard: StoredShard, moment: int) -> int | None:
+        """The number of the first record that arrived then or later."""
+        found = self.records(shard, 0, moment, 1)
+        return found[0].number if found else None
+
+    def reshard(self, stream: Stream, parents: Several[StoredShard], ranges: Several[tuple[int, int]]) -> None:
+        """Close the parents, and open a child for each range of hash keys; records stay where they are."""
+        now, (parent, adjacent) = epoch_milliseconds(), (*(shard.number for shard in parents), None)[:2]
+        created = max(now, *(shard.created + 1 for shard in parents))
+        first = len(self.shards(stream))
+        with self.transaction():
+            for shard in parents:
+                self._file.execute(
+                    "update shard set last_number = ?, closed = ? where stream = ? and number = ?",
+                    (stream.next_number - 1, now, stream.id, shard.number),
+                )
+            for number, (low, high) in enumerate(ranges, first):
+                self._add_shard(
+                    StoredShard(stream.id, number, created, low, high, parent, adjacent, stream.next_number)
+                )
+
+    def expire(self, stream: Stream, oldest: int) -> None:
+        """Forget the records that arrived earlier, and the shards that were closed earlier."""
+        for shard in self.shards(stream):
+            kept = self.number_at(shard, oldest)
+            self._file.execute(
+                "delete from record where stream = ? and shard = ? and number < ?",
+                (stream.id, shard.number, stream.next_number if kept is None else kept),
+            )
+            if shard.closed is not None and shard.closed < oldest:
+                self._file.execute("delete from shard where stream = ? and number = ?", (stream.id, shard.number))
+
+    def _add_shard(self, shard: StoredShard) -> None:
+        row = vars(shard) | {"first_hash_key": str(shard.first_hash_key), "last_hash_key": str(shard.last_hash_key)}
+        self._file.execute(
+            "insert into shard values (:stream, :number, :created, :first_hash_key, :last_hash_key, :parent,"
+            " :adjacent_parent, :first_number, :last_number, :closed)",
+            row,
+        )
+
+
+def hash_key(partition_key: str) -> int:
+    """What decides which shard a record goes to: the MD5 of its partition key."""
+    return int.from_bytes(hashlib.md5(partition_key.encode(), usedforsecurity=False).digest())
+
+
+def epoch_milliseconds() -> int:
+    """The time of now, as all times here."""
+    return time.time_ns() // 1_000_000

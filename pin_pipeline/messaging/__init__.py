@@ -1,1 +1,0 @@
-"""Kafka: how it is reached, by every client in the same way, and which topics there are."""

@@ -1,0 +1,1 @@
+"""Quarantine: rejected records with their reason, source position and original bytes."""

@@ -1,0 +1,1 @@
+"""Reconciliation: verifies that every landed record is published, superseded or quarantined."""

@@ -1,1 +1,0 @@
-"""What the assets are given to work with; the UI lists and explains them."""

@@ -1,0 +1,1 @@
+"""Spark sessions, settings and helpers shared by batch and streaming."""

@@ -1,0 +1,25 @@
+"""Landed objects, and what their names tell, as Spark reads them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F  # noqa: N812
+
+from pin_pipeline.storage.object_keys import ObjectName
+
+NAME = r"(topics|quarantine)/[^/]+/partition=\d+/([^/]+)\+(\d+)\+(\d{10})\.json$"
+
+
+def read_objects(spark: SparkSession, bucket: str, names: Sequence[ObjectName]) -> DataFrame:
+    """Area, topic, partition, first_offset and `content` of each object; one is read by one task: landing bounds it."""
+    area, topic, partition, first_offset = (F.regexp_extract("path", NAME, group) for group in range(1, 5))
+    objects = spark.read.format("binaryFile").load([f"s3a://{bucket}/{name.key}" for name in names])
+    return objects.select(
+        area.alias("area"),
+        topic.alias("topic"),
+        partition.cast("int").alias("partition"),
+        first_offset.cast("bigint").alias("first_offset"),
+        "content",
+    )

@@ -1,0 +1,1 @@
+"""Storage clients: S3 objects, Delta tables and Postgres, without Spark."""

@@ -1,0 +1,1 @@
+"""Spark data source `kinesis` for Spark versions that have none."""

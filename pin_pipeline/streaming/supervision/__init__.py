@@ -1,0 +1,1 @@
+"""Supervision of the streaming jobs: heartbeats, health and restart decisions."""

@@ -1,1 +1,0 @@
-"""The `kinesis` source for Spark."""

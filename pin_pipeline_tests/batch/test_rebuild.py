@@ -1,0 +1,76 @@
+"""The tables made anew from the landed objects."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from pyspark.sql import SparkSession
+
+from pin_pipeline.batch import cleaning
+from pin_pipeline.batch import rebuild as module
+from pin_pipeline.batch.rebuild import rebuild
+from pin_pipeline.reports import Report
+from pin_pipeline.settings import Settings
+from pin_pipeline.storage.lake import Lake
+from pin_pipeline.storage.object_store import ObjectStore
+from pin_pipeline_tests.batch.batch_helpers import Row, put, run_clean, table, topics, totals
+from pin_pipeline_tests.batch.crash import crash_at
+from pin_pipeline_tests.helpers.rows import pin
+
+Session = Callable[[], SparkSession]
+CLEANED, QUARANTINED = "select * from t order by ind", "select * from t order by source_offset"
+
+
+def content(settings: Settings) -> tuple[list[Row], list[Row]]:
+    return table(settings, "cleaned/pin", CLEANED), table(settings, "quarantine/pin", QUARANTINED)
+
+
+def run_rebuild(settings: Settings, session: Session) -> Report:
+    [report] = rebuild(session, Lake.of(settings), ObjectStore.of(settings), topics(settings, "pin"))
+    return report
+
+
+@pytest.fixture
+def history(settings: Settings, session: Session) -> Settings:
+    put(settings, "pin", [pin(1), b"no json", pin(2)])
+    run_clean(settings, session, "pin")
+    put(settings, "pin", [pin(1, title="newer"), b"none either"], first=3)
+    run_clean(settings, session, "pin")
+    return settings
+
+
+def test_a_rebuild_gives_the_same_content_and_the_days_go_on_behind_it(history: Settings, session: Session) -> None:
+    before = content(history)
+    assert totals(run_rebuild(history, session)) == (5, 2, 1, 2, 0)
+    assert content(history) == before
+    assert not ObjectStore.of(history).client.list_objects_v2(Bucket=history.bucket, Prefix="rebuild/")["KeyCount"]
+    put(history, "pin", [pin(3), b"nothing"], first=5)
+    assert totals(run_clean(history, session, "pin")["cleaned/pin"]) == (7, 3, 1, 3, 0)
+
+
+def test_what_was_lost_or_altered_in_the_tables_is_restored(history: Settings, session: Session) -> None:
+    before, lake = content(history), Lake.of(history)
+    for key in ("cleaned/pin", "quarantine/pin"):
+        lake.existing(key).delta.delete("source_offset < 3")
+    assert totals(run_clean(history, session, "pin")["cleaned/pin"])[-1] != 0
+    assert totals(run_rebuild(history, session)) == (5, 2, 1, 2, 0)
+    (cleaned, quarantined), (restored, in_quarantine) = before, content(history)
+    assert restored == cleaned
+    assert [{**row, "first_seen": None} for row in in_quarantine] == [
+        {**row, "first_seen": None} for row in quarantined
+    ]
+
+
+def test_readers_see_the_old_tables_until_it_is_done_and_a_killed_one_can_be_run_again(
+    history: Settings, session: Session
+) -> None:
+    before = content(history)
+    version = Lake.of(history).existing("cleaned/pin").version
+    for where, step in ((cleaning, "_publish"), (module, "overwrite")):
+        with crash_at(where, step, done=False):
+            run_rebuild(history, session)
+        assert (content(history), Lake.of(history).existing("cleaned/pin").version) == (before, version)
+    assert totals(run_rebuild(history, session)) == (5, 2, 1, 2, 0)
+    assert content(history) == before
+    assert Lake.of(history).existing("cleaned/pin").version == version + 1

@@ -1,0 +1,35 @@
+"""What the tests of the emulator share: a filled source database and a gateway to post to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from pin_pipeline.emulator import gateway_client, synthetic
+from pin_pipeline.emulator.gateway_client import Gateway
+from pin_pipeline.emulator.sinks import Topics
+from pin_pipeline.emulator.source import SourceDatabase
+from pin_pipeline.records import RECORD_TYPES
+from pin_pipeline_tests.emulator.gateway_double import GatewayDouble, running_gateway
+
+
+@pytest.fixture(scope="session")
+def filled(tmp_path_factory: pytest.TempPathFactory) -> SourceDatabase:
+    database = SourceDatabase(f"sqlite:///{tmp_path_factory.mktemp('source') / 'source.db'}")
+    synthetic.fill(database)
+    return database
+
+
+@pytest.fixture
+def gateway(monkeypatch: pytest.MonkeyPatch) -> Iterator[GatewayDouble]:
+    monkeypatch.setattr(gateway_client, "FIRST_WAIT_SECONDS", 0.001)
+    with running_gateway() as double:
+        yield double
+
+
+@pytest.fixture
+def topics(gateway: GatewayDouble) -> Iterator[Topics]:
+    """The topics of the double."""
+    with Gateway(gateway.url) as client:
+        yield Topics(client, {record_type: f"demo.{record_type}" for record_type in RECORD_TYPES})

@@ -1,0 +1,114 @@
+"""A real MariaDB as the source, a private instance of Debian's package."""
+
+from __future__ import annotations
+
+import getpass
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+from secrets import token_urlsafe
+from urllib.parse import quote_plus
+
+import pytest
+import sqlalchemy as sa
+from sqlalchemy.exc import OperationalError
+
+from pin_pipeline.emulator.emulator import Counts, emulate
+from pin_pipeline.emulator.sampling import Draws
+from pin_pipeline.emulator.sinks import Files
+from pin_pipeline.emulator.source import SourceDatabase, SourceError
+from pin_pipeline.local import ports
+from pin_pipeline.records import RECORD_TYPES
+from pin_pipeline_tests.helpers.rows import user
+
+INSTALL, SERVER = (
+    shutil.which("mariadb-install-db"),
+    shutil.which("mariadbd", path="/usr/sbin:/usr/local/sbin:/usr/bin"),
+)
+USER, PASSWORD = "poster", token_urlsafe() + ":/@"
+START_SECONDS = 60
+
+pytestmark = pytest.mark.skipif(
+    not (INSTALL and SERVER), reason="MariaDB is not installed: `apt install mariadb-server`"
+)
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[str]:
+    """The port of a server that holds an empty database, `pinterest_data`."""
+    # Not below pytest's folder: its path is longer than a socket's may be.
+    with tempfile.TemporaryDirectory(prefix="pin-mariadb-") as home:
+        folder, port = Path(home), ports.free()
+        common = ["--no-defaults", f"--datadir={folder / 'data'}", f"--user={getpass.getuser()}"]
+        subprocess.run(
+            [INSTALL or "", *common, "--auth-root-authentication-method=normal"], check=True, capture_output=True
+        )
+        with (folder / "log").open("wb") as log:
+            process = subprocess.Popen(
+                [SERVER or "", *common, f"--port={port}", "--bind-address=127.0.0.1", f"--socket={folder / 'socket'}"],
+                stdout=log,
+                stderr=log,
+            )
+        try:
+            with answering(port, process, folder / "log") as connection:
+                connection.exec_driver_sql("create database pinterest_data")
+                connection.exec_driver_sql(f"create user {USER}@localhost identified by '{PASSWORD}'")
+                connection.exec_driver_sql(f"grant all on pinterest_data.* to {USER}@localhost")
+            yield f"127.0.0.1:{port}"
+        finally:
+            process.terminate()
+            process.wait()
+
+
+def answering(port: int, process: subprocess.Popen[bytes], log: Path) -> sa.Connection:
+    deadline = time.monotonic() + START_SECONDS
+    engine = sa.create_engine(f"mysql+pymysql://root@127.0.0.1:{port}", poolclass=sa.NullPool)
+    while True:
+        try:
+            return engine.connect()
+        except OperationalError:
+            if process.poll() is not None or time.monotonic() > deadline:
+                pytest.fail(f"MariaDB does not answer: {log.read_text(errors='replace')[-2000:]}")
+            time.sleep(0.1)
+
+
+def url(server: str, password: str = PASSWORD) -> str:
+    return f"mysql+pymysql://{USER}:{quote_plus(password)}@{server}/pinterest_data"
+
+
+def test_the_same_rows_are_read_from_mariadb_and_from_sqlite(
+    server: str, filled: SourceDatabase, tmp_path: Path
+) -> None:
+    database = SourceDatabase(url(server))
+    for record_type in RECORD_TYPES:
+        assert database.load(record_type, filled.rows(record_type, range(2_000))) == 2_000
+        assert database.count(record_type) == 2_000
+        positions = [0, 1_999, 7, 7, 1_000]
+        assert list(database.rows(record_type, positions)) == list(filled.rows(record_type, positions))
+    draws = Draws(150, last_row=1_999)
+    for name, source in {"mariadb": database, "sqlite": filled}.items():
+        counts = emulate(source, Files(tmp_path / name), draws, lambda _: None)
+        assert counts == dict.fromkeys(RECORD_TYPES, Counts(150, 150, 0))
+    for record_type in RECORD_TYPES:
+        sent = [(tmp_path / name / f"{record_type}.jsonl").read_bytes() for name in ("mariadb", "sqlite")]
+        assert sent[0] == sent[1]
+
+
+def test_texts_of_any_script_and_parts_of_seconds_come_back_as_they_were_stored(server: str) -> None:
+    database = SourceDatabase(url(server))
+    texts = ["👩🏽‍🎨 ﷽", "'; drop table user_data; --", "a\0b", "", None, "é" * 5_000]
+    joined = datetime.fromisoformat("2016-02-29 21:26:45.123456")
+    rows = [user(ind, first_name=text, date_joined=joined) for ind, text in enumerate(texts, start=100_000)]
+    database.load("user", rows)
+    first = database.count("user") - len(rows)
+    assert list(database.rows("user", range(first, first + len(rows)))) == rows
+
+
+def test_a_wrong_password_is_an_error_that_does_not_repeat_it(server: str) -> None:
+    with pytest.raises(SourceError, match="Access denied") as error:
+        SourceDatabase(url(server, "not-the-password"))
+    assert "not-the-password" not in str(error.value)

@@ -1,0 +1,63 @@
+"""Plain records, refused at the door where they do not fit."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import httpx
+import pytest
+
+from pin_pipeline.records import RECORD_TYPES
+from pin_pipeline.settings import Settings
+from pin_pipeline_tests.gateway.conftest import Messages
+from pin_pipeline_tests.helpers.rows import geo, pin, user
+
+ROWS = {"pin": pin, "geo": geo, "user": user}
+
+
+@pytest.mark.parametrize("record_type", RECORD_TYPES)
+def test_a_record_that_fits_is_on_its_topic_when_200_is_said(
+    own_gateway: httpx.Client, settings: Settings, messages: Callable[[str], Messages], record_type: str
+) -> None:
+    reply = own_gateway.post(f"/{record_type}/", content=json.dumps(ROWS[record_type](7), indent=1))
+    assert reply.status_code == 200, reply.text
+    place = reply.json()
+    assert place["topic"] == settings.topic(record_type)
+    [(key, value)] = messages(place["topic"])[place["partition"]]
+    assert key is None
+    assert b"\n" not in value
+    assert json.loads(value) == ROWS[record_type](7)
+
+
+def test_the_optional_fields_of_the_old_model_may_be_absent(own_gateway: httpx.Client) -> None:
+    old = {name: value for name, value in pin().items() if name not in {"poster_name", "description"}}
+    assert own_gateway.post("/pin/", json=old).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        (b"{", "no pin record: not_json"),
+        (b"[]", "not_an_object"),
+        (json.dumps(user()).encode(), "no_key (field 'index')"),
+        (json.dumps(pin(follower_count="many")).encode(), "invalid_value (field 'follower_count')"),
+        (json.dumps(pin(index="1")).encode(), "wrong_type (field 'index')"),
+    ],
+)
+def test_a_record_that_does_not_fit_is_refused_by_name_and_reaches_no_topic(
+    own_gateway: httpx.Client, settings: Settings, messages: Callable[[str], Messages], body: bytes, words: str
+) -> None:
+    reply = own_gateway.post("/pin/", content=body)
+    assert (reply.status_code, reply.json()["error_code"]) == (422, 422)
+    assert words in reply.json()["message"]
+    assert not any(messages(settings.topic("pin")).values())
+
+
+def test_the_openapi_page_shows_the_fields_of_each_kind(own_gateway: httpx.Client) -> None:
+    paths: dict[str, Any] = own_gateway.get("/openapi.json").json()["paths"]
+    for record_type in RECORD_TYPES.values():
+        body = paths[f"/{record_type.name}/"]["post"]["requestBody"]["content"]["application/json"]["schema"]
+        assert list(body["properties"]) == [field.name for field in record_type.fields]
+        assert body["required"] == [field.name for field in record_type.fields if field.required]

@@ -1,0 +1,58 @@
+"""Streams of the tests' own, and what a reader makes of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import boto3
+import pytest
+
+from pin_pipeline.settings import Settings
+
+if TYPE_CHECKING:
+    from mypy_boto3_kinesis.client import KinesisClient
+
+
+class Stream:
+    """A stream, and what is done to it."""
+
+    def __init__(self, client: KinesisClient, name: str, shards: int = 2) -> None:
+        self.client = client
+        self.name = name
+        client.create_stream(StreamName=name, ShardCount=shards)
+
+    def put(self, *texts: str) -> None:
+        """Put records; the first letter is the partition key."""
+        records: list[Any] = [{"PartitionKey": text[0], "Data": text.encode()} for text in texts]
+        self.client.put_records(StreamName=self.name, Records=records)
+
+    def open_shards(self) -> list[Any]:
+        """The open shards in the order of their hash keys."""
+        shards: list[Any] = self.client.list_shards(StreamName=self.name)["Shards"]
+        opened = [shard for shard in shards if "EndingSequenceNumber" not in shard["SequenceNumberRange"]]
+        return sorted(opened, key=lambda shard: int(shard["HashKeyRange"]["StartingHashKey"]))
+
+    def split(self) -> None:
+        """Split the first open shard in the middle."""
+        shard, *_ = self.open_shards()
+        low, high = (int(shard["HashKeyRange"][f"{end}HashKey"]) for end in ("Starting", "Ending"))
+        middle = str((low + high + 1) // 2)
+        self.client.split_shard(StreamName=self.name, ShardToSplit=shard["ShardId"], NewStartingHashKey=middle)
+
+    def merge(self) -> None:
+        """Merge the first two open shards."""
+        one, other, *_ = (shard["ShardId"] for shard in self.open_shards())
+        self.client.merge_shards(StreamName=self.name, ShardToMerge=one, AdjacentShardToMerge=other)
+
+
+@pytest.fixture
+def new_stream(local_environment: Settings, settings: Settings) -> Callable[..., Stream]:
+    """Makes a stream of the test's own, on the endpoint of all tests or another one."""
+
+    def make(client: KinesisClient | None = None, shards: int = 2) -> Stream:
+        where = local_environment.kinesis_endpoint_url
+        own = client or boto3.client("kinesis", endpoint_url=where, region_name="us-east-1")
+        return Stream(own, settings.prefix, shards)
+
+    return make

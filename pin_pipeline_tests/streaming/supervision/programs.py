@@ -1,0 +1,45 @@
+"""Small programs in place of streaming jobs, and how to wait for what they do."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from pin_pipeline.local.streaming_jobs import LocalStreamingJobs
+
+LIVES = (sys.executable, "-c", "import signal; print('ready', flush=True); signal.pause()")
+DIES = (sys.executable, "-c", "raise SystemExit('no such table')")
+# As a job and its JVM do: they share the log, and the leader may die first.
+LIVES_WITH_A_CHILD = (
+    sys.executable,
+    "-c",
+    "import os, signal; os.fork(); print('ready', os.getpid(), flush=True); signal.pause()",
+)
+# Ignores SIGTERM.
+STUBBORN = (
+    sys.executable,
+    "-c",
+    "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('ready', flush=True); signal.pause()",
+)
+DEADLINE_SECONDS = 20
+
+
+def local_jobs(home: Path, command: tuple[str, ...] = LIVES) -> LocalStreamingJobs:
+    return LocalStreamingJobs(home, command)
+
+
+def pid_of(home: Path, job: str) -> int:
+    return int((home / f"{job}.pid").read_text())
+
+
+def log_of(home: Path, job: str) -> str:
+    return (home / "logs" / f"{job}.log").read_text()
+
+
+def wait_until(done: Callable[[], bool], seconds: float = DEADLINE_SECONDS) -> None:
+    deadline = time.monotonic() + seconds
+    while not done():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)

@@ -1,0 +1,126 @@
+"""Streaming jobs as processes of this machine: never two, and none taken for another."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from pin_pipeline.local import process
+from pin_pipeline.local.streaming_jobs import LocalStreamingJobs
+from pin_pipeline_tests.streaming.supervision.programs import (
+    DIES,
+    LIVES,
+    LIVES_WITH_A_CHILD,
+    STUBBORN,
+    local_jobs,
+    log_of,
+    pid_of,
+    wait_until,
+)
+
+JOB = "kinesis_to_delta"
+
+
+@pytest.fixture
+def jobs(tmp_path: Path) -> Iterator[LocalStreamingJobs]:
+    jobs = local_jobs(tmp_path)
+    yield jobs
+    jobs.stop(JOB)
+
+
+def alive(jobs: LocalStreamingJobs) -> bool:
+    return jobs.status(JOB).since is not None
+
+
+def processes(home: Path) -> list[int]:
+    """The processes that print to the log of the job."""
+    log = (home / "logs" / f"{JOB}.log").stat()
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            printed_to = (folder / "fd" / "1").stat()
+        except OSError:
+            continue
+        if (printed_to.st_dev, printed_to.st_ino) == (log.st_dev, log.st_ino):
+            found.append(int(folder.name))
+    return found
+
+
+def test_a_job_starts_once_and_stops_once(jobs: LocalStreamingJobs, tmp_path: Path) -> None:
+    assert not alive(jobs)
+    assert [jobs.start(JOB), jobs.start(JOB)] == [True, False]
+    assert processes(tmp_path) == [pid_of(tmp_path, JOB)]
+    assert [jobs.stop(JOB), jobs.stop(JOB)] == [True, False]
+    assert not alive(jobs)
+    assert processes(tmp_path) == []
+
+
+def test_of_many_starts_at_once_one_wins(jobs: LocalStreamingJobs, tmp_path: Path) -> None:
+    code = (
+        "import sys; from pathlib import Path;"
+        "from pin_pipeline_tests.streaming.supervision.programs import local_jobs;"
+        f"print(local_jobs(Path(sys.argv[1])).start({JOB!r}))"
+    )
+    with ThreadPoolExecutor(4) as pool:
+        command = [sys.executable, "-c", code, str(tmp_path)]
+        answers = list(pool.map(lambda _: subprocess.check_output(command, text=True), range(4)))
+    assert sorted(answers) == ["False\n", "False\n", "False\n", "True\n"]
+    assert processes(tmp_path) == [pid_of(tmp_path, JOB)]
+    assert alive(jobs)
+
+
+def test_a_killed_job_is_seen_as_dead_and_starts_again(jobs: LocalStreamingJobs, tmp_path: Path) -> None:
+    jobs.start(JOB)
+    first = pid_of(tmp_path, JOB)
+    os.kill(first, signal.SIGKILL)
+    wait_until(lambda: not alive(jobs))
+    assert jobs.start(JOB)
+    assert pid_of(tmp_path, JOB) != first
+    assert processes(tmp_path) == [pid_of(tmp_path, JOB)]
+
+
+def test_the_process_id_of_a_stranger_is_neither_taken_for_the_job_nor_killed(
+    jobs: LocalStreamingJobs, tmp_path: Path
+) -> None:
+    with subprocess.Popen(LIVES, start_new_session=True, stdout=subprocess.DEVNULL) as stranger:
+        (tmp_path / f"{JOB}.pid").write_text(str(stranger.pid))  # as after the machine was started anew
+        assert not alive(jobs)
+        assert not jobs.stop(JOB)
+        assert stranger.poll() is None
+        stranger.kill()
+
+
+def test_a_job_lives_as_long_as_any_of_its_processes_and_stops_with_all_of_them(tmp_path: Path) -> None:
+    jobs = local_jobs(tmp_path, LIVES_WITH_A_CHILD)
+    jobs.start(JOB)
+    wait_until(lambda: log_of(tmp_path, JOB).count("ready") == 2)
+    os.kill(pid_of(tmp_path, JOB), signal.SIGKILL)
+    assert alive(jobs)
+    assert not jobs.start(JOB)
+    assert jobs.stop(JOB)
+    assert processes(tmp_path) == []
+
+
+def test_a_job_that_does_not_listen_is_stopped_the_hard_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(process, "STOP_SECONDS", 0.2)
+    jobs = local_jobs(tmp_path, STUBBORN)
+    jobs.start(JOB)
+    wait_until(lambda: "ready" in log_of(tmp_path, JOB))
+    assert jobs.stop(JOB)
+    assert processes(tmp_path) == []
+
+
+def test_what_the_job_before_said_last_is_still_to_be_read(tmp_path: Path) -> None:
+    jobs = local_jobs(tmp_path, DIES)
+    jobs.start(JOB)
+    wait_until(lambda: not alive(jobs))
+    local_jobs(tmp_path).start(JOB)
+    assert (tmp_path / "logs" / f"{JOB}.previous.log").read_text() == "no such table\n"
+    jobs.stop(JOB)
