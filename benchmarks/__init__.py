@@ -1,1 +1,1 @@
-"""What the pipeline costs, against named peers: `python -m benchmarks.NAME`."""
+"""Benchmarks against named baselines: `python -m benchmarks.NAME`; targets and results are in `README.md`."""

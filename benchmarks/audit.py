@@ -5,9 +5,9 @@ from __future__ import annotations
 import time
 from statistics import median
 
-from benchmarks import environment
 from benchmarks.cleaning import warm_spark
-from benchmarks.daily_batch import DRAWS, ROUNDS, post_draws, run_day
+from benchmarks.daily_batch import DRAWS, ROUNDS, post_draws, run_daily_batch
+from benchmarks.local_services import local_services
 from benchmarks.records import produce, synthetic_values
 from benchmarks.report import Measured, conclude, require_equal, say
 from pin_pipeline.batch.cleaning import clean_topics
@@ -24,7 +24,7 @@ CHECKS = {"audited", "quality", "quarantine__summary"}
 
 def main() -> None:
     """Audit as many records of each kind; then run days, and add up the steps that only check and count."""
-    with environment.fresh() as settings:
+    with local_services() as settings:
         rates = _rates(settings)
     shares = [_share_of_the_day(number) for number in range(ROUNDS)]
     records = len(RECORD_TYPES) * RECORDS
@@ -61,16 +61,16 @@ def _rates(settings: Settings) -> dict[str, float]:
             started = time.process_time()
             findings = reconcile_topic(RECORD_TYPES[record_type], topic, settings.kafka, lake, store)
             rounds.append(time.process_time() - started)
-            require_equal("records audited", (findings.total("published"), findings.defects), (RECORDS, []))
+            require_equal("records audited", (findings.total("published"), findings.discrepancies), (RECORDS, []))
         taken[record_type] = median(rounds)
     return taken
 
 
 def _share_of_the_day(number: int) -> float:
     say(f"a day of {DRAWS:,} draws: {number + 1} of {ROUNDS}")
-    with environment.fresh() as settings:
+    with local_services() as settings:
         post_draws(settings)
-        steps = run_day(settings)
+        steps = run_daily_batch(settings)
     day = sum(step.seconds for step in steps)
     return sum(step.seconds for step in steps if step.name in CHECKS) / day
 

@@ -10,7 +10,8 @@ import pyarrow as pa
 from dagster_pyspark import LazyPySparkResource
 from pyspark.sql import SparkSession
 
-from benchmarks import environment, notebook
+from benchmarks import notebook
+from benchmarks.local_services import isolated, local_services
 from benchmarks.records import produce, put_one_by_one, synthetic_values
 from benchmarks.report import Measured, conclude, require_equal, say, seconds
 from pin_pipeline.batch.cleaning import clean_topics
@@ -28,13 +29,13 @@ ROUNDS = 3
 
 def main() -> None:
     """Measure both in turn in one Spark session that is warm, each time in a bucket that is empty."""
-    with environment.fresh() as settings, warm_spark(settings) as spark:
+    with local_services() as settings, warm_spark(settings) as spark:
         say("warming up")
-        _compare(spark, environment.apart(settings, "warm-up"), WARM_UP_RECORDS)
+        _compare(spark, isolated(settings, "warm-up"), WARM_UP_RECORDS)
         times = []
         for number in range(ROUNDS):
             say(f"round {number + 1} of {ROUNDS}")
-            times.append(_compare(spark, environment.apart(settings, f"round-{number}"), RECORDS))
+            times.append(_compare(spark, isolated(settings, f"round-{number}"), RECORDS))
     ours, peers = map(median, zip(*times, strict=True))
     conclude(
         Measured(f"first cleaning of {RECORDS:,} records", ours, "s"),
@@ -55,7 +56,7 @@ def warm_spark(settings: Settings) -> Iterator[SparkSession]:
 def _compare(spark: SparkSession, settings: Settings, count: int) -> tuple[float, float]:
     """The seconds of both over the same records."""
     lake, landed, topic = Lake.of(settings), ObjectStore.of(settings), settings.topic(PIN.name)
-    one_by_one = ObjectStore.of(environment.apart(settings, f"{settings.bucket}-peer"))
+    one_by_one = ObjectStore.of(isolated(settings, f"{settings.bucket}-peer"))
     records = produce(settings, PIN.name, synthetic_values(PIN.name, count))
     land_topic(settings.kafka, landed, topic)
     put_one_by_one(one_by_one, topic, records)
@@ -77,7 +78,7 @@ def require_same_cells(lake: Lake, count: int) -> None:
 
 def _cells(lake: Lake, key: str) -> pa.Table:
     columns = ", ".join(column.name for column in PIN.columns)
-    return lake.existing(key).query(f"select {columns} from t order by ind")  # noqa: S608 - our own names
+    return lake.require(key).query(f"select {columns} from t order by ind")  # noqa: S608 - our own names
 
 
 if __name__ == "__main__":

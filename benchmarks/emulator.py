@@ -1,8 +1,8 @@
-"""Records a second that the emulator brings to the topics, measured at the broker; the original sent six."""
+"""Benchmark of the emulator: records per second on the topics, against the six per second of the original."""
 
 from __future__ import annotations
 
-from benchmarks import environment
+from benchmarks.local_services import local_services
 from benchmarks.report import Measured, conclude, require_equal, say, seconds
 from pin_pipeline.cli import demo
 from pin_pipeline.emulator.emulator import emulate
@@ -15,34 +15,34 @@ from pin_pipeline.records import RECORD_TYPES
 from pin_pipeline.settings import Settings
 
 DRAWS = 30_000
-# A pin, a geo and a user record, and a pause of half a second at an average.
-ORIGINAL = 6
+ORIGINAL_RATE = 6
+"""Records per second of the original: one record of each type, then a pause of half a second on average."""
 
 
 def main() -> None:
-    """Emulate as fast as it goes."""
-    with environment.fresh() as settings:
+    """Emulate without pauses, and count the records on the broker."""
+    with local_services() as settings:
         database = SourceDatabase(settings.source_url)
         demo.fill_if_empty(database)
         say(f"{DRAWS:,} draws")
         with Gateway(settings.gateway_url) as gateway:
             sink = Topics(gateway, {record_type: settings.topic(record_type) for record_type in RECORD_TYPES})
-            taken = seconds(lambda: emulate(database, sink, Draws(DRAWS), lambda _: None))
-        records = _on_the_topics(settings)
-        require_equal("records on the topics and drawn", records, DRAWS * len(RECORD_TYPES))
-    rate = records / taken
+            duration = seconds(lambda: emulate(database, sink, Draws(DRAWS), lambda _: None))
+        records = _records_on_topics(settings)
+        require_equal("records on the topics and drawn records", records, DRAWS * len(RECORD_TYPES))
+    rate = records / duration
     conclude(
         Measured("records on the topics", rate, "records/s"),
-        Measured("emulator / the original's six a second", rate / ORIGINAL, "x", at_least=1_000),
+        Measured("emulator / original (6 records/s)", rate / ORIGINAL_RATE, "x", at_least=1_000),
     )
 
 
-def _on_the_topics(settings: Settings) -> int:
-    brokers = [BrokerReader(settings.kafka, settings.topic(record_type)) for record_type in RECORD_TYPES]
-    found = sum(broker.end(number) - broker.begin(number) for broker in brokers for number in broker.partitions())
-    for broker in brokers:
-        broker.close()
-    return found
+def _records_on_topics(settings: Settings) -> int:
+    readers = [BrokerReader(settings.kafka, settings.topic(record_type)) for record_type in RECORD_TYPES]
+    records = sum(reader.end(number) - reader.begin(number) for reader in readers for number in reader.partitions())
+    for reader in readers:
+        reader.close()
+    return records
 
 
 if __name__ == "__main__":

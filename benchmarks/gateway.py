@@ -12,8 +12,8 @@ from statistics import median
 import httpx
 import orjson
 
-from benchmarks import environment
 from benchmarks.load import Load, post_all
+from benchmarks.local_services import isolated, local_services
 from benchmarks.records import synthetic_values
 from benchmarks.report import Measured, conclude, require_equal, say
 from pin_pipeline.local import ports
@@ -29,7 +29,7 @@ WARM_UP, ONE_BY_ONE, IN_BATCHES = 2_000, 10_000, 300_000
 
 def main() -> None:
     """Post the same records to both, one a request, and then to the gateway a hundred a request."""
-    with environment.fresh() as settings, _plain_endpoint() as url:
+    with local_services() as settings, _plain_endpoint() as url:
         rounds = [_round(settings, url, number) for number in range(ROUNDS)]
     plain, single, batch = zip(*rounds, strict=True)
     single_ratio, batch_ratio = _ratio(single, plain), RECORDS_A_REQUEST * _ratio(batch, plain)
@@ -47,7 +47,7 @@ def main() -> None:
 
 def _round(settings: Settings, url: str, number: int) -> tuple[Load, Load, Load]:
     def of_round(name: str) -> Settings:
-        return environment.apart(settings, f"{name}{number}")
+        return isolated(settings, f"{name}{number}")
 
     say(f"round {number + 1} of {ROUNDS}: the plain endpoint, {ONE_BY_ONE:,} records, one a request")
     plain = _measure(of_round("plain"), url, ONE_BY_ONE, 0)
@@ -105,7 +105,7 @@ def bodies(values: Sequence[bytes], records_a_request: int) -> list[bytes]:
 
 @contextmanager
 def _plain_endpoint() -> Iterator[str]:
-    url = f"http://{ports.HOST}:{(port := ports.free())}"
+    url = f"http://{ports.HOST}:{(port := ports.free_port())}"
     options = ["--host", ports.HOST, "--port", str(port), "--log-level", "warning"]
     command = [sys.executable, "-m", "uvicorn", "benchmarks.plain_endpoint:app", *options]
     with subprocess.Popen(command) as process:  # noqa: S603

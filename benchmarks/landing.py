@@ -8,7 +8,7 @@ from statistics import median
 
 from kafka import KafkaConsumer, TopicPartition
 
-from benchmarks import environment
+from benchmarks.local_services import isolated, local_services
 from benchmarks.records import Record, produce, synthetic_values
 from benchmarks.report import Measured, conclude, require_equal, say, seconds
 from pin_pipeline.kafka.topics import PARTITIONS
@@ -26,7 +26,7 @@ RECORD_TYPE = "pin"
 def main() -> None:
     """Measure each in turn, each time into buckets that are empty."""
     landing, discarding, one_by_one = [], [], []
-    with environment.fresh() as settings:
+    with local_services() as settings:
         topic = settings.topic(RECORD_TYPE)
         say(f"producing {RECORDS} records")
         sent = set(produce(settings, RECORD_TYPE, synthetic_values(RECORD_TYPE, RECORDS)))
@@ -53,7 +53,7 @@ def main() -> None:
 
 
 def _bucket(settings: Settings, name: str) -> ObjectStore:
-    return ObjectStore.of(environment.apart(settings, name))
+    return ObjectStore.of(isolated(settings, name))
 
 
 def _consume(settings: Settings) -> Iterator[Record]:
@@ -102,7 +102,7 @@ def _written(store: ObjectStore) -> set[Record]:
 def _landed(store: ObjectStore, topic: str) -> set[Record]:
     found = set()
     for partition in range(PARTITIONS):
-        for name in store.names_from(ObjectName("topics", topic, partition, 0)):
+        for name in store.list_from(ObjectName("topics", topic, partition, 0)):
             lines = store.read(name).removesuffix(b"\n").split(b"\n")
             found |= {Record(partition, offset, line) for offset, line in enumerate(lines, name.offset)}
     return found

@@ -14,11 +14,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from benchmarks import environment
+from benchmarks.local_services import local_services
 from benchmarks.report import Measured, conclude, require_equal, say
 from pin_pipeline.cli import demo
+from pin_pipeline.cli.job_runner import run_job
 from pin_pipeline.emulator.source import SourceDatabase
-from pin_pipeline.local import orchestrator, servers
+from pin_pipeline.local import servers
 from pin_pipeline.records import RECORD_TYPES
 from pin_pipeline.storage.lake import Lake
 from pin_pipeline.storage.progress import CleaningProgress
@@ -33,15 +34,15 @@ def main() -> None:
     """Sample all processes while both jobs run."""
     if sys.platform != "linux":
         sys.exit("benchmarks.memory runs on Linux only: it reads the proportional set sizes in /proc")
-    with environment.fresh() as settings:
+    with local_services() as settings:
         demo.fill_if_empty(SourceDatabase(settings.source_url))
         with _sampled() as samples:
             say(f"job emulation, {DRAWS} draws")
-            orchestrator.run_job(settings.home, "emulation", {"ops": {"post": {"config": {"draws": DRAWS}}}})
+            run_job(settings, "emulation", {"ops": {"post": {"config": {"draws": DRAWS}}}})
             say("job daily_batch")
-            orchestrator.run_job(settings.home, "daily_batch", {})
+            run_job(settings, "daily_batch", {})
         for record_type in RECORD_TYPES:
-            landed = CleaningProgress.of(Lake.of(settings).existing(f"cleaned/{record_type}")).landed
+            landed = CleaningProgress.of(Lake.of(settings).require(f"cleaned/{record_type}")).landed
             require_equal(f"{record_type} records landed and posted", landed, DRAWS)
     peak = max(samples, key=Counter.total)
     conclude(

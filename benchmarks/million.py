@@ -5,15 +5,16 @@ The peer reads the same objects with the schema given, and knows no quarantine, 
 
 from __future__ import annotations
 
-from benchmarks import environment, notebook
+from benchmarks import notebook
 from benchmarks.cleaning import require_same_cells, warm_spark
+from benchmarks.local_services import isolated, local_services
 from benchmarks.records import synthetic_values
 from benchmarks.report import Measured, conclude, say, seconds
 from pin_pipeline.batch.cleaning import clean_topics
 from pin_pipeline.records import PIN
 from pin_pipeline.records.fields import Integer
 from pin_pipeline.storage.lake import Lake
-from pin_pipeline.storage.object_format import TopicRecord, chunks
+from pin_pipeline.storage.object_format import TopicRecord, chunk_records
 from pin_pipeline.storage.object_keys import ObjectName
 from pin_pipeline.storage.object_store import ObjectStore
 
@@ -23,10 +24,10 @@ SCHEMA = ", ".join(f"`{field.name}` {'bigint' if isinstance(field, Integer) else
 
 def main() -> None:
     """Measure both once, the peer first, in a session that a smaller lot has warmed."""
-    with environment.fresh() as settings, warm_spark(settings) as spark:
+    with local_services() as settings, warm_spark(settings) as spark:
         for name, pins in (("warm-up", WARM_UP_PINS), ("million", PINS)):
             say(f"landing {pins:,} pins")
-            there = environment.apart(settings, name)
+            there = isolated(settings, name)
             store, lake, topic = ObjectStore.of(there), Lake.of(there), there.topic(PIN.name)
             _land(store, topic, pins)
             say("the hand-written job")
@@ -43,7 +44,7 @@ def main() -> None:
 
 
 def _land(store: ObjectStore, topic: str, pins: int) -> None:
-    for chunk in chunks(TopicRecord(offset, 0, value) for offset, value in enumerate(synthetic_values(PIN.name, pins))):
+    for chunk in chunk_records(TopicRecord(offset, 0, value) for offset, value in enumerate(synthetic_values(PIN.name, pins))):
         store.put_once(ObjectName(chunk.area, topic, 0, chunk.first_offset), chunk.body)
 
 

@@ -1,11 +1,11 @@
-"""The peer of cleaning: pins as a plain Spark notebook cleans them."""
+"""Baseline for the cleaning benchmarks: pins cleaned by a plain Spark notebook."""
 
 from __future__ import annotations
 
 from pyspark.sql import SparkSession
-from pyspark.sql import functions as F  # noqa: N812 - the name every Spark programmer reads
+from pyspark.sql import functions as F  # noqa: N812 - the conventional alias
 
-NOTHING = [
+SENTINELS = [
     "",
     "No Title Data Available",
     "No description available",
@@ -17,10 +17,17 @@ NOTHING = [
 
 
 def clean_pins(spark: SparkSession, folder: str, table: str, schema: str | None = None) -> None:
-    """Read all objects in a folder, and overwrite a Delta table with their clean rows; infers a schema not given."""
+    """Clean all objects of a folder, and overwrite a Delta table with the rows.
+
+    Args:
+        spark: session to use.
+        folder: URL of the folder.
+        table: URL of the table.
+        schema: schema of the JSON objects; inferred if missing.
+    """
     reader = spark.read if schema is None else spark.read.schema(schema)
     pins = reader.json(folder)
-    pins = pins.dropDuplicates().replace(dict.fromkeys(NOTHING))
+    pins = pins.dropDuplicates().replace(dict.fromkeys(SENTINELS))
     pins = pins.withColumn("follower_count", F.regexp_replace("follower_count", "k", "000"))
     pins = pins.withColumn("follower_count", F.regexp_replace("follower_count", "M", "000000").cast("bigint"))
     pins = pins.withColumn("save_location", F.regexp_replace("save_location", "Local save in ", ""))

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import httpx
 
-from benchmarks import environment
 from benchmarks.gateway import bodies
+from benchmarks.local_services import local_services
 from benchmarks.records import synthetic_values
 from benchmarks.report import Measured, conclude, require_equal, say
 from pin_pipeline.emulator.sinks import KAFKA_JSON
@@ -32,7 +32,7 @@ def main() -> None:
     """Stop the broker's process for a minute under load, then let it go on."""
     if sys.platform != "linux":
         sys.exit("benchmarks.outage runs on Linux only: it reads the memory of a process in /proc")
-    with environment.fresh() as settings:
+    with local_services() as settings:
         pids = {state.name: state.process.pid for state in servers.status()}
         stop, answers = threading.Event(), Counter[int]()
         requests = bodies(list(synthetic_values(PIN.name, REQUESTS * RECORDS_A_REQUEST)), RECORDS_A_REQUEST)

@@ -14,11 +14,11 @@ from dataclasses import dataclass, field
 from statistics import quantiles
 from typing import TYPE_CHECKING, Any
 
-import boto3
 from botocore.exceptions import ClientError
 
-from benchmarks import environment
+from benchmarks.local_services import local_services
 from benchmarks.report import Measured, conclude, require_equal, say
+from pin_pipeline.aws import clients
 from pin_pipeline.emulator import synthetic
 from pin_pipeline.local.process import DetachedProcess
 from pin_pipeline.local.streaming_jobs import LocalStreamingJobs
@@ -39,7 +39,7 @@ SENT_AT = {"pin": ("title", "title"), "geo": ("country", "country"), "user": ("f
 
 def main() -> None:
     """Measure both while events keep coming."""
-    with environment.fresh() as settings:
+    with local_services() as settings:
         jobs, process = LocalStreamingJobs(settings.home), DetachedProcess(settings.home, JOB)
         say("starting the streaming job")
         jobs.start(JOB)
@@ -54,7 +54,7 @@ def main() -> None:
             time.sleep(SETTLE_SECONDS)  # so that what was sent until then is in the tables
             say("killing the job")
             os.killpg(process.pid, signal.SIGKILL)
-            while process.alive():
+            while process.is_alive():
                 time.sleep(LOOK_SECONDS)
             seen = {record_type: len(reader.visible) for record_type, reader in readers.items()}
             started = time.perf_counter()
@@ -112,7 +112,7 @@ class Reader:
 @contextmanager
 def _events(settings: Settings) -> Iterator[dict[str, int]]:
     """Events come to the three streams while the block runs; how many, by kind."""
-    client = boto3.client("kinesis", endpoint_url=settings.kinesis_endpoint_url, region_name=settings.region)
+    client = clients.client("kinesis", settings.region, settings.kinesis_endpoint_url)
     templates = {record_type: next(iter(synthetic.rows(record_type))) for record_type in RECORD_TYPES}
     sent = dict.fromkeys(RECORD_TYPES, 0)
     share = round(EVENTS_A_SECOND * TICK_SECONDS / len(RECORD_TYPES))
@@ -142,7 +142,7 @@ def _events(settings: Settings) -> Iterator[dict[str, int]]:
 
 @contextmanager
 def _readers(settings: Settings) -> Iterator[dict[str, Reader]]:
-    client: S3Client = boto3.client("s3", endpoint_url=settings.s3_endpoint_url, region_name=settings.region)
+    client: S3Client = clients.client("s3", settings.region, settings.s3_endpoint_url)
     readers = {
         record_type: Reader(client, settings.bucket, f"lake/streams/{record_type}/_delta_log")
         for record_type in RECORD_TYPES
@@ -179,7 +179,7 @@ def _wait_for_commits(
 ) -> None:
     """Return when tables, all or any, have more versions than were seen before."""
     while not which(len(reader.visible) > seen[record_type] for record_type, reader in readers.items()):
-        if not process.alive():
+        if not process.is_alive():
             raise RuntimeError(f"the streaming job has ended: {process.tail()} (see {process.log})")
         time.sleep(LOOK_SECONDS)
 
@@ -191,11 +191,11 @@ def _wait_for_all(settings: Settings, sent: dict[str, int]) -> None:
     deadline = time.monotonic() + 60
     while (
         time.monotonic() < deadline
-        and {record_type: lake.existing(key).rows for record_type, key in tables.items()} != sent
+        and {record_type: lake.require(key).rows for record_type, key in tables.items()} != sent
     ):
         time.sleep(1)
     for record_type, key in tables.items():
-        keys = lake.existing(key).query("select ind from t")["ind"].to_pylist()
+        keys = lake.require(key).query("select ind from t")["ind"].to_pylist()
         require_equal(f"events sent and published, {record_type}", sorted(keys), list(range(sent[record_type])))
 
 
@@ -210,7 +210,7 @@ def _latencies(settings: Settings, record_type: str, reader: Reader, begin: floa
             before += [before[-1] if before else -1] * (version - 1 - len(before)) + [number]
     column = SENT_AT[record_type][1]
     sql = f"select {column} as sent, source_shard as shard, source_sequence_number as number from t"  # noqa: S608
-    for row in Lake.of(settings).existing(f"streams/{record_type}").query(sql).to_pylist():
+    for row in Lake.of(settings).require(f"streams/{record_type}").query(sql).to_pylist():
         sent = float(str(row["sent"]).split()[0])
         if begin <= sent < end:
             version = bisect_left(ends[row["shard"]], int(row["number"]))

@@ -9,16 +9,16 @@ from itertools import count, islice
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
-import boto3
 import pyarrow as pa
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.streaming.listener import StreamingQueryProgress
 from pyspark.sql.streaming.query import StreamingQuery
 
-from benchmarks import environment
 from benchmarks.cleaning import warm_spark
+from benchmarks.local_services import isolated, local_services
 from benchmarks.records import produce, synthetic_values
 from benchmarks.report import Measured, conclude, require_equal, say, seconds
+from pin_pipeline.aws import clients
 from pin_pipeline.records import PIN
 from pin_pipeline.records.positions import STREAM_POSITION
 from pin_pipeline.settings import Settings
@@ -40,11 +40,11 @@ COMMITS, RECORDS_A_COMMIT = 3_600, 200
 
 def main() -> None:
     """Measure each in turn, in one session that is warm."""
-    with environment.fresh() as settings, warm_spark(settings) as spark:
+    with local_services() as settings, warm_spark(settings) as spark:
         spark.dataSource.register(KinesisSource)
         peers, ours = _source(spark, settings)
-        to_delta = _topic_to_delta(spark, environment.apart(settings, "topic"))
-        files = _files_after_an_hour(spark, environment.apart(settings, "files"))
+        to_delta = _topic_to_delta(spark, isolated(settings, "topic"))
+        files = _files_after_an_hour(spark, isolated(settings, "files"))
     conclude(
         Measured("Kinesis source", ours, "records/s"),
         Measured("peer: get_records in a loop for each shard", peers, "records/s"),
@@ -56,9 +56,7 @@ def main() -> None:
 
 def _source(spark: SparkSession, settings: Settings) -> tuple[float, float]:
     """The records a second of the bare loop and of the source over the same stream."""
-    client: KinesisClient = boto3.client(
-        "kinesis", endpoint_url=settings.kinesis_endpoint_url, region_name=settings.region
-    )
+    client: KinesisClient = clients.client("kinesis", settings.region, settings.kinesis_endpoint_url)
     stream = "throughput"
     client.create_stream(StreamName=stream, ShardCount=SHARDS)
     say(f"putting {RECORDS:,} records")
@@ -160,7 +158,7 @@ def _topic_to_delta(spark: SparkSession, settings: Settings) -> float:
     writer = records.writeStream.foreachBatch(DeltaSink(Lake.of(settings), PIN, (topic, 0)))
     writer = writer.option("checkpointLocation", f"{settings.checkpoints}/topic").trigger(availableNow=True)
     rate = _sustained(writer.start())
-    table = Lake.of(settings).existing("streams/pin")
+    table = Lake.of(settings).require("streams/pin")
     found = table.query("select count(*) as records, count(distinct ind) as pins from t").to_pylist()
     require_equal("records in the table", found, [{"records": TOPIC_RECORDS, "pins": TOPIC_RECORDS}])
     return rate
@@ -182,7 +180,7 @@ def _files_after_an_hour(spark: SparkSession, settings: Settings) -> int:
         sink.write(classified.set_column(place, "source_sequence_number", numbers))
         if number % 600 == 0:
             say(f"{number:,} commits")
-    table = lake.existing("streams/pin")
+    table = lake.require("streams/pin")
     require_equal("rows in the table", table.rows, COMMITS * RECORDS_A_COMMIT)
     return len(table.delta.file_uris())
 
