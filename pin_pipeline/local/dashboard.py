@@ -5,12 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from pin_pipeline.local import ports
-from pin_pipeline.local.server import Server, answers, uvicorn
+from pin_pipeline.local.readiness import http_ready
+from pin_pipeline.local.server import ServerSpec, uvicorn_command
 
 
-def server(port: int, behind: Mapping[str, str]) -> Server:
-    """The dashboard on a port; it draws what is in the servers whose addresses these variables tell."""
+def server(port: int, upstreams: Mapping[str, str]) -> ServerSpec:
+    """Define the dashboard.
+
+    Args:
+        port: port to listen on.
+        upstreams: addresses of the servers that it reads from, by environment variable.
+    """
     address = f"http://{ports.HOST}:{port}"
-    return Server(
-        "dashboard", address, uvicorn("pin_pipeline.dashboard.app:app", port), behind, lambda: answers(address)
-    )
+    command = uvicorn_command("pin_pipeline.dashboard.app:app", port)
+    return ServerSpec("dashboard", address, command, upstreams, lambda: http_ready(address))

@@ -1,5 +1,7 @@
-"""What stops the local environment, in one sentence."""
+"""Errors of the local environment."""
+
+from pin_pipeline.errors import PipelineError
 
 
-class LocalError(Exception):
-    """The local environment cannot do what was asked; says why and what to do."""
+class LocalError(PipelineError):
+    """Raised when the local environment cannot do what was requested; the message says why and what to do."""

@@ -5,11 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from pin_pipeline.local import ports
-from pin_pipeline.local.server import Server, answers, uvicorn
+from pin_pipeline.local.readiness import http_ready
+from pin_pipeline.local.server import ServerSpec, uvicorn_command
 
 
-def server(port: int, behind: Mapping[str, str]) -> Server:
-    """The gateway on a port, in front of the servers whose addresses these variables tell."""
+def server(port: int, upstreams: Mapping[str, str]) -> ServerSpec:
+    """Define the gateway.
+
+    Args:
+        port: port to listen on.
+        upstreams: addresses of the servers that it uses, by environment variable.
+    """
     address = f"http://{ports.HOST}:{port}"
-    command = uvicorn("pin_pipeline.gateway.app:app", port, "--no-proxy-headers")
-    return Server("gateway", address, command, behind, lambda: answers(f"{address}/health"))
+    command = uvicorn_command("pin_pipeline.gateway.app:app", port, "--no-proxy-headers")
+    return ServerSpec("gateway", address, command, upstreams, lambda: http_ready(f"{address}/health"))

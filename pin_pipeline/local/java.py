@@ -1,8 +1,7 @@
-"""The Java runtime that Kafka and Spark run on."""
+"""The Java runtime for Kafka and Spark."""
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 import subprocess
@@ -10,26 +9,27 @@ from functools import cache
 from pathlib import Path
 
 from pin_pipeline.local.errors import LocalError
+from pin_pipeline.settings import LocalSettings
 
-OLDEST = 17
-_ADVICE = f"install a Java runtime of version {OLDEST} or newer and put it on PATH, or name its folder in JAVA_HOME"
+MINIMUM_VERSION = 17
+_ADVICE = f"install a Java runtime of version {MINIMUM_VERSION} or newer and put it on PATH, or set JAVA_HOME"
 
 
 @cache
 def find_java() -> str:
-    """The java command, of JAVA_HOME where that is set.
+    """Return the path of the java command: from JAVA_HOME if set, otherwise from PATH.
 
     Raises:
-        LocalError: there is none, or it is too old.
+        LocalError: java is missing, or older than MINIMUM_VERSION.
     """
-    home = os.environ.get("JAVA_HOME")
+    home = LocalSettings.load().java_home
     command = shutil.which("java", path=str(Path(home, "bin")) if home else None)
     if command is None:
-        raise LocalError(f"there is no java {f'in {home}/bin' if home else 'on PATH'}: {_ADVICE}")
-    answer = subprocess.run([command, "-version"], capture_output=True, text=True, check=False)  # noqa: S603
-    version = re.search(r'version "(?:1\.)?(\d+)', answer.stderr)
+        raise LocalError(f"java not found {f'in {home}/bin' if home else 'on PATH'}: {_ADVICE}")
+    result = subprocess.run([command, "-version"], capture_output=True, text=True, check=False)  # noqa: S603
+    version = re.search(r'version "(?:1\.)?(\d+)', result.stderr)
     if version is None:
-        raise LocalError(f"{command} does not tell its version: {_ADVICE}")
-    if int(version[1]) < OLDEST:
+        raise LocalError(f"{command} -version did not print a version: {_ADVICE}")
+    if int(version[1]) < MINIMUM_VERSION:
         raise LocalError(f"{command} is Java {version[1]}: {_ADVICE}")
     return command

@@ -1,4 +1,4 @@
-"""The Kafka broker: one node that is its own controller."""
+"""The Kafka broker: a single node that is also its own controller."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from kafka.errors import KafkaError
 from pin_pipeline.local import jars, ports
 from pin_pipeline.local.errors import LocalError
 from pin_pipeline.local.java import find_java
-from pin_pipeline.local.server import Server
+from pin_pipeline.local.server import ServerSpec
 
-PROBE_MILLISECONDS = 2000
+PROBE_TIMEOUT_MS = 2000
 CLUSTER_ID = "cGluX3BpcGVsaW5lX2xvYw"
 
 PROPERTIES = """\
@@ -32,39 +32,40 @@ transaction.state.log.replication.factor=1
 transaction.state.log.min.isr=1
 transaction.state.log.num.partitions=5
 group.initial.rebalance.delay.ms=0
-# Nothing ages out on a laptop: neither records nor how far they were landed.
+# Neither records nor the committed offsets of landing expire on a laptop.
 log.retention.ms=-1
 offsets.retention.minutes=2147483647
-# A broker that was killed is let in again after 1.5 s instead of 9.
+# A killed broker can rejoin after 1.5 s instead of 9 s.
 broker.session.timeout.ms=1500
 broker.heartbeat.interval.ms=300
 """
 
 
-def server(home: Path, port: int) -> Server:
-    """The broker on a port; its storage is made where there is none yet."""
+def server(home: Path, port: int) -> ServerSpec:
+    """Define the broker, after formatting its storage if it is new."""
     folder = home / "kafka"
     folder.mkdir(parents=True, exist_ok=True)
     properties = folder / "server.properties"
-    settings = PROPERTIES.format(host=ports.HOST, port=port, controller=ports.free(), data=folder / "data")
-    properties.write_text(settings)
+    properties.write_text(
+        PROPERTIES.format(host=ports.HOST, port=port, controller=ports.free_port(), data=folder / "data")
+    )
     java = [find_java(), "-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-cp", f"{jars.ensure('kafka')}/*"]
     if not (folder / "data" / "meta.properties").exists():
-        _format([*java, "kafka.tools.StorageTool", "format", "-t", CLUSTER_ID, "-c", str(properties)])
+        _format_storage([*java, "kafka.tools.StorageTool", "format", "-t", CLUSTER_ID, "-c", str(properties)])
     address = f"{ports.HOST}:{port}"
-    return Server("kafka", address, [*java, "kafka.Kafka", str(properties)], {}, lambda: _answers(address))
+    return ServerSpec("kafka", address, [*java, "kafka.Kafka", str(properties)], {}, lambda: _is_ready(address))
 
 
-def _format(command: list[str]) -> None:
-    answer = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
-    if answer.returncode:
-        raise LocalError(f"Kafka's storage could not be made: {(answer.stdout + answer.stderr).strip()[-500:]}")
+def _format_storage(command: list[str]) -> None:
+    result = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
+    if result.returncode:
+        raise LocalError(f"Kafka could not format its storage: {(result.stdout + result.stderr).strip()[-500:]}")
 
 
-def _answers(address: str) -> bool:
+def _is_ready(address: str) -> bool:
     try:
         admin = KafkaAdminClient(
-            bootstrap_servers=address, bootstrap_timeout_ms=PROBE_MILLISECONDS, request_timeout_ms=PROBE_MILLISECONDS
+            bootstrap_servers=address, bootstrap_timeout_ms=PROBE_TIMEOUT_MS, request_timeout_ms=PROBE_TIMEOUT_MS
         )
         admin.close()
     except KafkaError:

@@ -1,4 +1,4 @@
-"""The Kinesis endpoint as a local server. It keeps its streams on disk, and they reshard as on AWS."""
+"""The Kinesis endpoint: the emulator of this package, which keeps its streams on disk and reshards them as AWS does."""
 
 from __future__ import annotations
 
@@ -6,30 +6,29 @@ from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
-import boto3
-
-from pin_pipeline.local import aws, ports
-from pin_pipeline.local.server import Server, uvicorn
+from pin_pipeline.aws import clients
+from pin_pipeline.local import ports
+from pin_pipeline.local.readiness import aws_ready
+from pin_pipeline.local.server import ServerSpec, uvicorn_command
 
 SHARDS = 2
-# As long as AWS allows: on a laptop that is off for days nothing should age out.
 RETENTION_HOURS = 365 * 24
+"""The maximum on AWS, so that no record expires on a laptop that is off for days."""
 
 
-def server(home: Path, port: int) -> Server:
-    """The endpoint on a port."""
+def server(home: Path, port: int) -> ServerSpec:
+    """Define the endpoint."""
     folder = home / "kinesis"
     folder.mkdir(parents=True, exist_ok=True)
     address = f"http://{ports.HOST}:{port}"
-    command = uvicorn("pin_pipeline.local.kinesis_emulator.app:application", port, "--factory")
+    command = uvicorn_command("pin_pipeline.local.kinesis_emulator.app:application", port, "--factory")
     environment = {"PIN_KINESIS_FILE": str(folder / "streams.sqlite")}
-    ready = aws.answers("kinesis", address, "list_streams")
-    return Server("kinesis", address, command, environment, ready)
+    return ServerSpec("kinesis", address, command, environment, lambda: aws_ready("kinesis", address, "list_streams"))
 
 
 def create_streams(endpoint_url: str | None, region: str, streams: Iterable[str]) -> None:
     """Create the streams that do not exist yet."""
-    client = boto3.client("kinesis", endpoint_url=endpoint_url, region_name=region)
+    client = clients.client("kinesis", region, endpoint_url)
     for stream in streams:
         with suppress(client.exceptions.ResourceInUseException):
             client.create_stream(StreamName=stream, ShardCount=SHARDS)

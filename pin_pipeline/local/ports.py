@@ -1,34 +1,31 @@
-"""Which port a server gets."""
+"""Ports of the local servers."""
 
 from __future__ import annotations
 
-import os
 import socket
 
 from pin_pipeline.local.errors import LocalError
 
 HOST = "127.0.0.1"
-_given: set[int] = set()
+_assigned: set[int] = set()
 
 
-def choose(variable: str, preferred: list[int]) -> int:
-    """The port that `variable` asks for, else the first preferred one that is free, else any free one.
+def choose(server: str, requested: int | None, preferred: list[int]) -> int:
+    """Return the requested port, or the first preferred port that is free, or any free port.
 
     Raises:
-        LocalError: `variable` asks for a port that another program has.
+        LocalError: another program uses the requested port.
     """
-    asked = os.environ.get(variable)
-    if asked is None:
-        return next((port for port in preferred if is_free(port)), free())
-    if not asked.isdecimal() or not 0 < int(asked) < 2**16:
-        raise LocalError(f"{variable} is {asked!r}; expected a port number from 1 to 65535")
-    if not is_free(int(asked)):
-        raise LocalError(f"port {asked}, which {variable} asks for, is taken by another program: name another, or none")
-    return int(asked)
+    if requested is None:
+        return next((port for port in preferred if is_free(port)), free_port())
+    if not is_free(requested):
+        variable = f"PIN_{server.upper()}_PORT"
+        raise LocalError(f"{variable}={requested} is used by another program: set another port, or unset {variable}")
+    return requested
 
 
 def is_free(port: int) -> bool:
-    """Whether a server could listen on the port."""
+    """Return whether a server can listen on the port."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -38,12 +35,12 @@ def is_free(port: int) -> bool:
         return True
 
 
-def free() -> int:
-    """A port that is free now, and that this process was not given before: whoever got that may not listen yet."""
+def free_port() -> int:
+    """Return a free port that this process has not been given before: a server may not have bound it yet."""
     while True:
         with socket.socket() as probe:
             probe.bind((HOST, 0))
             port: int = probe.getsockname()[1]
-        if port not in _given:
-            _given.add(port)
+        if port not in _assigned:
+            _assigned.add(port)
             return port

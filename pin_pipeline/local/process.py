@@ -1,7 +1,7 @@
-"""A detached process of a home: a server, or a streaming job.
+"""Detached processes: servers and streaming jobs that keep running when the command that started them ends.
 
-Its log is its lock: while any process of it lives, the lock is held. So no process id is ever mistaken for another,
-a killed process is seen as gone at once, and none can be started twice.
+The log file of a process is also its lock, which is held while any process of its group is running. That way a process
+id is never mistaken for that of another program, a killed process is noticed at once, and a second start is refused.
 """
 
 from __future__ import annotations
@@ -19,17 +19,24 @@ from pathlib import Path
 from typing import IO
 
 from pin_pipeline.local.errors import LocalError
+from pin_pipeline.settings import child_environment
+from pin_pipeline.waiting import POLL_SECONDS, WaitTimeoutError, wait_until
 
 STOP_SECONDS = 20
-POLL_SECONDS = 0.1
 TAIL_LINES = 5
-# Another process that looks whether this one lives holds the lock for less than that.
 LOCK_ATTEMPTS, LOCK_SECONDS = 3, 0.01
+"""Retries for the lock: a process that only checks whether this one is running holds it for less than 0.01 s."""
 
 
 @dataclass(frozen=True)
 class DetachedProcess:
-    """The one process of a name, or none, in a home; it outlives who starts it."""
+    """A process of a home; at most one per name.
+
+    Attributes:
+        home: folder of the local state.
+        name: name of the process, and of its log and pid file.
+        stop_signal: signal on which it shuts down in order.
+    """
 
     home: Path
     name: str
@@ -37,21 +44,21 @@ class DetachedProcess:
 
     @property
     def log(self) -> Path:
-        """What it prints since its last start."""
+        """The output since the last start."""
         return self.home / "logs" / f"{self.name}.log"
 
     @property
     def pid_file(self) -> Path:
-        """Written at every start; tells nothing about whether the process lives."""
+        """The process id of the last start. That the file exists does not mean that the process is running."""
         return self.home / f"{self.name}.pid"
 
     @property
     def pid(self) -> int:
-        """The process id of the last start, which is also the id of its group."""
+        """The process id of the last start, which is also the id of its process group."""
         return int(self.pid_file.read_text())
 
-    def alive(self) -> bool:
-        """Whether a process of it lives."""
+    def is_alive(self) -> bool:
+        """Return whether any process of the group is running."""
         lock = self._lock()
         if lock is None:
             return True
@@ -59,9 +66,12 @@ class DetachedProcess:
         return False
 
     def launch(self, command: Sequence[str], environment: Mapping[str, str]) -> bool:
-        """Start it unless it lives; says whether it was started. Does not wait for anything.
+        """Start a command unless the process is running; does not wait for it.
 
-        What the process before it printed stays in `{name}.previous.log`.
+        The output of the previous process is kept in `{name}.previous.log`.
+
+        Returns:
+            Whether it was started.
         """
         lock = self._lock()
         if lock is None:
@@ -69,12 +79,12 @@ class DetachedProcess:
         with lock:
             shutil.copyfile(self.log, self.log.with_suffix(".previous.log"))
             lock.truncate(0)
-            # For the moment until there is a new one: nobody may take the old one for that of what lives now.
+            # Until the new pid is written, nobody may take the old one for that of the running process.
             self.pid_file.unlink(missing_ok=True)
             process = subprocess.Popen(  # noqa: S603
                 command,
-                # It works in the home, where `PIN_HOME`, if not said, or said in a short way, would be another.
-                env={**os.environ, "PIN_HOME": str(self.home), **environment},
+                # The working directory is the home, where a relative or default PIN_HOME would be another folder.
+                env=child_environment({"PIN_HOME": str(self.home), **environment}),
                 cwd=self.home,
                 stdin=subprocess.DEVNULL,
                 stdout=lock,
@@ -85,36 +95,37 @@ class DetachedProcess:
         return True
 
     def follow(self) -> Iterator[str]:
-        """The lines that it prints since its last start, as they come, until it ends."""
+        """Yield the lines of the log as they are written, until the process ends."""
         with self.log.open(errors="replace") as log:
             while True:
                 if line := log.readline():
                     yield line
-                elif self.alive():
+                elif self.is_alive():
                     time.sleep(POLL_SECONDS)
                 else:
                     return
 
     def stop(self) -> bool:
-        """Stop it, the hard way where it does not stop by itself; says whether there was one to stop.
+        """Stop the process: with its stop signal, then with SIGKILL if it is still running after STOP_SECONDS.
+
+        Returns:
+            Whether it was running.
 
         Raises:
-            LocalError: it cannot be stopped.
+            LocalError: it is still running after SIGKILL.
         """
-        if not self.alive():
+        if not self.is_alive():
             return False
         for number in (self.stop_signal, signal.SIGKILL):
             with suppress(ProcessLookupError, FileNotFoundError):
                 os.killpg(self.pid, number)
-            deadline = time.monotonic() + STOP_SECONDS
-            while self.alive() and time.monotonic() < deadline:
-                time.sleep(POLL_SECONDS)
-        if self.alive():
-            raise LocalError(f"{self.name} (process {self.pid}) cannot be stopped: see {self.log}")
-        return True
+            with suppress(WaitTimeoutError):
+                wait_until(lambda: not self.is_alive(), STOP_SECONDS, f"{self.name} ignored {number.name}")
+                return True
+        raise LocalError(f"{self.name} (process {self.pid}) cannot be stopped: see {self.log}")
 
     def tail(self) -> str:
-        """The last lines that it printed."""
+        """Return the last lines of the log in one line."""
         lines = [line.strip() for line in self.log.read_text(errors="replace").splitlines() if line.strip()]
         return " / ".join(lines[-TAIL_LINES:]) or "it printed nothing"
 

@@ -1,70 +1,68 @@
-"""A server of the local environment as a detached process."""
+"""Servers of the local environment as detached processes."""
 
 from __future__ import annotations
 
 import sys
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-import httpx
-
 from pin_pipeline.local import ports
 from pin_pipeline.local.errors import LocalError
-from pin_pipeline.local.process import POLL_SECONDS, DetachedProcess
+from pin_pipeline.local.process import DetachedProcess
+from pin_pipeline.waiting import wait_until
 
 START_SECONDS = 90
-PROBE_SECONDS = 5
 
 
 @dataclass(frozen=True)
-class Server:
-    """What is needed to start a server, and to know that it is ready.
+class ServerSpec:
+    """A server: how to start it, and how to find out whether it is ready.
 
     Attributes:
-        address: how clients reach it.
-        ready: whether it answers its own protocol; must return within seconds.
+        name: name of its process.
+        address: address for clients.
+        command: command line.
+        environment: environment variables in addition to those of the calling process.
+        is_ready: returns within seconds whether it serves requests.
     """
 
     name: str
     address: str
     command: Sequence[str]
     environment: Mapping[str, str]
-    ready: Callable[[], bool]
+    is_ready: Callable[[], bool]
 
 
-def uvicorn(app: str, port: int, *options: str) -> list[str]:
-    """The command of a server that is an ASGI app of ours; it listens to this machine only."""
-    where = ["--host", ports.HOST, "--port", str(port)]
-    return [sys.executable, "-m", "uvicorn", app, *where, "--log-level", "warning", "--no-access-log", *options]
-
-
-def answers(url: str) -> bool:
-    """Whether a server answers there by HTTP."""
-    try:
-        return httpx.get(url, timeout=PROBE_SECONDS).is_success
-    except httpx.HTTPError:
-        return False
+def uvicorn_command(app: str, port: int, *options: str) -> list[str]:
+    """Return the command that serves an ASGI app on the loopback interface."""
+    bind = ["--host", ports.HOST, "--port", str(port)]
+    return [sys.executable, "-m", "uvicorn", app, *bind, "--log-level", "warning", "--no-access-log", *options]
 
 
 @dataclass(frozen=True)
 class ServerProcess(DetachedProcess):
-    """The one process, or none, that is a server of a home."""
+    """The process of a server; at most one per home and name."""
 
-    def start(self, server: Server) -> bool:
-        """Start the server unless it lives; says whether it was started. Does not wait until it is ready."""
+    def start(self, server: ServerSpec) -> bool:
+        """Start the server unless it is running, without waiting until it is ready.
+
+        Returns:
+            Whether it was started.
+        """
         return self.launch(server.command, server.environment)
 
-    def wait_until_ready(self, server: Server) -> None:
-        """Return when the server answers.
+    def wait_until_ready(self, server: ServerSpec) -> None:
+        """Wait until the server serves requests.
 
         Raises:
-            LocalError: it died, or did not answer in time.
+            LocalError: it ended, or was not ready in time.
         """
-        deadline = time.monotonic() + START_SECONDS
-        while not server.ready():
-            if not self.alive():
+
+        def is_ready() -> bool:
+            ready = server.is_ready()
+            if not ready and not self.is_alive():
                 raise LocalError(f"{self.name} ended while it was starting: {self.tail()} (see {self.log})")
-            if time.monotonic() > deadline:
-                raise LocalError(f"{self.name} did not answer at {server.address} in {START_SECONDS} s: see {self.log}")
-            time.sleep(POLL_SECONDS)
+            return ready
+
+        message = f"{self.name} was not ready at {server.address} within {START_SECONDS} s: see {self.log}"
+        wait_until(is_ready, START_SECONDS, message, error=LocalError)

@@ -1,4 +1,4 @@
-"""No jar is used whose digest is not the one on record."""
+"""Verification of downloaded jars against the recorded digests."""
 
 from __future__ import annotations
 
@@ -10,17 +10,19 @@ import pytest
 from pin_pipeline.local.errors import LocalError
 from pin_pipeline.local.jars import verify
 
-GOOD = {"a.jar": hashlib.sha256(b"a").hexdigest()}
+DIGESTS = {"a.jar": hashlib.sha256(b"a").hexdigest()}
 
 
-def test_the_jars_on_record_are_accepted(tmp_path: Path) -> None:
+def test_verify_accepts_jars_with_the_recorded_digests(tmp_path: Path) -> None:
     (tmp_path / "a.jar").write_bytes(b"a")
-    verify(tmp_path, GOOD)
+    verify(tmp_path, DIGESTS)
 
 
-@pytest.mark.parametrize("jars", [{"a.jar": b"another"}, {}, {"a.jar": b"a", "b.jar": b"b"}], ids=str)
-def test_another_jar_a_missing_one_or_one_too_many_is_refused(tmp_path: Path, jars: dict[str, bytes]) -> None:
+@pytest.mark.parametrize("jars", [{"a.jar": b"modified"}, {}, {"a.jar": b"a", "b.jar": b"b"}], ids=str)
+def test_verify_rejects_modified_missing_and_unexpected_jars(tmp_path: Path, jars: dict[str, bytes]) -> None:
     for name, content in jars.items():
         (tmp_path / name).write_bytes(content)
-    with pytest.raises(LocalError, match=r"jar [ab]\.jar has SHA-256 .* it is not used"):
-        verify(tmp_path, GOOD)
+    with pytest.raises(
+        LocalError, match=r"jar [ab]\.jar was rejected: its SHA-256 is .*, expected .* as in jars\.sha256"
+    ):
+        verify(tmp_path, DIGESTS)

@@ -1,4 +1,4 @@
-"""Up, down and everything between: the servers of one home."""
+"""Local servers of one home: up, down, status, ports and durability."""
 
 from __future__ import annotations
 
@@ -6,48 +6,46 @@ import os
 import signal
 import socket
 from collections.abc import Iterator
-from dataclasses import replace
 from urllib.parse import urlsplit
 
 import boto3
 import pytest
 
-from pin_pipeline.kafka.connection import KafkaConnection
 from pin_pipeline.local import ports
 from pin_pipeline.settings import Settings
 from pin_pipeline.storage.object_keys import ObjectName
 from pin_pipeline.storage.object_store import ObjectStore
+from pin_pipeline_tests.helpers.command_line import CommandLine, new_command_line
 from pin_pipeline_tests.helpers.rows import geo
 from pin_pipeline_tests.helpers.topics import produce
-from pin_pipeline_tests.local.conftest import Machine, new_machine
 
 SERVERS = {"kafka", "s3", "kinesis", "postgres", "gateway", "dashboard"}
-SECRET = "not-to-be-seen"  # noqa: S105 - looked for, and not to be found
+SECRET = "a-secret-key"  # noqa: S105 - the test searches for it
 
 
 @pytest.fixture
-def taken() -> Iterator[str]:
-    """A port that another program has."""
+def occupied_port() -> Iterator[str]:
+    """Occupy a port as another program would."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         yield str(listener.getsockname()[1])
 
 
-def port(address: str) -> int:
-    found = urlsplit(address if "//" in address else f"//{address}").port
-    assert found
-    return found
+def port_of(address: str) -> int:
+    port = urlsplit(address if "//" in address else f"//{address}").port
+    assert port
+    return port
 
 
 @pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
-    """A machine on which all servers run, for tests that only look at it."""
-    with new_machine(tmp_path_factory.mktemp("running")) as machine:
-        machine.variables["AWS_SECRET_ACCESS_KEY"] = SECRET
-        machine.succeed("up")
-        yield machine
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CommandLine]:
+    """Start all servers once, for tests that do not change them."""
+    with new_command_line(tmp_path_factory.mktemp("running")) as command_line:
+        command_line.variables["AWS_SECRET_ACCESS_KEY"] = SECRET
+        command_line.succeed("up")
+        yield command_line
 
 
-def test_up_again_changes_nothing(running: Machine) -> None:
+def test_up_twice_keeps_the_running_servers(running: CommandLine) -> None:
     pids, addresses = running.pids(), running.addresses()
     assert set(pids) == SERVERS
     running.succeed("up")
@@ -55,93 +53,94 @@ def test_up_again_changes_nothing(running: Machine) -> None:
     assert running.run("status").stdout.count(" up ") == len(SERVERS)
 
 
-def test_two_ups_at_once_start_each_server_once_and_down_stops_all(machine: Machine) -> None:
-    assert machine.run("status").returncode == 1
-    with machine.start("up") as one, machine.start("up") as other:
-        outputs = one.communicate(), other.communicate()
-    assert (one.returncode, other.returncode) == (0, 0), outputs
-    for pid in machine.pids().values():
+def test_concurrent_ups_start_each_server_once_and_down_stops_all(command_line: CommandLine) -> None:
+    assert command_line.run("status").returncode == 1
+    with command_line.start("up") as first, command_line.start("up") as second:
+        outputs = first.communicate(), second.communicate()
+    assert (first.returncode, second.returncode) == (0, 0), outputs
+    for pid in command_line.pids().values():
         assert os.getpgid(pid) == pid
-    assert machine.succeed("down").split(None, 1)[0] == "stopped"
-    assert all(ports.is_free(port(address)) for address in machine.addresses().values())
-    assert machine.succeed("down") == "nothing was running\n"
-    assert machine.run("status").returncode == 1
+    assert command_line.succeed("down").split(None, 1)[0] == "stopped"
+    assert all(ports.is_free(port_of(address)) for address in command_line.addresses().values())
+    assert command_line.succeed("down") == "nothing was running\n"
+    assert command_line.run("status").returncode == 1
 
 
-def test_what_was_written_outlives_a_kill_of_every_server(machine: Machine, local_environment: Settings) -> None:
-    machine.succeed("up")
-    addresses = machine.addresses()
-    settings = replace(
-        local_environment,
-        prefix="pinterest",
-        bucket="pin-pipeline",
-        kafka=KafkaConnection(addresses["PIN_KAFKA_BOOTSTRAP"]),
-        s3_endpoint_url=addresses["PIN_S3_ENDPOINT_URL"],
+def test_stored_data_survives_sigkill_of_every_server(command_line: CommandLine, local_environment: Settings) -> None:
+    command_line.succeed("up")
+    addresses = command_line.addresses()
+    settings = local_environment.model_copy(
+        update={
+            "prefix": "pinterest",
+            "bucket": "pin-pipeline",
+            "kafka_bootstrap": addresses["PIN_KAFKA_BOOTSTRAP"],
+            "s3_endpoint_url": addresses["PIN_S3_ENDPOINT_URL"],
+        }
     )
     name = ObjectName("topics", "pinterest.pin", 0, 0)
     ObjectStore.of(settings).put_once(name, b"kept")
     produce(settings, "geo", [geo(1), geo(2)])
-    for pid in machine.pids().values():
+    for pid in command_line.pids().values():
         os.killpg(pid, signal.SIGKILL)
-    assert machine.run("status").returncode == 1
-    machine.succeed("up")
-    assert machine.addresses() == addresses
+    assert command_line.run("status").returncode == 1
+    command_line.succeed("up")
+    assert command_line.addresses() == addresses
     assert ObjectStore.of(settings).read(name) == b"kept"
-    assert "pinterest.geo: 2 new records in 1 objects" in machine.succeed("land")
+    assert "pinterest.geo: 2 new records in 1 objects" in command_line.succeed("land")
 
 
-def test_a_port_that_was_asked_for_and_is_taken_is_an_error(machine: Machine, taken: str) -> None:
-    error = machine.fail("up", PIN_S3_PORT=taken)
-    assert f"port {taken}, which PIN_S3_PORT asks for, is taken by another program" in error
-    assert "70000" in machine.fail("up", PIN_S3_PORT="70000")
-    assert machine.pids() == {}
+def test_up_refuses_a_requested_port_that_is_in_use_or_invalid(command_line: CommandLine, occupied_port: str) -> None:
+    error = command_line.fail("up", PIN_S3_PORT=occupied_port)
+    assert f"PIN_S3_PORT={occupied_port} is used by another program: set another port, or unset PIN_S3_PORT" in error
+    assert "70000" in command_line.fail("up", PIN_S3_PORT="70000")
+    assert command_line.pids() == {}
 
 
-def test_servers_are_found_at_other_ports_where_the_usual_ones_are_taken(machine: Machine) -> None:
-    machine.variables.clear()
+def test_up_uses_another_port_if_the_default_one_is_in_use(command_line: CommandLine) -> None:
+    command_line.variables.clear()
     with socket.socket() as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             listener.bind(("127.0.0.1", 8082))
             listener.listen()
         except OSError:
-            pass  # somebody else has it already, which serves as well
-        machine.succeed("up")
-        assert port(machine.addresses()["PIN_GATEWAY_URL"]) != 8082
-        assert machine.addresses()["PIN_GATEWAY_URL"] in machine.succeed("env")
+            pass  # another program already uses it
+        command_line.succeed("up")
+        assert port_of(command_line.addresses()["PIN_GATEWAY_URL"]) != 8082
+        assert command_line.addresses()["PIN_GATEWAY_URL"] in command_line.succeed("env")
 
 
-def test_no_port_is_given_twice() -> None:
-    # Far more than there are chances to draw the same one of the kernel's 28,000 again.
-    given = [ports.free() for _ in range(2_000)]
-    assert len(set(given)) == len(given)
+def test_free_port_returns_each_port_once() -> None:
+    # The kernel draws from 28,000 ports: without the check, 2,000 draws would almost certainly repeat one.
+    assigned = [ports.free_port() for _ in range(2_000)]
+    assert len(set(assigned)) == len(assigned)
 
 
-def test_servers_listen_to_this_machine_only(running: Machine) -> None:
-    own = socket.gethostbyname(socket.gethostname())
-    others = {own, *(f"127.0.0.{number}" for number in (2, 3))} - {"127.0.0.1"}
+def test_servers_listen_on_the_loopback_interface_only(running: CommandLine) -> None:
+    own_address = socket.gethostbyname(socket.gethostname())
+    others = {own_address, *(f"127.0.0.{number}" for number in (2, 3))} - {"127.0.0.1"}
     for address in running.addresses().values():
         for host in others:
             with socket.socket() as client:
-                assert client.connect_ex((host, port(address)))
+                assert client.connect_ex((host, port_of(address)))
 
 
-def test_a_server_that_cannot_start_says_so_with_its_own_words(machine: Machine) -> None:
-    data = machine.home / "kafka" / "data"
+def test_up_reports_the_output_of_a_server_that_fails_to_start(command_line: CommandLine) -> None:
+    data = command_line.home / "kafka" / "data"
     data.mkdir(parents=True)
     (data / "meta.properties").write_text("cluster.id=another\nversion=1\nnode.id=9\n")
-    error = machine.fail("up")
+    error = command_line.fail("up")
     assert "kafka ended while it was starting" in error
-    assert str(machine.home / "logs" / "kafka.log") in error
+    assert str(command_line.home / "logs" / "kafka.log") in error
 
 
-def test_credentials_are_not_needed_and_not_written_anywhere(running: Machine) -> None:
+def test_servers_need_no_credentials_and_write_none_to_disk(running: CommandLine) -> None:
     client = boto3.client(
         "s3",
         endpoint_url=running.addresses()["PIN_S3_ENDPOINT_URL"],
         aws_access_key_id="any",
-        aws_secret_access_key="any",  # noqa: S106 - the local endpoint takes any
+        aws_secret_access_key="any",  # noqa: S106 - the local endpoint accepts any
     )
     assert [bucket["Name"] for bucket in client.list_buckets()["Buckets"]] == ["pin-pipeline"]
-    texts = [path.read_bytes() for path in running.home.rglob("*") if path.is_file()]
-    assert not any(SECRET.encode() in text for text in texts)
+    contents = [path.read_bytes() for path in running.home.rglob("*") if path.is_file()]
+    assert not any(SECRET.encode() in content for content in contents)

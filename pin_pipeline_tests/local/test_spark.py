@@ -1,4 +1,4 @@
-"""What is prepared of Spark when the project is installed."""
+"""Spark installation: the class archive and the SPARK_HOME that `make` writes."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ import pytest
 from pyspark.sql import SparkSession
 from pyspark.sql.pandas.functions import ArrowUDFType, arrow_udf
 
-from pin_pipeline.spark.session import CLASSES
+from pin_pipeline.spark.conf import CLASS_ARCHIVE
 
-pytestmark = pytest.mark.skipif(not CLASSES.exists(), reason="installed without `make`, which prepares Spark")
+pytestmark = pytest.mark.skipif(not CLASS_ARCHIVE.exists(), reason="needs the files that `make` writes")
 
 
-@pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="only Linux tells what a process has mapped")
-def test_spark_maps_its_classes_instead_of_loading_them(spark: SparkSession) -> None:
+@pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="needs /proc/PID/maps, which only Linux has")
+def test_spark_maps_the_class_archive(spark: SparkSession) -> None:
     jvm: Any = spark.sparkContext._jvm
     pid = jvm.java.lang.ProcessHandle.current().pid()
-    assert str(CLASSES) in Path(f"/proc/{pid}/maps").read_text()
+    assert str(CLASS_ARCHIVE) in Path(f"/proc/{pid}/maps").read_text()
 
 
 def test_python_workers_import_the_installed_pyspark(spark: SparkSession) -> None:
-    def imported_from(numbers: pa.Array) -> pa.Array:
+    def pyspark_path(numbers: pa.Array) -> pa.Array:
         return pa.array([pyspark.__file__] * len(numbers))
 
-    [row] = spark.range(1).select(arrow_udf(imported_from, "string", ArrowUDFType.SCALAR)("id")).collect()
+    [row] = spark.range(1).select(arrow_udf(pyspark_path, "string", ArrowUDFType.SCALAR)("id")).collect()
     assert row[0] == pyspark.__file__

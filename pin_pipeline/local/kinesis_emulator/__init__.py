@@ -1,1 +1,1 @@
-"""Local Kinesis endpoint: the Kinesis API over one SQLite file."""
+"""Kinesis Data Streams emulator: streams kept in one SQLite file and served over AWS's JSON protocol."""

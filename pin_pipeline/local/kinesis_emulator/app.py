@@ -1,9 +1,6 @@
-"""The service over HTTP: AWS's JSON protocol, an action a request."""
+"""HTTP application of the emulator: AWS's JSON protocol, one action per request."""
 
 from __future__ import annotations
-
-import os
-from pathlib import Path
 
 import orjson
 from starlette.applications import Starlette
@@ -11,30 +8,33 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from pin_pipeline.local.kinesis_emulator.errors import KinesisError
-from pin_pipeline.local.kinesis_emulator.log import StreamLog
-from pin_pipeline.local.kinesis_emulator.service import Limits, Service
+from pin_pipeline.local.kinesis_emulator.errors import KinesisRequestError
+from pin_pipeline.local.kinesis_emulator.quotas import Quotas
+from pin_pipeline.local.kinesis_emulator.service import KinesisService
+from pin_pipeline.local.kinesis_emulator.stream_store import StreamStore
+from pin_pipeline.settings import EmulatedKinesisSettings
 
 TARGET, MEDIA_TYPE = "Kinesis_20131202.", "application/x-amz-json-1.1"
 
 
 def application() -> Starlette:
-    """The service of the environment: its file is PIN_KINESIS_FILE."""
-    region = os.environ.get("AWS_REGION", "us-east-1")
-    service = Service(StreamLog(Path(os.environ["PIN_KINESIS_FILE"])), region, Limits.from_environment())
+    """Create the application from the settings of the process."""
+    settings = EmulatedKinesisSettings.load()
+    quotas = Quotas(settings.iterator_seconds, settings.retention_seconds, settings.reads_per_second)
+    service = KinesisService(StreamStore(settings.file), settings.region, quotas)
 
-    async def act(request: Request) -> Response:
+    async def handle(request: Request) -> Response:
         action = request.headers.get("x-amz-target", "").removeprefix(TARGET)
         try:
-            answer = service.call(action, orjson.loads(await request.body() or b"{}"))
+            result = service.call(action, orjson.loads(await request.body() or b"{}"))
         except orjson.JSONDecodeError:
-            return _answer({"__type": "SerializationException", "message": "the request is no JSON"}, 400)
-        except KinesisError as error:
-            return _answer({"__type": error.code, "message": str(error)}, 400)
-        return _answer(answer, 200)
+            return _response({"__type": "SerializationException", "message": "the request body is not JSON"}, 400)
+        except KinesisRequestError as error:
+            return _response({"__type": error.code, "message": str(error)}, 400)
+        return _response(result, 200)
 
-    return Starlette(routes=[Route("/", act, methods=["POST"])])
+    return Starlette(routes=[Route("/", handle, methods=["POST"])])
 
 
-def _answer(answer: dict[str, object], status: int) -> Response:
-    return Response(orjson.dumps(answer), status, media_type=MEDIA_TYPE)
+def _response(body: dict[str, object], status: int) -> Response:
+    return Response(orjson.dumps(body), status, media_type=MEDIA_TYPE)

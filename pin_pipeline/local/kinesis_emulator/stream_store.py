@@ -1,18 +1,17 @@
-"""The streams, their shards and their records, in one SQLite file: what was acknowledged outlives a kill."""
+"""Stream store: streams, shards and records in one SQLite file. Acknowledged records survive SIGKILL."""
 
 from __future__ import annotations
 
 import hashlib
 import sqlite3
 import time
-from collections.abc import Iterator
-from collections.abc import Sequence as Several
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from pin_pipeline.local.kinesis_emulator.errors import KinesisError
-from pin_pipeline.local.kinesis_emulator.sequence import Sequence
+from pin_pipeline.local.kinesis_emulator.errors import KinesisRequestError, not_found
+from pin_pipeline.local.kinesis_emulator.sequence_number import SequenceNumber
 
 HASH_KEYS = 2**128
 SHARD_ID = "shardId-{:012d}"
@@ -51,8 +50,8 @@ create table if not exists record (
 
 
 @dataclass(frozen=True)
-class Stream:
-    """A stream; times in epoch milliseconds."""
+class StoredStream:
+    """A stream; times are in epoch milliseconds."""
 
     id: int
     name: str
@@ -63,7 +62,17 @@ class Stream:
 
 @dataclass(frozen=True)
 class StoredShard:
-    """A shard, its range of hash keys, and which of the stream's numbers its records have; open without the last."""
+    """A shard; times are in epoch milliseconds.
+
+    Attributes:
+        stream: id of its stream.
+        number: number in its stream.
+        parent: number of the shard that it was split or merged from, if any.
+        adjacent_parent: number of the second shard that it was merged from, if any.
+        first_number: lowest record number that it can contain.
+        last_number: highest record number that it can contain; None while it is open.
+        closed: when it was split or merged; None while it is open.
+    """
 
     stream: int
     number: int
@@ -78,17 +87,17 @@ class StoredShard:
 
     @property
     def id(self) -> str:
-        """As clients name it."""
+        """The shard id that clients use."""
         return SHARD_ID.format(self.number)
 
-    def sequence(self, number: int) -> str:
-        """The sequence number of a record."""
-        return str(Sequence(self.created, number, self.number))
+    def sequence_number(self, number: int) -> str:
+        """Return the sequence number of a record of this shard."""
+        return str(SequenceNumber(self.created, number, self.number))
 
 
 @dataclass(frozen=True)
 class StoredRecord:
-    """A record; `data` in base64, as it came."""
+    """A record; `data` is base64, as it was received."""
 
     number: int
     arrived: int
@@ -96,20 +105,20 @@ class StoredRecord:
     data: str
 
 
-class StreamLog:
-    """All streams."""
+class StreamStore:
+    """The streams in a SQLite file, which is created if missing."""
 
     def __init__(self, path: Path) -> None:
         self._file = sqlite3.connect(path, isolation_level=None)
         self._file.execute("pragma journal_mode = wal")
-        # A kill of this process loses nothing; only a fall of the machine's power could.
+        # SIGKILL of this process loses nothing; a power failure may lose the last commits.
         self._file.execute("pragma synchronous = normal")
         self._file.execute("pragma foreign_keys = on")
         self._file.executescript(SCHEMA)
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """All of the changes in the block, or none."""
+        """Commit the changes of the block, or roll all of them back if it raises."""
         self._file.execute("begin immediate")
         try:
             yield
@@ -118,29 +127,29 @@ class StreamLog:
             raise
         self._file.execute("commit")
 
-    def streams(self) -> list[Stream]:
-        """All streams, by name."""
-        return [Stream(*row) for row in self._file.execute("select * from stream order by name")]
+    def streams(self) -> list[StoredStream]:
+        """Return all streams, sorted by name."""
+        return [StoredStream(*row) for row in self._file.execute("select * from stream order by name")]
 
-    def stream(self, name: str) -> Stream:
-        """The stream of a name.
+    def stream(self, name: str) -> StoredStream:
+        """Return a stream by name.
 
         Raises:
-            KinesisError: there is none.
+            KinesisRequestError: it does not exist.
         """
         row = self._file.execute("select * from stream where name = ?", (name,)).fetchone()
         if row is None:
-            raise KinesisError("ResourceNotFoundException", f"Stream {name} not found.")
-        return Stream(*row)
+            raise not_found(f"Stream {name} not found.")
+        return StoredStream(*row)
 
     def create(self, name: str, shards: int, retention_hours: int) -> None:
         """Create a stream whose shards have equal ranges of hash keys.
 
         Raises:
-            KinesisError: there is one of that name.
+            KinesisRequestError: a stream of this name exists.
         """
         if any(stream.name == name for stream in self.streams()):
-            raise KinesisError("ResourceInUseException", f"Stream {name} already exists.")
+            raise KinesisRequestError("ResourceInUseException", f"Stream {name} already exists.")
         now = epoch_milliseconds()
         with self.transaction():
             cursor = self._file.execute(
@@ -151,24 +160,29 @@ class StreamLog:
                 low, high = bounds[number], bounds[number + 1] - 1
                 self._add_shard(StoredShard(cursor.lastrowid or 0, number, now, low, high))
 
-    def delete(self, stream: Stream) -> None:
+    def delete(self, stream: StoredStream) -> None:
         """Delete a stream and its records."""
         self._file.execute("delete from stream where id = ?", (stream.id,))
 
-    def retain(self, stream: Stream, hours: int) -> None:
-        """Change how long records are kept."""
+    def set_retention(self, stream: StoredStream, hours: int) -> None:
+        """Set the retention period of a stream."""
         self._file.execute("update stream set retention_hours = ? where id = ?", (hours, stream.id))
 
-    def shards(self, stream: Stream) -> list[StoredShard]:
-        """All shards, open and closed."""
+    def shards(self, stream: StoredStream) -> list[StoredShard]:
+        """Return all shards of a stream, open and closed, in the order of their numbers."""
         rows = self._file.execute("select * from shard where stream = ? order by number", (stream.id,))
         return [
             StoredShard(stream_id, number, created, int(first), int(last), *rest)
             for stream_id, number, created, first, last, *rest in rows
         ]
 
-    def put(self, stream: Stream, records: Several[tuple[StoredShard, str, str]]) -> list[int]:
-        """Append records, given by open shard, partition key and data; their numbers."""
+    def put(self, stream: StoredStream, records: Sequence[tuple[StoredShard, str, str]]) -> list[int]:
+        """Append records and return their numbers.
+
+        Args:
+            stream: the stream.
+            records: open shard, partition key and base64 data of each record.
+        """
         now, first = epoch_milliseconds(), stream.next_number
         rows = [
             (stream.id, shard.number, number, now, key, data)
@@ -180,7 +194,7 @@ class StreamLog:
         return list(range(first, first + len(rows)))
 
     def records(self, shard: StoredShard, first: int, oldest: int, limit: int) -> list[StoredRecord]:
-        """The records of a shard from a number on that arrived at `oldest` or later."""
+        """Return the records of a shard with at least the number `first` that arrived at `oldest` or later."""
         rows = self._file.execute(
             "select number, arrived, partition_key, data from record"
             " where stream = ? and shard = ? and number >= ? and arrived >= ? order by number limit ?",
@@ -189,13 +203,14 @@ class StreamLog:
         return [StoredRecord(*row) for row in rows]
 
     def number_at(self, shard: StoredShard, moment: int) -> int | None:
-        """The number of the first record that arrived then or later."""
+        """Return the number of the first record that arrived at this time or later; None if there is none."""
         found = self.records(shard, 0, moment, 1)
         return found[0].number if found else None
 
-    def reshard(self, stream: Stream, parents: Several[StoredShard], ranges: Several[tuple[int, int]]) -> None:
-        """Close the parents, and open a child for each range of hash keys; records stay where they are."""
-        now, (parent, adjacent) = epoch_milliseconds(), (*(shard.number for shard in parents), None)[:2]
+    def reshard(self, stream: StoredStream, parents: Sequence[StoredShard], ranges: Sequence[tuple[int, int]]) -> None:
+        """Close the parents, and open one child per range of hash keys; records stay in the parents."""
+        now = epoch_milliseconds()
+        parent, adjacent = (*(shard.number for shard in parents), None)[:2]
         created = max(now, *(shard.created + 1 for shard in parents))
         first = len(self.shards(stream))
         with self.transaction():
@@ -209,13 +224,13 @@ class StreamLog:
                     StoredShard(stream.id, number, created, low, high, parent, adjacent, stream.next_number)
                 )
 
-    def expire(self, stream: Stream, oldest: int) -> None:
-        """Forget the records that arrived earlier, and the shards that were closed earlier."""
+    def expire(self, stream: StoredStream, oldest: int) -> None:
+        """Delete records that arrived before `oldest`, and shards that were closed before it."""
         for shard in self.shards(stream):
-            kept = self.number_at(shard, oldest)
+            first_kept = self.number_at(shard, oldest)
             self._file.execute(
                 "delete from record where stream = ? and shard = ? and number < ?",
-                (stream.id, shard.number, stream.next_number if kept is None else kept),
+                (stream.id, shard.number, stream.next_number if first_kept is None else first_kept),
             )
             if shard.closed is not None and shard.closed < oldest:
                 self._file.execute("delete from shard where stream = ? and number = ?", (stream.id, shard.number))
@@ -230,10 +245,10 @@ class StreamLog:
 
 
 def hash_key(partition_key: str) -> int:
-    """What decides which shard a record goes to: the MD5 of its partition key."""
+    """Return the MD5 of a partition key as a number: it decides which shard a record goes to."""
     return int.from_bytes(hashlib.md5(partition_key.encode(), usedforsecurity=False).digest())
 
 
 def epoch_milliseconds() -> int:
-    """The time of now, as all times here."""
+    """Return the current time in the unit of all stored times."""
     return time.time_ns() // 1_000_000

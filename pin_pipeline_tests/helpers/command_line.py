@@ -1,4 +1,4 @@
-"""The command line at work on a home of the test's own, seen from outside."""
+"""Runs `pin-pipeline` commands as subprocesses, in a home and with ports of their own."""
 
 from __future__ import annotations
 
@@ -10,14 +10,19 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import pytest
-
 from pin_pipeline.local import ports, servers
+
+PROGRAM = "from pin_pipeline.cli.main import main; main()"
 
 
 @dataclass
-class Machine:
-    """A home, and the commands that are given in it."""
+class CommandLine:
+    """Commands that share a home and environment variables.
+
+    Attributes:
+        home: value of PIN_HOME.
+        variables: environment variables of every command; other PIN_* and AWS_* variables are removed.
+    """
 
     home: Path
     variables: dict[str, str] = field(default_factory=dict)
@@ -30,7 +35,7 @@ class Machine:
 
     def start(self, *command: str, **variables: str) -> subprocess.Popen[str]:
         return subprocess.Popen(
-            [sys.executable, "-c", "from pin_pipeline.cli.app import main; main()", *command],
+            [sys.executable, "-c", PROGRAM, *command],
             env=self.environment(**variables),
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -43,15 +48,16 @@ class Machine:
         return subprocess.CompletedProcess(command, process.returncode, out, err)
 
     def succeed(self, *command: str, **variables: str) -> str:
-        answer = self.run(*command, **variables)
-        assert answer.returncode == 0, answer
-        return answer.stdout
+        """Run a command that must succeed, and return its output."""
+        result = self.run(*command, **variables)
+        assert result.returncode == 0, result
+        return result.stdout
 
     def fail(self, *command: str, **variables: str) -> str:
-        """The sentence with which a command fails, as it must."""
-        answer = self.run(*command, **variables)
-        assert answer.returncode == 1, answer
-        *_, line = answer.stderr.splitlines()
+        """Run a command that must fail, and return its error message."""
+        result = self.run(*command, **variables)
+        assert result.returncode == 1, result
+        *_, line = result.stderr.splitlines()
         assert line.startswith("pin-pipeline: ")
         return line
 
@@ -64,18 +70,11 @@ class Machine:
 
 
 @contextmanager
-def new_machine(folder: Path) -> Iterator[Machine]:
-    """A machine on which nothing runs yet; its servers get ports of their own and are stopped at the end."""
-    variables = {f"PIN_{name.upper()}_PORT": str(ports.free()) for name in servers.ADDRESSES}
-    machine = Machine(folder / "home", variables)
+def new_command_line(folder: Path) -> Iterator[CommandLine]:
+    """Provide a home without running servers, with free ports; servers are stopped at the end."""
+    variables = {f"PIN_{name.upper()}_PORT": str(ports.free_port()) for name in servers.ADDRESSES}
+    command_line = CommandLine(folder / "home", variables)
     try:
-        yield machine
+        yield command_line
     finally:
-        machine.run("down")
-
-
-@pytest.fixture
-def machine(tmp_path: Path) -> Iterator[Machine]:
-    """A machine of the test's own."""
-    with new_machine(tmp_path) as machine:
-        yield machine
+        command_line.run("down")

@@ -1,4 +1,4 @@
-"""The local Kinesis endpoint against what the AWS documentation says of streams, shards and records."""
+"""Kinesis emulator: behaviour of streams, shards and records as the AWS documentation describes it."""
 
 from __future__ import annotations
 
@@ -16,94 +16,96 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
 from hypothesis import given
-from hypothesis import settings as how
+from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from pin_pipeline.local import kinesis, ports
-from pin_pipeline.local.kinesis_emulator.log import StreamLog, hash_key
-from pin_pipeline.local.kinesis_emulator.service import Limits, Service
+from pin_pipeline.local.kinesis_emulator.quotas import Quotas
+from pin_pipeline.local.kinesis_emulator.service import KinesisService
+from pin_pipeline.local.kinesis_emulator.stream_store import StreamStore, hash_key
 from pin_pipeline.local.server import ServerProcess
 from pin_pipeline.settings import Settings
+from pin_pipeline_tests.helpers.waiting import wait_until
 
 if TYPE_CHECKING:
     from mypy_boto3_kinesis.client import KinesisClient
 
 HASH_KEYS = 2**128
-Answer = dict[str, Any]
+Json = dict[str, Any]
 
 
 @contextmanager
-def endpoint(home: Path, **limits: object) -> Iterator[KinesisClient]:
-    """An endpoint of the test's own."""
-    server, process = kinesis.server(home, ports.free()), ServerProcess(home, "kinesis")
-    with patch.dict(os.environ, {f"PIN_KINESIS_{name.upper()}": str(value) for name, value in limits.items()}):
+def running_endpoint(home: Path, **quotas: object) -> Iterator[KinesisClient]:
+    """Start an endpoint with the given quotas, and yield a client."""
+    server, process = kinesis.server(home, ports.free_port()), ServerProcess(home, "kinesis")
+    with patch.dict(os.environ, {f"PIN_KINESIS_{name.upper()}": str(value) for name, value in quotas.items()}):
         process.start(server)
     try:
         process.wait_until_ready(server)
-        yield client_of(server.address)
+        yield client_at(server.address)
     finally:
         process.stop()
 
 
-def client_of(address: str | None) -> KinesisClient:
-    once = Config(retries={"total_max_attempts": 1})
-    client: KinesisClient = boto3.client("kinesis", endpoint_url=address, region_name="us-east-1", config=once)
+def client_at(address: str | None) -> KinesisClient:
+    no_retries = Config(retries={"total_max_attempts": 1})
+    client: KinesisClient = boto3.client("kinesis", endpoint_url=address, region_name="us-east-1", config=no_retries)
     return client
 
 
 @pytest.fixture
 def kinesis_client(local_environment: Settings) -> KinesisClient:
-    return client_of(local_environment.kinesis_endpoint_url)
+    return client_at(local_environment.kinesis_endpoint_url)
 
 
 @pytest.fixture
 def stream(kinesis_client: KinesisClient, settings: Settings) -> str:
-    """A stream of two shards."""
+    """A stream with two shards."""
     kinesis_client.create_stream(StreamName=settings.prefix, ShardCount=2)
     return settings.prefix
 
 
 def shards(client: KinesisClient, stream: str) -> list[Any]:
-    found: list[Any] = client.list_shards(StreamName=stream)["Shards"]
-    return found
+    listed: list[Any] = client.list_shards(StreamName=stream)["Shards"]
+    return listed
 
 
 def put(client: KinesisClient, stream: str, *keys: str) -> list[Any]:
     records: list[Any] = [{"PartitionKey": key, "Data": f"{key} {number}".encode()} for number, key in enumerate(keys)]
-    outcomes: list[Any] = client.put_records(StreamName=stream, Records=records)["Records"]
-    return outcomes
+    results: list[Any] = client.put_records(StreamName=stream, Records=records)["Records"]
+    return results
 
 
-def read(client: KinesisClient, stream: str, shard: str, record_type: Any = "TRIM_HORIZON", **where: Any) -> Answer:
-    iterator = client.get_shard_iterator(StreamName=stream, ShardId=shard, ShardIteratorType=record_type, **where)
+def read(client: KinesisClient, stream: str, shard: str, start: Any = "TRIM_HORIZON", **position: Any) -> Json:
+    iterator = client.get_shard_iterator(StreamName=stream, ShardId=shard, ShardIteratorType=start, **position)
     return dict(client.get_records(ShardIterator=iterator["ShardIterator"]))
 
 
-def data(answer: Answer) -> list[bytes]:
-    return [record["Data"] for record in answer["Records"]]
+def data(response: Json) -> list[bytes]:
+    return [record["Data"] for record in response["Records"]]
 
 
-def refused(code: str) -> Any:
+def raises_client_error(code: str) -> Any:
     return pytest.raises(ClientError, match=code)
 
 
-def test_records_go_to_the_shard_of_their_keys_hash_and_come_back_in_order(
+def test_put_records_routes_by_key_hash_and_get_records_returns_them_in_order(
     kinesis_client: KinesisClient, stream: str
 ) -> None:
     keys = ["pin", "geo", "user", "pin", "x"]
-    outcomes = put(kinesis_client, stream, *keys)
+    results = put(kinesis_client, stream, *keys)
     for shard in shards(kinesis_client, stream):
         low, high = (int(shard["HashKeyRange"][f"{end}HashKey"]) for end in ("Starting", "Ending"))
-        here = [number for number, key in enumerate(keys) if low <= hash_key(key) <= high]
-        answer = read(kinesis_client, stream, shard["ShardId"])
-        assert data(answer) == [f"{keys[number]} {number}".encode() for number in here]
-        sequences = [record["SequenceNumber"] for record in answer["Records"]]
-        assert sequences == [outcomes[number]["SequenceNumber"] for number in here] == sorted(sequences, key=int)
-        assert {outcomes[number]["ShardId"] for number in here} <= {shard["ShardId"]}
-        assert answer["MillisBehindLatest"] == 0
+        expected = [number for number, key in enumerate(keys) if low <= hash_key(key) <= high]
+        response = read(kinesis_client, stream, shard["ShardId"])
+        assert data(response) == [f"{keys[number]} {number}".encode() for number in expected]
+        sequences = [record["SequenceNumber"] for record in response["Records"]]
+        assert sequences == [results[number]["SequenceNumber"] for number in expected] == sorted(sequences, key=int)
+        assert {results[number]["ShardId"] for number in expected} <= {shard["ShardId"]}
+        assert response["MillisBehindLatest"] == 0
 
 
-def test_every_iterator_begins_where_it_says(kinesis_client: KinesisClient, stream: str) -> None:
+def test_shard_iterator_types_start_at_their_position(kinesis_client: KinesisClient, stream: str) -> None:
     [first, _, _] = put(kinesis_client, stream, "a", "a", "a")
     shard, sequence = first["ShardId"], first["SequenceNumber"]
     moment = read(kinesis_client, stream, shard)["Records"][0]["ApproximateArrivalTimestamp"]
@@ -113,7 +115,7 @@ def test_every_iterator_begins_where_it_says(kinesis_client: KinesisClient, stre
     assert data(read(kinesis_client, stream, shard, "LATEST")) == []
 
 
-def test_a_split_shard_keeps_its_records_and_ends_and_its_children_begin_behind_it(
+def test_split_shard_closes_the_parent_and_later_records_go_to_its_children(
     kinesis_client: KinesisClient, stream: str
 ) -> None:
     [before] = put(kinesis_client, stream, "a")
@@ -133,25 +135,23 @@ def test_a_split_shard_keeps_its_records_and_ends_and_its_children_begin_behind_
     assert int(ended["SequenceNumberRange"]["EndingSequenceNumber"]) >= int(before["SequenceNumber"])
 
 
-def test_merged_shards_have_one_child(kinesis_client: KinesisClient, stream: str) -> None:
-    one, other = (shard["ShardId"] for shard in shards(kinesis_client, stream))
-    kinesis_client.merge_shards(StreamName=stream, ShardToMerge=one, AdjacentShardToMerge=other)
+def test_merge_shards_creates_one_child(kinesis_client: KinesisClient, stream: str) -> None:
+    shard, adjacent = (each["ShardId"] for each in shards(kinesis_client, stream))
+    kinesis_client.merge_shards(StreamName=stream, ShardToMerge=shard, AdjacentShardToMerge=adjacent)
     *_, child = shards(kinesis_client, stream)
-    assert (child["ParentShardId"], child["AdjacentParentShardId"]) == (one, other)
+    assert (child["ParentShardId"], child["AdjacentParentShardId"]) == (shard, adjacent)
     assert child["HashKeyRange"] == {"StartingHashKey": "0", "EndingHashKey": str(HASH_KEYS - 1)}
 
 
-def test_a_stream_that_was_made_again_knows_no_position_of_the_old_one(
-    kinesis_client: KinesisClient, stream: str
-) -> None:
+def test_recreated_stream_refuses_positions_of_the_earlier_one(kinesis_client: KinesisClient, stream: str) -> None:
     [old] = put(kinesis_client, stream, "a")
     iterator = kinesis_client.get_shard_iterator(
         StreamName=stream, ShardId=old["ShardId"], ShardIteratorType="TRIM_HORIZON"
     )["ShardIterator"]
     kinesis_client.delete_stream(StreamName=stream)
-    time.sleep(0.002)  # a stream is told from its namesake by the millisecond of its creation
+    time.sleep(0.002)  # streams of the same name are distinguished by the millisecond of their creation
     kinesis_client.create_stream(StreamName=stream, ShardCount=2)
-    with refused("InvalidArgumentException.*did not come from"):
+    with raises_client_error("InvalidArgumentException.*did not come from"):
         read(
             kinesis_client,
             stream,
@@ -159,11 +159,11 @@ def test_a_stream_that_was_made_again_knows_no_position_of_the_old_one(
             "AFTER_SEQUENCE_NUMBER",
             StartingSequenceNumber=old["SequenceNumber"],
         )
-    with refused("ResourceNotFoundException"):
+    with raises_client_error("ResourceNotFoundException"):
         kinesis_client.get_records(ShardIterator=iterator)
 
 
-def test_what_cannot_be_done_is_refused_as_on_aws(kinesis_client: KinesisClient, stream: str) -> None:
+def test_invalid_requests_are_refused_with_the_error_codes_of_aws(kinesis_client: KinesisClient, stream: str) -> None:
     one, other = shards(kinesis_client, stream)
     calls: list[tuple[str, Callable[[], object]]] = [
         ("ResourceNotFoundException", lambda: kinesis_client.describe_stream(StreamName="nobody")),
@@ -191,44 +191,47 @@ def test_what_cannot_be_done_is_refused_as_on_aws(kinesis_client: KinesisClient,
         ),
     ]
     for code, call in calls:
-        with refused(code):
+        with raises_client_error(code):
             call()
 
 
-def test_what_was_acknowledged_outlives_a_kill(tmp_path: Path) -> None:
-    with endpoint(tmp_path) as client:
+def test_acknowledged_records_survive_sigkill(tmp_path: Path) -> None:
+    with running_endpoint(tmp_path) as client:
         client.create_stream(StreamName="kept", ShardCount=1)
-        [outcome] = put(client, "kept", "a")
+        [result] = put(client, "kept", "a")
         os.killpg(ServerProcess(tmp_path, "kinesis").pid, signal.SIGKILL)
-    with endpoint(tmp_path) as client:
-        [record] = read(client, "kept", outcome["ShardId"])["Records"]
-        assert (record["SequenceNumber"], record["Data"]) == (outcome["SequenceNumber"], b"a 0")
+    with running_endpoint(tmp_path) as client:
+        [record] = read(client, "kept", result["ShardId"])["Records"]
+        assert (record["SequenceNumber"], record["Data"]) == (result["SequenceNumber"], b"a 0")
 
 
-def test_iterators_expire_and_reads_are_throttled(tmp_path: Path) -> None:
-    with endpoint(tmp_path, iterator_seconds=0, reads_a_second=1) as client:
+def test_get_records_refuses_expired_iterators_and_throttles_reads(tmp_path: Path) -> None:
+    with running_endpoint(tmp_path, iterator_seconds=0, reads_per_second=1) as client:
         client.create_stream(StreamName="s", ShardCount=1)
-        with refused("ExpiredIteratorException"):
+        with raises_client_error("ExpiredIteratorException"):
             read(client, "s", "shardId-000000000000")
-    with endpoint(tmp_path, reads_a_second=1) as client, refused("ProvisionedThroughputExceededException"):
+    with (
+        running_endpoint(tmp_path, reads_per_second=1) as client,
+        raises_client_error("ProvisionedThroughputExceededException"),
+    ):
         for _ in range(3):
             read(client, "s", "shardId-000000000000")
 
 
-def test_records_and_closed_shards_age_out(tmp_path: Path) -> None:
-    with endpoint(tmp_path, retention_seconds=0.2) as client:
+def test_records_and_closed_shards_expire_after_the_retention_period(tmp_path: Path) -> None:
+    with running_endpoint(tmp_path, retention_seconds=0.2) as client:
         client.create_stream(StreamName="s", ShardCount=2)
         put(client, "s", "a", "b", "c")
         one, other = (shard["ShardId"] for shard in shards(client, "s"))
         client.merge_shards(StreamName="s", ShardToMerge=one, AdjacentShardToMerge=other)
-        while len(left := shards(client, "s")) > 1:
-            pass
-        assert left[0]["ParentShardId"] == one
-        with refused("ResourceNotFoundException"):
+        wait_until(lambda: len(shards(client, "s")) == 1)
+        [child] = shards(client, "s")
+        assert child["ParentShardId"] == one
+        with raises_client_error("ResourceNotFoundException"):
             read(client, "s", one)
 
 
-@how(max_examples=60, deadline=None)
+@hypothesis_settings(max_examples=60, deadline=None)
 @given(
     steps=st.lists(
         st.one_of(
@@ -239,17 +242,20 @@ def test_records_and_closed_shards_age_out(tmp_path: Path) -> None:
         max_size=25,
     )
 )
-def test_whatever_is_split_and_merged_every_record_is_read_once_and_each_key_in_order(
+def test_resharding_returns_every_record_once_and_each_key_in_order(
     tmp_path_factory: pytest.TempPathFactory, steps: list[tuple[str, Any]]
 ) -> None:
-    service = Service(StreamLog(tmp_path_factory.mktemp("log") / "streams.sqlite"), "us-east-1", Limits())
+    store = StreamStore(tmp_path_factory.mktemp("store") / "streams.sqlite")
+    service = KinesisService(store, "us-east-1", Quotas())
     service.call("CreateStream", {"StreamName": "s", "ShardCount": 2})
     sent: list[tuple[str, str]] = []
     for action, argument in steps:
-        opened = [shard for shard in listed(service) if "EndingSequenceNumber" not in shard["SequenceNumberRange"]]
-        opened.sort(key=lambda shard: int(shard["HashKeyRange"]["StartingHashKey"]))
-        place = argument % len(opened) if isinstance(argument, int) else 0
-        chosen = opened[place]
+        open_shards = [
+            shard for shard in list_shards(service) if "EndingSequenceNumber" not in shard["SequenceNumberRange"]
+        ]
+        open_shards.sort(key=lambda shard: int(shard["HashKeyRange"]["StartingHashKey"]))
+        index = argument % len(open_shards) if isinstance(argument, int) else 0
+        chosen = open_shards[index]
         if action == "put":
             for key in argument:
                 sent.append((key, f"{len(sent):04d}"))
@@ -262,26 +268,28 @@ def test_whatever_is_split_and_merged_every_record_is_read_once_and_each_key_in_
                 "NewStartingHashKey": (low + high + 1) // 2,
             }
             service.call("SplitShard", request)
-        elif chosen is not opened[-1]:
-            next_one = opened[place + 1]["ShardId"]
-            request = {"StreamName": "s", "ShardToMerge": chosen["ShardId"], "AdjacentShardToMerge": next_one}
+        elif chosen is not open_shards[-1]:
+            adjacent = open_shards[index + 1]["ShardId"]
+            request = {"StreamName": "s", "ShardToMerge": chosen["ShardId"], "AdjacentShardToMerge": adjacent}
             service.call("MergeShards", request)
-    # A shard's number is higher than those of its parents.
-    received = [pair for shard in listed(service) for pair in all_of(service, shard["ShardId"])]
+    # Shards are listed by number, and the number of a shard is higher than those of its parents.
+    received = [pair for shard in list_shards(service) for pair in read_all(service, shard["ShardId"])]
     assert sorted(received) == sorted(sent)
     for key in "abcdefgh":
-        assert [text for its, text in received if its == key] == [text for its, text in sent if its == key]
+        assert [text for its_key, text in received if its_key == key] == [
+            text for its_key, text in sent if its_key == key
+        ]
 
 
-def listed(service: Service) -> list[Answer]:
-    found: list[Answer] = service.call("ListShards", {"StreamName": "s"})["Shards"]
-    return found
+def list_shards(service: KinesisService) -> list[Json]:
+    listed: list[Json] = service.call("ListShards", {"StreamName": "s"})["Shards"]
+    return listed
 
 
-def all_of(service: Service, shard: str) -> Iterator[tuple[str, str]]:
+def read_all(service: KinesisService, shard: str) -> Iterator[tuple[str, str]]:
     request = {"StreamName": "s", "ShardId": shard, "ShardIteratorType": "TRIM_HORIZON"}
     iterator = service.call("GetShardIterator", request)["ShardIterator"]
     while iterator:
-        answer = service.call("GetRecords", {"ShardIterator": iterator, "Limit": 2})
-        yield from ((record["PartitionKey"], record["Data"]) for record in answer["Records"])
-        iterator = answer.get("NextShardIterator") if answer["Records"] else None
+        response = service.call("GetRecords", {"ShardIterator": iterator, "Limit": 2})
+        yield from ((record["PartitionKey"], record["Data"]) for record in response["Records"])
+        iterator = response.get("NextShardIterator") if response["Records"] else None

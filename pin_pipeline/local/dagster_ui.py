@@ -1,0 +1,55 @@
+"""The Dagster UI and daemon as a local server."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from pin_pipeline.local import ports
+from pin_pipeline.local.errors import LocalError
+from pin_pipeline.local.readiness import http_ready
+from pin_pipeline.local.server import ServerSpec
+from pin_pipeline.settings import Settings
+
+WORKSPACE = Path("workspace.yaml")
+IGNORED_WARNINGS = (
+    "ignore:Function `dev_command` is superseded",
+    "ignore:Parameter `owners` of initializer `SensorDefinition.__init__` is currently in beta",
+)
+"""Warnings of Dagster 1.13 about its own code: the `dev` command, and a parameter that it passes to every sensor."""
+INSTANCE_CONFIG = """\
+telemetry:
+  enabled: false
+nux:
+  enabled: false
+python_logs:
+  managed_python_loggers: [pin_pipeline]
+  python_log_level: INFO
+"""
+"""`dagster.yaml` of a new instance. `python_logs` shows what `pin_pipeline` modules log in the event log of a run."""
+
+
+def dagster_home(state: Path) -> Path:
+    """Return DAGSTER_HOME, the folder of runs and events, after creating it if missing."""
+    folder = state / "dagster"
+    folder.mkdir(parents=True, exist_ok=True)
+    if not (folder / "dagster.yaml").exists():
+        (folder / "dagster.yaml").write_text(INSTANCE_CONFIG)
+    return folder
+
+
+def server(settings: Settings, port: int) -> ServerSpec:
+    """Define `dagster dev`: the UI, and the daemon that runs schedules and sensors.
+
+    Raises:
+        LocalError: the working directory is not the root of the project.
+    """
+    if not WORKSPACE.exists():
+        raise LocalError(f"{WORKSPACE} not found in {Path.cwd()}: run this command in the root of the project")
+    address = f"http://{ports.HOST}:{port}"
+    options = ["-w", str(WORKSPACE.absolute()), "--host", ports.HOST, "--port", str(port)]
+    command = [sys.executable, "-m", "dagster", "dev", *options]
+    variables = {"DAGSTER_HOME": str(dagster_home(settings.home)), "PYTHONWARNINGS": ",".join(IGNORED_WARNINGS)}
+    return ServerSpec(
+        "dagster", address, command, settings.variables() | variables, lambda: http_ready(f"{address}/server_info")
+    )

@@ -1,0 +1,154 @@
+"""Commands of `pin-pipeline`: their output, and their error messages when something is missing or wrong."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from pin_pipeline.local.ports import free_port
+from pin_pipeline.settings import Settings
+from pin_pipeline_tests.helpers.command_line import PROGRAM, CommandLine
+from pin_pipeline_tests.helpers.rows import geo
+
+
+def unreachable_address() -> str:
+    return f"127.0.0.1:{free_port()}"
+
+
+def test_help_lists_every_command(command_line: CommandLine) -> None:
+    output = command_line.succeed("--help")
+    for command in (
+        "up",
+        "down",
+        "status",
+        "env",
+        "source",
+        "emulate",
+        "land",
+        "reconcile",
+        "quarantine",
+        "show",
+        "demo",
+        "dev",
+        "streams",
+    ):
+        assert f" {command} " in output
+
+
+def test_up_without_java_names_the_required_version(command_line: CommandLine, tmp_path: Path) -> None:
+    error = command_line.fail("up", JAVA_HOME=str(tmp_path))
+    assert f"java not found in {tmp_path}/bin: install a Java runtime of version 17 or newer" in error
+    error = command_line.fail("up", PATH=str(tmp_path))
+    assert "java not found on PATH: install" in error
+
+
+def test_up_with_an_old_java_names_the_required_version(command_line: CommandLine, tmp_path: Path) -> None:
+    java = tmp_path / "bin" / "java"
+    java.parent.mkdir()
+    java.write_text("#!/bin/sh\necho 'openjdk version \"1.8.0_402\"' >&2\n")
+    java.chmod(0o755)
+    assert f"{java} is Java 8: install a Java runtime of version 17 or newer" in command_line.fail(
+        "up", JAVA_HOME=str(tmp_path)
+    )
+
+
+def test_up_without_network_reports_the_failed_jar_download(command_line: CommandLine, tmp_path: Path) -> None:
+    host, port = unreachable_address().split(":")
+    proxies = " ".join(f"-D{scheme}.proxyHost={host} -D{scheme}.proxyPort={port}" for scheme in ("http", "https"))
+    result = command_line.run("up", PIN_JARS=str(tmp_path / "jars"), JAVA_TOOL_OPTIONS=proxies)
+    assert result.returncode == 1
+    assert "could not be downloaded from Maven Central: check the network" in result.stderr.splitlines()[-1]
+
+
+def test_env_prints_variables_that_a_shell_can_evaluate(connected: CommandLine) -> None:
+    script = f'eval "$({sys.executable} -c "{PROGRAM}" env)"; env'
+    printed = subprocess.run(
+        ["/bin/sh", "-c", script], env=connected.environment(), capture_output=True, text=True, check=True
+    ).stdout.splitlines()
+    expected = connected.variables | {
+        "PIN_PREFIX": "pinterest",
+        "PIN_SOURCE_URL": f"sqlite:///{connected.home}/source.db",
+    }
+    assert {f"{name}={value}" for name, value in expected.items()} <= set(printed)
+
+
+def test_emulate_and_land_report_exact_counts(connected: CommandLine, settings: Settings) -> None:
+    connected.variables |= {"PIN_PREFIX": settings.prefix, "PIN_BUCKET": settings.bucket}
+    assert connected.succeed("source", "fill").splitlines() == [
+        "pinterest_data: 11154 rows",
+        "geolocation_data: 11154 rows",
+        "user_data: 11154 rows",
+    ]
+    assert "pin: 30 sent = 30 acknowledged + 0 refused" in connected.succeed("emulate", "--draws", "30")
+    assert f"{settings.topic('pin')}: 30 new records in" in connected.succeed("land")
+    assert f"{settings.topic('pin')}: 0 new records in 0 objects" in connected.succeed("land")
+
+
+def test_endless_emulation_stops_at_ctrl_c_with_exact_counts(connected: CommandLine, tmp_path: Path) -> None:
+    connected.succeed("source", "fill")
+    with connected.start(
+        "emulate", "--endless", "--rate", "200", "--to", "files", "--folder", str(tmp_path)
+    ) as process:
+        while not (tmp_path / "user.jsonl").exists():
+            assert process.poll() is None
+        process.send_signal(signal.SIGINT)
+        out, _ = process.communicate()
+    assert process.returncode == 0
+    for record_type in ("pin", "geo", "user"):
+        lines = len((tmp_path / f"{record_type}.jsonl").read_bytes().splitlines())
+        assert f"{record_type}: {lines} sent = {lines} acknowledged + 0 refused" in out
+
+
+def test_emulate_reports_an_empty_source_and_an_unreachable_gateway(connected: CommandLine) -> None:
+    error = connected.fail("emulate")
+    assert "cannot draw rows 0 to 11000 of table pinterest_data in source database sqlite:" in error
+    assert "it has 0 rows; load more rows with `pin-pipeline source load`" in error
+    connected.succeed("source", "fill")
+    address = unreachable_address()
+    assert address in connected.fail("emulate", "--draws", "1", PIN_GATEWAY_URL=f"http://{address}")
+
+
+def test_land_reports_the_address_of_an_unreachable_broker_or_s3(connected: CommandLine) -> None:
+    address = unreachable_address()
+    with ThreadPoolExecutor() as executor:
+        without_broker = executor.submit(connected.fail, "land", PIN_KAFKA_BOOTSTRAP=address)
+        without_s3 = executor.submit(connected.fail, "land", PIN_S3_ENDPOINT_URL=f"http://{address}")
+    assert address in without_broker.result()
+    assert address in without_s3.result()
+
+
+def test_source_load_names_an_invalid_row_and_stores_nothing(connected: CommandLine, tmp_path: Path) -> None:
+    rows = tmp_path / "geo.jsonl"
+    rows.write_text("\n".join(map(json.dumps, [geo(1), geo(2, latitude="north")])))
+    assert f"{rows}, line 2: field 'latitude'" in connected.fail("source", "load", "--geo", str(rows))
+    rows.write_text(json.dumps(geo(1)))
+    assert "geolocation_data: 1 rows" in connected.succeed("source", "load", "--geo", str(rows))
+
+
+def test_error_messages_hide_the_password_of_the_source_url(connected: CommandLine) -> None:
+    url = f"mysql+pymysql://ada:very-secret@{unreachable_address()}/pinterest_data"
+    error = connected.fail("emulate", PIN_SOURCE_URL=url)
+    assert "mysql+pymysql://ada:***@" in error
+    assert "very-secret" not in error
+
+
+def test_show_names_a_missing_table(connected: CommandLine) -> None:
+    error = connected.fail("show", "cleaned/pins")
+    assert "table 'cleaned/pins' does not exist at s3://pin-pipeline/lake/cleaned/pins: materialize" in error
+
+
+def test_dev_outside_the_project_names_the_folder_to_run_it_in(command_line: CommandLine, tmp_path: Path) -> None:
+    previous = Path.cwd()
+    os.chdir(tmp_path)
+    try:
+        result = command_line.run("dev")
+    finally:
+        os.chdir(previous)
+    assert result.returncode == 1
+    assert f"workspace.yaml not found in {tmp_path}: run this command in the root of the project" in result.stderr
+    assert command_line.run("status").returncode == 1
