@@ -6,53 +6,56 @@ BIN := .venv/bin
 READY := .venv/installed
 export VIRTUAL_ENV := $(CURDIR)/.venv
 
-help: ## show this help
+help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-demo: $(READY) ## run the whole pipeline once on real local servers, and print the answers
+demo: $(READY) ## run the whole pipeline once on local servers and print the query results
 	@$(BIN)/pin-pipeline demo
 
-dev: $(READY) ## local servers and the Dagster UI, until Ctrl-C
+dev: $(READY) ## run the local servers and the Dagster UI until Ctrl-C
 	@$(BIN)/pin-pipeline dev
 
-test: $(READY) ## all tests, on real local servers
+test: $(READY) ## run the tests, on local servers
 	@$(BIN)/pytest --numprocesses 2 --dist worksteal
 
-soak: $(READY) ## kill the streaming jobs forty times, and audit what they wrote: a quarter of an hour
+soak: $(READY) ## kill the streaming jobs 40 times and reconcile their tables (15 minutes)
 	@$(BIN)/pytest -m soak
 
-check: $(READY) ## lint, types and definitions
+check: $(READY) ## check style, types, import rules, vocabulary and Dagster definitions
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m tools.check_vocabulary
 	$(BIN)/dg check defs
 	$(BIN)/dagster definitions validate -w workspace.yaml
 
-format: $(READY) ## format the code
+format: $(READY) ## format the code and apply safe lint fixes
 	$(BIN)/ruff format
 	$(BIN)/ruff check --fix
 
-docs: $(READY) ## write the page of rules anew from the record definitions
+docs: $(READY) ## generate docs/records.md and docs/configuration.md from the code
 	$(BIN)/python -m pin_pipeline.records.rules_page > docs/records.md
+	$(BIN)/python -m tools.configuration_page > docs/configuration.md
 
-lock: $(READY) ## resolve requirements.lock anew from pyproject.toml
+lock: $(READY) ## upgrade requirements.lock to the latest versions that pyproject.toml allows
 	$(BIN)/uv pip compile --quiet --universal --all-extras --group dev --no-strip-extras --generate-hashes \
 		--no-header --no-emit-index-url --upgrade pyproject.toml --output-file requirements.lock
 
-clean: ## stop the local servers, remove their state and the environment
+clean: ## stop the local servers, and delete their state and the virtualenv
 	@if [ -x $(BIN)/pin-pipeline ]; then $(BIN)/pin-pipeline down; fi
 	rm -rf .pin_pipeline .venv
 
 $(READY): requirements.lock pyproject.toml setup.cfg
-	@command -v $(PYTHON) > /dev/null || { echo "Python 3.11 or newer is needed, but there is no $(PYTHON): install it, or name yours by make PYTHON=..." >&2; exit 1; }
-	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' || { echo "Python 3.11, 3.12 or 3.13 is needed, $(PYTHON) is another: name one by make PYTHON=python3.11" >&2; exit 1; }
-	@java -version > /dev/null 2>&1 || { echo "Java 17 or newer is needed for Kafka and Spark, but there is no java that runs: install a JRE and put it on PATH" >&2; exit 1; }
+	@command -v $(PYTHON) > /dev/null || { echo "$(PYTHON) not found: install Python 3.11, 3.12 or 3.13, or pass its path, as in: make PYTHON=/path/to/python3" >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' || { echo "unsupported Python version: $(PYTHON) is not Python 3.11, 3.12 or 3.13; pass one of them, as in: make PYTHON=python3.11" >&2; exit 1; }
+	@java -version > /dev/null 2>&1 || { echo "java not found, or it does not run: install a Java runtime 17 or newer, which Kafka and Spark need, and put it on PATH" >&2; exit 1; }
 	@echo "installing the locked dependencies into .venv (about two minutes) ..."
 	@$(PYTHON) -m venv .venv
 	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock > .venv/pip.log 2>&1 \
-		|| { echo "The dependencies could not be installed: check the network and try again; pip's own words are in .venv/pip.log" >&2; exit 1; }
+		|| { echo "installing the dependencies failed: check the network connection and try again; see .venv/pip.log for the error of pip" >&2; exit 1; }
 	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable . >> .venv/pip.log 2>&1 \
-		|| { echo "The project could not be installed into .venv: see .venv/pip.log" >&2; exit 1; }
-	@echo "fetching and preparing Spark (about two minutes) ..."
+		|| { echo "installing the project into .venv failed: see .venv/pip.log for the error of pip" >&2; exit 1; }
+	@echo "downloading the jars and preparing Spark (about two minutes) ..."
 	@$(BIN)/python -m pin_pipeline.local.spark > .venv/spark.log 2>&1 || { tail -n 1 .venv/spark.log >&2; exit 1; }
 	@touch $@
