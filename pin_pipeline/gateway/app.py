@@ -8,36 +8,37 @@ from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 
-from pin_pipeline import settings as environment
-from pin_pipeline.gateway.errors import add_error_handlers
-from pin_pipeline.gateway.http import metrics
-from pin_pipeline.gateway.http.auth import Authentication, Callers
-from pin_pipeline.gateway.http.backpressure import InFlight
-from pin_pipeline.gateway.http.metrics import Measured, Metrics
-from pin_pipeline.gateway.http.stage_prefix import StagePrefix
+from pin_pipeline.gateway.http.auth import ApiKeyMiddleware, Callers
+from pin_pipeline.gateway.http.backpressure import BytesInFlight
+from pin_pipeline.gateway.http.error_handlers import add_error_handlers
+from pin_pipeline.gateway.http.metrics import GatewayMetrics, RequestMetricsMiddleware
+from pin_pipeline.gateway.http.stage_prefix import StagePrefixMiddleware
 from pin_pipeline.gateway.kafka.broker import KafkaBroker
-from pin_pipeline.gateway.kafka.consumer_instances import Consumers
+from pin_pipeline.gateway.kafka.consumer_instances import ConsumerInstances
 from pin_pipeline.gateway.kinesis import KinesisProxy
 from pin_pipeline.gateway.routes import consumers, health, records, streams, topics
+from pin_pipeline.settings import Settings
 
-# Objects that are made before Python looks for cycles among them; 700 are less than one request of a hundred records.
-GARBAGE = 10_000
+GC_THRESHOLD = 10_000
+"""Allocations between garbage collections; Python's default, 700, is reached by one request of a hundred records."""
 
 
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
-    app.state.settings = environment.load()
+    app.state.settings = Settings.load()
     settings = app.state.settings
-    app.state.in_flight = InFlight()
+    app.state.in_flight = BytesInFlight()
     app.state.broker = KafkaBroker(settings.kafka)
-    app.state.consumers = Consumers(settings.kafka)
+    app.state.consumers = ConsumerInstances(settings.kafka)
     app.state.kinesis = KinesisProxy(settings.kinesis_endpoint_url, settings.region)
-    app.state.callers = Callers.of_environment(settings.region)
-    app.state.metrics.watch("gateway_in_flight_bytes", "What waits for Kafka or Kinesis.", app.state.in_flight.size)
-    app.state.metrics.watch("gateway_consumers", "Consumer instances that are kept.", app.state.consumers.count)
-    # What is there by now stays, and requests leave no cycles behind: the collector has little to look for.
+    app.state.callers = Callers.from_environment()
+    app.state.metrics.add_gauge(
+        "gateway_in_flight_bytes", "Bytes in flight to Kafka or Kinesis.", app.state.in_flight.size
+    )
+    app.state.metrics.add_gauge("gateway_consumers", "Consumer instances.", app.state.consumers.count)
+    # Objects created until here live as long as the process, and requests create no reference cycles.
     gc.freeze()
-    gc.set_threshold(GARBAGE)
+    gc.set_threshold(GC_THRESHOLD)
     yield
     app.state.kinesis.close()
     await app.state.consumers.close()
@@ -45,24 +46,24 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
 
 
 def create_app() -> FastAPI:
-    """The app; it reads the environment when it starts, and connects to the broker when first asked."""
-    routers = (topics.router, consumers.router, streams.router, records.router(), health.router, metrics.router)
+    """Create the app. It reads the settings when it starts, and connects to the broker on first use."""
+    routers = (topics.router, consumers.router, streams.router, records.create_router(), health.router)
     app = FastAPI(
         title="pin_pipeline gateway",
-        summary="The front door: Kafka REST (v2), Kinesis over REST, and plain records.",
+        summary="HTTP gateway to Kafka and Kinesis: Kafka REST API v2, Kinesis, and plain records.",
         lifespan=_lifespan,
-        # Not by `include_router`, which would look for the route of every request twice.
+        # Instead of `include_router`, with which each request would be matched against the routes twice.
         routes=[route for router in routers for route in router.routes],
-        # What is measured is told by `metrics`.
+        # `http.metrics` measures requests.
         telemetry={"tracing": False, "metrics": False, "logs": False},
     )
-    app.state.metrics = Metrics()
+    app.state.metrics = GatewayMetrics()
     add_error_handlers(app)
-    # The last one added is the first that a request comes to.
-    app.add_middleware(Authentication)
-    app.add_middleware(Measured, metrics=app.state.metrics)
+    # Requests pass the middlewares in reverse order: the one added last comes first.
+    app.add_middleware(ApiKeyMiddleware)
+    app.add_middleware(RequestMetricsMiddleware, metrics=app.state.metrics)
     pages = filter(None, (app.openapi_url, app.docs_url, app.redoc_url))
-    app.add_middleware(StagePrefix, paths=[*app.openapi()["paths"], *pages])
+    app.add_middleware(StagePrefixMiddleware, paths=[*app.openapi()["paths"], *pages])
     return app
 
 

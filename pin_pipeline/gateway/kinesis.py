@@ -1,4 +1,4 @@
-"""The gateway's side of Kinesis: calls that do not block the event loop, and their errors."""
+"""Kinesis client of the gateway: calls that do not block the event loop, and their errors."""
 
 from __future__ import annotations
 
@@ -9,87 +9,93 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any
 
-import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
 
-from pin_pipeline.gateway.errors import KinesisRouteError, stream_invalid, stream_throttled, streams_unavailable
+from pin_pipeline.aws import clients
+from pin_pipeline.gateway.errors import (
+    KinesisApiError,
+    kinesis_throttled,
+    kinesis_unavailable,
+    kinesis_validation_error,
+)
 
-CALLS_AT_ONCE = 16
+MAX_CONCURRENT_CALLS = 16
 CLIENT = Config(
     connect_timeout=2,
     read_timeout=5,
-    max_pool_connections=CALLS_AT_ONCE,
-    # The client itself tries again what was throttled or did not arrive.
+    max_pool_connections=MAX_CONCURRENT_CALLS,
+    # The client itself retries throttled and undelivered calls.
     retries={"mode": "standard", "total_max_attempts": 3},
 )
-# Between the attempts to put the records of a request that were refused alone.
-PAUSES_SECONDS = (0.1, 0.2, 0.4, 0.8)
+RETRY_PAUSES_SECONDS = (0.1, 0.2, 0.4, 0.8)
+"""Pauses before the attempts to put again the records of a request that Kinesis refused individually."""
 THROTTLED = {"ProvisionedThroughputExceededException", "ThrottlingException", "LimitExceededException"}
 
-Answer = dict[str, Any]
+KinesisResponse = dict[str, Any]
 log = logging.getLogger(__name__)
 
 
 class KinesisProxy:
-    """The Kinesis service behind the gateway. Every method raises StreamError where it refuses or does not answer."""
+    """Client of the Kinesis service. Every method raises KinesisApiError if it refuses a call or does not respond."""
 
     def __init__(self, endpoint_url: str | None, region: str) -> None:
-        self._client = boto3.client("kinesis", endpoint_url=endpoint_url, region_name=region, config=CLIENT)
-        self._calls = ThreadPoolExecutor(CALLS_AT_ONCE, "kinesis")
+        self._client = clients.client("kinesis", region, endpoint_url, CLIENT)
+        self._threads = ThreadPoolExecutor(MAX_CONCURRENT_CALLS, "kinesis")
 
-    async def call(self, action: str, **parameters: object) -> Answer:
-        """What the service answers to an action, by the name that the client has for it."""
+    async def call(self, action: str, **parameters: object) -> KinesisResponse:
+        """Call an action by its name in boto3, and return the response without its metadata."""
         call = partial(getattr(self._client, action), **parameters)
         try:
-            answer: Answer = await asyncio.get_running_loop().run_in_executor(self._calls, call)
+            response: KinesisResponse = await asyncio.get_running_loop().run_in_executor(self._threads, call)
         except ClientError as error:
-            raise _refusal(error) from error
+            raise _api_error(error) from error
         except ParamValidationError as error:
-            raise stream_invalid(" ".join(str(error).split())) from error
+            raise kinesis_validation_error(" ".join(str(error).split())) from error
         except BotoCoreError as error:
-            raise streams_unavailable(self._client.meta.endpoint_url, action, error) from error
-        del answer["ResponseMetadata"]
-        return answer
+            raise kinesis_unavailable(self._client.meta.endpoint_url, action, error) from error
+        del response["ResponseMetadata"]
+        return response
 
-    async def put_records(self, stream: str, records: Sequence[Mapping[str, object]]) -> Answer:
-        """Put records; those that are refused alone, as a throttled shard does, are put again, and no others.
+    async def put_records(self, stream: str, records: Sequence[Mapping[str, object]]) -> KinesisResponse:
+        """Put records, and put again only those that Kinesis refuses individually, as a throttled shard does.
 
         Returns:
-            The service's answer: what became of each record, in order, and how many failed for good.
+            The response of PutRecords: the final result of each record, in order, and the number of refused records.
         """
-        outcomes = await self._outcomes(stream, records)
-        for pause in PAUSES_SECONDS:
-            failed = _failed(outcomes)
-            if not failed:
+        results = await self._put_once(stream, records)
+        for pause in RETRY_PAUSES_SECONDS:
+            refused = _refused(results)
+            if not refused:
                 break
-            log.warning("%s: %d of %d records refused, putting them again", stream, len(failed), len(records))
+            log.warning("stream %s refused %d of %d records; retrying them", stream, len(refused), len(records))
             await asyncio.sleep(pause)
             try:
-                again = await self._outcomes(stream, [records[position] for position in failed])
-            except KinesisRouteError as error:
-                log.warning("%s: %s", stream, error)
-                break  # what the records were refused for the last time still holds
-            for position, outcome in zip(failed, again, strict=True):
-                outcomes[position] = outcome
-        return {"FailedRecordCount": len(_failed(outcomes)), "Records": outcomes}
+                retried = await self._put_once(stream, [records[position] for position in refused])
+            except KinesisApiError as error:
+                log.warning("retry of refused records failed on stream %s: %s", stream, error)
+                break  # the previous refusals stand
+            for position, result in zip(refused, retried, strict=True):
+                results[position] = result
+        return {"FailedRecordCount": len(_refused(results)), "Records": results}
 
     def close(self) -> None:
-        """Let go of the connections."""
-        self._calls.shutdown(wait=False)
+        """Close the connections."""
+        self._threads.shutdown(wait=False)
         self._client.close()
 
-    async def _outcomes(self, stream: str, records: Iterable[Mapping[str, object]]) -> list[Answer]:
-        answer = await self.call("put_records", StreamName=stream, Records=list(records))
-        return list(answer["Records"])
+    async def _put_once(self, stream: str, records: Iterable[Mapping[str, object]]) -> list[KinesisResponse]:
+        response = await self.call("put_records", StreamName=stream, Records=list(records))
+        return list(response["Records"])
 
 
-def _failed(outcomes: Sequence[Mapping[str, object]]) -> list[int]:
-    return [position for position, outcome in enumerate(outcomes) if outcome.get("ErrorCode")]
+def _refused(results: Sequence[Mapping[str, object]]) -> list[int]:
+    """Return the positions of refused records."""
+    return [position for position, result in enumerate(results) if result.get("ErrorCode")]
 
 
-def _refusal(error: ClientError) -> KinesisRouteError:
+def _api_error(error: ClientError) -> KinesisApiError:
     code, message = error.response["Error"]["Code"], error.response["Error"]["Message"]
     if code in THROTTLED:
-        return stream_throttled(code, message)
-    return KinesisRouteError(error.response["ResponseMetadata"]["HTTPStatusCode"], code, message)
+        return kinesis_throttled(code, message)
+    return KinesisApiError(error.response["ResponseMetadata"]["HTTPStatusCode"], code, message)

@@ -1,4 +1,4 @@
-"""A gateway served over a real socket, and what it put into Kafka."""
+"""A gateway served on a real socket, and the records it wrote to Kafka."""
 
 from __future__ import annotations
 
@@ -13,13 +13,16 @@ import pytest
 import uvicorn
 from fastapi import FastAPI
 from kafka import KafkaConsumer, TopicPartition
+from starlette.types import ASGIApp
 
 from pin_pipeline.gateway.app import create_app
 from pin_pipeline.settings import Settings
+from pin_pipeline_tests.gateway.consumer_requests import EARLIEST, V2, CreateConsumer
 
 JSON_V2 = {"Content-Type": "application/vnd.kafka.json.v2+json"}
+API_KEY = "not-to-be-guessed"
 Messages = dict[int, list[tuple[bytes | None, bytes]]]
-"""The messages of a topic: partition to (key, value), in the order of their offsets."""
+"""Messages of a topic: partition to (key, value), in the order of their offsets."""
 
 
 @pytest.fixture
@@ -38,14 +41,35 @@ def gateway(settings: Settings) -> Iterator[httpx.Client]:
 
 @pytest.fixture
 def own_gateway(app: FastAPI) -> Iterator[httpx.Client]:
-    """A gateway of the test's own, with the prefix of its settings."""
+    """A gateway for one test, with the prefix of its settings."""
     with serving(app) as client:
         yield client
 
 
 @pytest.fixture
+def remote_gateway(app: FastAPI, monkeypatch: pytest.MonkeyPatch) -> Iterator[httpx.Client]:
+    """A gateway for one test with two API keys, called at an address that is not loopback."""
+    monkeypatch.setenv("PIN_GATEWAY_API_KEYS", f"another, {API_KEY}")
+    with serving_to_network(app) as client:
+        yield client
+
+
+@pytest.fixture
+def create_consumer(own_gateway: httpx.Client) -> CreateConsumer:
+    """Create an instance on the test's own gateway, which removes it at the end of the test, and return its path."""
+
+    def create(**options: Any) -> str:
+        response = own_gateway.post("/consumers/readers", json=EARLIEST | options, headers=V2)
+        assert response.status_code == 200, response.text
+        assert set(response.json()) == {"instance_id", "base_uri"}
+        return httpx.URL(response.json()["base_uri"]).path
+
+    return create
+
+
+@pytest.fixture
 def messages(settings: Settings) -> Callable[[str], Messages]:
-    """Reads all that a topic holds."""
+    """Read all messages of a topic."""
 
     def read(topic: str) -> Messages:
         consumer = KafkaConsumer(**settings.kafka.kafka_python(), auto_offset_reset="earliest")
@@ -65,13 +89,13 @@ def messages(settings: Settings) -> Callable[[str], Messages]:
 
 
 def post(gateway: httpx.Client, topic: str, *records: dict[str, Any]) -> httpx.Response:
-    """Produce to a topic, as the clients do."""
+    """Produce records to a topic."""
     return gateway.post(f"/topics/{topic}", json={"records": list(records)}, headers=JSON_V2)
 
 
 @contextmanager
-def serving(app: FastAPI, host: str = "127.0.0.1") -> Iterator[httpx.Client]:
-    """Serve the app with uvicorn on a free port of this machine."""
+def serving(app: ASGIApp, host: str = "127.0.0.1") -> Iterator[httpx.Client]:
+    """Serve an app with uvicorn on a free port of this machine."""
     with socket.create_server((host, 0)) as listener:
         server = _Server(uvicorn.Config(app, log_level="warning"))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
@@ -83,6 +107,19 @@ def serving(app: FastAPI, host: str = "127.0.0.1") -> Iterator[httpx.Client]:
         finally:
             server.should_exit = True
             thread.join()
+
+
+@contextmanager
+def serving_to_network(app: ASGIApp) -> Iterator[httpx.Client]:
+    """Serve an app at an address of this machine that is not loopback."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(("192.0.2.1", 9))  # sends nothing: it only determines the source address
+        except OSError:
+            pytest.skip("this machine has no address besides loopback")
+        host = probe.getsockname()[0]
+    with serving(app, host=host) as client:
+        yield client
 
 
 class _Server(uvicorn.Server):

@@ -13,15 +13,15 @@ from pin_pipeline_tests.gateway.conftest import JSON_V2, post, serving
 
 
 def samples(own_gateway: httpx.Client, name: str) -> dict[tuple[str, ...], float]:
-    """The values of a metric by its labels' values, in the order of the labels' names."""
+    """Return the values of a metric by its label values, in the order of the label names."""
     families = text_string_to_metric_families(own_gateway.get("/metrics").text)
     found = [sample for family in families for sample in family.samples if sample.name == name]
     return {tuple(value for _, value in sorted(sample.labels.items())): sample.value for sample in found}
 
 
-def test_it_is_ready_when_all_parts_answer(own_gateway: httpx.Client) -> None:
-    reply = own_gateway.get("/ready")
-    assert (reply.status_code, reply.json()) == (
+def test_ready_reports_all_parts_that_respond(own_gateway: httpx.Client) -> None:
+    response = own_gateway.get("/ready")
+    assert (response.status_code, response.json()) == (
         200,
         {"status": "ready", "parts": {"kafka": "ready", "kinesis": "ready"}},
     )
@@ -31,29 +31,29 @@ def test_it_is_ready_when_all_parts_answer(own_gateway: httpx.Client) -> None:
     ("variable", "address", "part"),
     [("PIN_KAFKA_BOOTSTRAP", "127.0.0.1:{}", "kafka"), ("PIN_KINESIS_ENDPOINT_URL", "http://127.0.0.1:{}", "kinesis")],
 )
-def test_readiness_tells_which_part_is_down(
+def test_ready_reports_the_part_that_is_down(
     settings: Settings, monkeypatch: pytest.MonkeyPatch, variable: str, address: str, part: str
 ) -> None:
     monkeypatch.setenv("PIN_PREFIX", settings.prefix)
-    where = address.format(ports.free())
-    monkeypatch.setenv(variable, where)
+    unreachable = address.format(ports.free_port())
+    monkeypatch.setenv(variable, unreachable)
     with serving(create_app()) as gateway:
-        reply = gateway.get("/ready")
-        assert (reply.status_code, reply.headers["retry-after"]) == (503, "1")
-        assert reply.json()["parts"] == {"kafka": "ready", "kinesis": "ready"} | {part: "down"}
-        assert where in reply.json()["message"]
+        response = gateway.get("/ready")
+        assert (response.status_code, response.headers["retry-after"]) == (503, "1")
+        assert response.json()["parts"] == {"kafka": "ready", "kinesis": "ready"} | {part: "down"}
+        assert unreachable in response.json()["message"]
         assert gateway.get("/health").json() == {"status": "ok"}
 
 
-def test_requests_are_counted_by_route_and_records_by_what_became_of_them(
+def test_metrics_count_requests_by_route_and_records_by_outcome(
     own_gateway: httpx.Client, settings: Settings, streams: dict[str, str]
 ) -> None:
     topic = settings.topic("pin")
     post(own_gateway, topic, {"value": 1}, {"value": "x" * 2**20})
     own_gateway.post(f"/dev/topics/{topic}", json={"records": [{"value": 1}]}, headers=JSON_V2)
     own_gateway.put(f"/streams/{streams['pin']}/record", json={"Data": 1, "PartitionKey": "a"})
-    own_gateway.get("/topics/there-is-none")
-    own_gateway.get("/there/is/none")
+    own_gateway.get("/topics/unknown")
+    own_gateway.get("/unknown/path")
 
     requests = samples(own_gateway, "gateway_request_seconds_count")
     assert requests["POST", "/topics/{topic}", "200"] == 2

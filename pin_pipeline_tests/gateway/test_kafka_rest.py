@@ -1,3 +1,5 @@
+"""Topic routes: producing, content negotiation and errors as in the Confluent REST Proxy."""
+
 from __future__ import annotations
 
 from collections.abc import Callable
@@ -7,32 +9,25 @@ import pytest
 from fastapi import FastAPI
 from kafka import KafkaAdminClient
 
-from pin_pipeline.gateway.http.backpressure import MAX_BODY_BYTES, MAX_IN_FLIGHT_BYTES
+from pin_pipeline.gateway.http.backpressure import MAX_IN_FLIGHT_BYTES
+from pin_pipeline.gateway.http.request_body import MAX_BODY_BYTES
 from pin_pipeline.settings import Settings
 from pin_pipeline_tests.gateway.conftest import JSON_V2, Messages, post
-
-KAFKA_V2 = "application/vnd.kafka.v2+json"
-
-
-def assert_error(reply: httpx.Response, status: int, error_code: int, *words: str) -> None:
-    assert (reply.status_code, reply.headers["content-type"]) == (status, KAFKA_V2)
-    error = reply.json()
-    assert set(error) == {"error_code", "message"}
-    assert error["error_code"] == error_code
-    for word in words:
-        assert word in error["message"]
+from pin_pipeline_tests.gateway.responses import KAFKA_V2, assert_error
 
 
-def test_one_record_is_acknowledged_in_the_proxys_shape(gateway: httpx.Client, settings: Settings) -> None:
-    reply = post(gateway, settings.topic("pin"), {"value": {"index": 7528, "title": "a"}})
+def test_produce_acknowledges_a_record_in_the_format_of_the_rest_proxy(
+    gateway: httpx.Client, settings: Settings
+) -> None:
+    response = post(gateway, settings.topic("pin"), {"value": {"index": 7528, "title": "a"}})
 
-    assert (reply.status_code, reply.headers["content-type"]) == (200, KAFKA_V2)
-    [offset] = reply.json().pop("offsets")
-    assert reply.json() == {"offsets": [offset], "key_schema_id": None, "value_schema_id": None}
+    assert (response.status_code, response.headers["content-type"]) == (200, KAFKA_V2)
+    [offset] = response.json().pop("offsets")
+    assert response.json() == {"offsets": [offset], "key_schema_id": None, "value_schema_id": None}
     assert offset == {"partition": offset["partition"], "offset": 0, "error_code": None, "error": None}
 
 
-def test_many_records_are_acknowledged_one_by_one_in_their_order(
+def test_produce_acknowledges_each_record_in_order(
     gateway: httpx.Client, settings: Settings, messages: Callable[[str], Messages]
 ) -> None:
     topic = settings.topic("geo")
@@ -45,20 +40,20 @@ def test_many_records_are_acknowledged_one_by_one_in_their_order(
 
 
 @pytest.mark.parametrize("content_type", ["application/json", "application/vnd.kafka.json.v2+json; charset=utf-8"])
-def test_other_names_of_json_are_read_too(gateway: httpx.Client, settings: Settings, content_type: str) -> None:
-    reply = gateway.post(
+def test_produce_accepts_other_json_media_types(gateway: httpx.Client, settings: Settings, content_type: str) -> None:
+    response = gateway.post(
         f"/topics/{settings.topic('pin')}", content=b'{"records":[{"value":1}]}', headers={"Content-Type": content_type}
     )
-    assert reply.status_code == 200
+    assert response.status_code == 200
 
 
-def test_bytes_are_produced_in_base64_and_a_null_is_a_tombstone(
+def test_produce_decodes_base64_and_writes_null_as_a_tombstone(
     gateway: httpx.Client, settings: Settings, messages: Callable[[str], Messages]
 ) -> None:
     body = b'{"records":[{"key":"azE=","value":"/wAK"},{"key":"azE=","value":null}]}'
     binary = {"Content-Type": "application/vnd.kafka.binary.v2+json"}
-    reply = gateway.post(f"/topics/{settings.topic('pin')}", content=body, headers=binary)
-    assert [offset["error_code"] for offset in reply.json()["offsets"]] == [None, None]
+    response = gateway.post(f"/topics/{settings.topic('pin')}", content=body, headers=binary)
+    assert [offset["error_code"] for offset in response.json()["offsets"]] == [None, None]
     [stored] = [found for found in messages(settings.topic("pin")).values() if found]
     assert stored == [(b"k1", b"\xff\x00\n"), (b"k1", None)]
     for wrong in (b'"*"', b'"YQ"', b"1", b'{"a":1}'):
@@ -78,14 +73,12 @@ def test_bytes_are_produced_in_base64_and_a_null_is_a_tombstone(
         ("text/html, application/*;q=0.1", KAFKA_V2),
     ],
 )
-def test_the_reply_is_written_in_what_the_caller_likes_best(
-    gateway: httpx.Client, accept: str, media_type: str
-) -> None:
-    reply = gateway.get("/topics", headers={"Accept": accept})
-    assert (reply.status_code, reply.headers["content-type"]) == (200, media_type)
+def test_response_type_is_the_one_that_accept_prefers(gateway: httpx.Client, accept: str, media_type: str) -> None:
+    response = gateway.get("/topics", headers={"Accept": accept})
+    assert (response.status_code, response.headers["content-type"]) == (200, media_type)
 
 
-def test_topics_are_listed_and_described(gateway: httpx.Client, settings: Settings) -> None:
+def test_topics_are_listed_and_described_with_their_partitions(gateway: httpx.Client, settings: Settings) -> None:
     assert {settings.topic(record_type) for record_type in ("pin", "geo", "user")} <= set(gateway.get("/topics").json())
 
     topic = gateway.get(f"/topics/{settings.topic('pin')}").json()
@@ -96,7 +89,7 @@ def test_topics_are_listed_and_described(gateway: httpx.Client, settings: Settin
         assert partition["replicas"] == [{"broker": leader, "leader": True, "in_sync": True}]
 
 
-def test_a_record_goes_to_the_partition_it_names_with_the_key_it_has(
+def test_produce_uses_the_partition_and_the_key_of_the_request(
     gateway: httpx.Client, settings: Settings, messages: Callable[[str], Messages]
 ) -> None:
     topic = settings.topic("pin")
@@ -109,9 +102,7 @@ def test_a_record_goes_to_the_partition_it_names_with_the_key_it_has(
     assert stored[offsets[3]["partition"]][-1] == (None, b"3")
 
 
-def test_a_record_the_broker_refuses_gets_its_own_error_and_harms_no_other(
-    gateway: httpx.Client, settings: Settings
-) -> None:
+def test_produce_reports_a_refused_record_and_stores_the_others(gateway: httpx.Client, settings: Settings) -> None:
     topic = f"{settings.prefix}.small"
     admin = KafkaAdminClient(**settings.kafka.kafka_python())
     admin.create_topics({topic: {"num_partitions": 1, "replication_factor": 1, "configs": {"max.message.bytes": 1000}}})
@@ -124,12 +115,12 @@ def test_a_record_the_broker_refuses_gets_its_own_error_and_harms_no_other(
     assert post(gateway, topic, {"value": 3}).json()["offsets"][0]["offset"] == 2
 
 
-def test_a_record_larger_than_a_broker_takes_is_refused_alone(gateway: httpx.Client, settings: Settings) -> None:
+def test_produce_refuses_only_the_record_that_is_too_large(gateway: httpx.Client, settings: Settings) -> None:
     offsets = post(gateway, settings.topic("pin"), {"value": "x" * 2**20}, {"value": 1}).json()["offsets"]
     assert [entry["error_code"] for entry in offsets] == [50002, None]
 
 
-def test_an_unknown_topic_is_not_found_and_not_created(gateway: httpx.Client, settings: Settings) -> None:
+def test_unknown_topic_is_not_found_and_not_created(gateway: httpx.Client, settings: Settings) -> None:
     topic = f"{settings.prefix}.nothing"
     assert_error(post(gateway, topic, {"value": 1}), 404, 40401, topic)
     assert_error(gateway.get(f"/topics/{topic}"), 404, 40401, topic)
@@ -137,26 +128,26 @@ def test_an_unknown_topic_is_not_found_and_not_created(gateway: httpx.Client, se
     assert topic not in gateway.get("/topics").json()
 
 
-def test_an_unknown_partition_is_not_found_and_nothing_is_sent(
+def test_unknown_partition_is_not_found_and_nothing_is_sent(
     gateway: httpx.Client, settings: Settings, messages: Callable[[str], Messages]
 ) -> None:
     topic = settings.topic("pin")
-    reply = post(gateway, topic, {"value": 1}, {"value": 2, "partition": 3})
-    assert_error(reply, 404, 40402, "partition 3", topic, "0..2")
+    response = post(gateway, topic, {"value": 1}, {"value": 2, "partition": 3})
+    assert_error(response, 404, 40402, "partition 3", topic, "0..2")
     assert messages(topic) == {0: [], 1: [], 2: []}
 
 
 @pytest.mark.parametrize("content_type", ["application/vnd.kafka.avro.v2+json", "text/plain", None])
-def test_another_content_type_is_unsupported(
+def test_produce_refuses_other_content_types(
     gateway: httpx.Client, settings: Settings, content_type: str | None
 ) -> None:
     headers = {"Content-Type": content_type} if content_type else {}
-    reply = gateway.post(f"/topics/{settings.topic('pin')}", content=b'{"records":[{"value":1}]}', headers=headers)
-    assert_error(reply, 415, 415, "application/vnd.kafka.json.v2+json")
+    response = gateway.post(f"/topics/{settings.topic('pin')}", content=b'{"records":[{"value":1}]}', headers=headers)
+    assert_error(response, 415, 415, "application/vnd.kafka.json.v2+json")
 
 
 @pytest.mark.parametrize("accept", ["text/html", "application/json;q=0", "application/vnd.kafka.v1+json"])
-def test_a_reply_nobody_can_write_is_not_acceptable(gateway: httpx.Client, accept: str) -> None:
+def test_unsupported_accept_is_not_acceptable(gateway: httpx.Client, accept: str) -> None:
     assert_error(gateway.get("/topics", headers={"Accept": accept}), 406, 406, accept)
 
 
@@ -178,9 +169,9 @@ def test_a_reply_nobody_can_write_is_not_acceptable(gateway: httpx.Client, accep
         b'{"records":[{"value":' + b"[" * 100_000,
     ],
 )
-def test_a_body_that_is_no_json_is_a_bad_request(gateway: httpx.Client, settings: Settings, body: bytes) -> None:
-    reply = gateway.post(f"/topics/{settings.topic('pin')}", content=body, headers=JSON_V2)
-    assert_error(reply, 400, 400, "the body is not JSON")
+def test_produce_refuses_a_body_that_is_not_json(gateway: httpx.Client, settings: Settings, body: bytes) -> None:
+    response = gateway.post(f"/topics/{settings.topic('pin')}", content=body, headers=JSON_V2)
+    assert_error(response, 400, 400, "the body is not JSON")
 
 
 @pytest.mark.parametrize(
@@ -199,7 +190,7 @@ def test_a_body_that_is_no_json_is_a_bad_request(gateway: httpx.Client, settings
         (b'{"records":[{"value":1,"partition":true}]}', "got `bool` - at `$.records[0].partition`"),
     ],
 )
-def test_json_that_is_no_produce_request_is_unprocessable_and_nothing_is_sent(
+def test_produce_refuses_json_that_is_not_a_produce_request_and_sends_nothing(
     gateway: httpx.Client, settings: Settings, messages: Callable[[str], Messages], body: bytes, words: str
 ) -> None:
     topic = settings.topic("pin")
@@ -207,28 +198,28 @@ def test_json_that_is_no_produce_request_is_unprocessable_and_nothing_is_sent(
     assert not any(messages(topic).values())
 
 
-def test_a_body_beyond_the_limit_is_too_large(gateway: httpx.Client, settings: Settings) -> None:
+def test_produce_refuses_a_body_beyond_the_size_limit(gateway: httpx.Client, settings: Settings) -> None:
     body = b'{"records":[{"value":"%s"}]}' % (b"x" * MAX_BODY_BYTES)
-    reply = gateway.post(f"/topics/{settings.topic('pin')}", content=body, headers=JSON_V2)
-    assert_error(reply, 413, 413, str(MAX_BODY_BYTES))
+    response = gateway.post(f"/topics/{settings.topic('pin')}", content=body, headers=JSON_V2)
+    assert_error(response, 413, 413, str(MAX_BODY_BYTES))
 
 
-def test_a_request_beyond_what_may_wait_for_the_broker_is_put_off(
+def test_produce_beyond_the_limit_of_bytes_in_flight_is_refused_until_they_are_delivered(
     own_gateway: httpx.Client, app: FastAPI, settings: Settings
 ) -> None:
     with app.state.in_flight.hold(MAX_IN_FLIGHT_BYTES, 0):
-        reply = post(own_gateway, settings.topic("pin"), {"value": 1})
-    assert_error(reply, 429, 42901)
-    assert int(reply.headers["retry-after"]) > 0
+        response = post(own_gateway, settings.topic("pin"), {"value": 1})
+    assert_error(response, 429, 42901)
+    assert int(response.headers["retry-after"]) > 0
     assert post(own_gateway, settings.topic("pin"), {"value": 1}).status_code == 200
 
 
-def test_unknown_routes_and_methods_are_refused_in_the_same_shape(gateway: httpx.Client) -> None:
+def test_unknown_routes_and_methods_get_an_error_in_the_same_format(gateway: httpx.Client) -> None:
     assert_error(gateway.get("/nothing"), 404, 404, "/nothing")
     assert_error(gateway.delete("/topics"), 405, 405, "DELETE")
 
 
-def test_the_openapi_page_describes_the_routes_with_examples(gateway: httpx.Client) -> None:
+def test_openapi_describes_the_routes_with_examples(gateway: httpx.Client) -> None:
     paths = gateway.get("/openapi.json").json()["paths"]
     assert {"/topics", "/topics/{topic}", "/pin/", "/geo/", "/user/", "/health", "/ready"} < set(paths)
     assert "/consumers/{group}/instances/{name}/records" in paths

@@ -1,3 +1,5 @@
+"""The gateway while its broker is down, and after it comes back."""
+
 from __future__ import annotations
 
 import socket
@@ -26,7 +28,7 @@ def forward(source: socket.socket, target: socket.socket) -> None:
 
 @contextmanager
 def broker_at(port: int, bootstrap: str) -> Iterator[None]:
-    """Make the real broker answer at another port too."""
+    """Forward another port to the real broker."""
     host, _, broker_port = bootstrap.rpartition(":")
 
     class Forwarder(socketserver.BaseRequestHandler):
@@ -44,30 +46,28 @@ def broker_at(port: int, bootstrap: str) -> Iterator[None]:
 
 @pytest.fixture
 def port(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> int:
-    """A port where no broker answers yet, and which the gateway takes for its broker's."""
+    """A port where nothing listens yet, set as the address of the broker."""
     assert settings.kafka.bootstrap
-    port = ports.free()
+    port = ports.free_port()
     monkeypatch.setenv("PIN_KAFKA_BOOTSTRAP", f"127.0.0.1:{port}")
     return port
 
 
 @pytest.mark.parametrize(("method", "path"), [("POST", "/topics/t.pin"), ("GET", "/topics"), ("GET", "/ready")])
-def test_without_a_broker_callers_soon_hear_which_one_is_missing_and_what_to_do(
-    port: int, method: str, path: str
-) -> None:
+def test_outage_is_reported_soon_with_the_broker_and_the_next_step(port: int, method: str, path: str) -> None:
     with serving(create_app()) as gateway:
         start = time.monotonic()
-        reply = gateway.request(method, path, json=BODY, headers=JSON_V2)
+        response = gateway.request(method, path, json=BODY, headers=JSON_V2)
         assert time.monotonic() - start < 6
-        assert reply.status_code == 503
-        assert reply.json()["error_code"] == 50302
-        assert f"127.0.0.1:{port}" in reply.json()["message"]
-        assert "send the request again" in reply.json()["message"]
-        assert int(reply.headers["retry-after"]) > 0
+        assert response.status_code == 503
+        assert response.json()["error_code"] == 50302
+        assert f"127.0.0.1:{port}" in response.json()["message"]
+        assert "send the request again" in response.json()["message"]
+        assert int(response.headers["retry-after"]) > 0
         assert gateway.get("/health").json() == {"status": "ok"}
 
 
-def test_the_gateway_answers_others_while_it_looks_for_the_broker(port: int) -> None:
+def test_outage_does_not_block_other_requests(port: int) -> None:
     with serving(create_app()) as gateway:
         replies: list[httpx.Response] = []
         producing = threading.Thread(
@@ -81,10 +81,10 @@ def test_the_gateway_answers_others_while_it_looks_for_the_broker(port: int) -> 
         assert replies[0].status_code == 503
 
 
-def test_the_gateway_recovers_when_the_broker_comes(port: int, settings: Settings) -> None:
+def test_gateway_recovers_when_the_broker_starts(port: int, settings: Settings) -> None:
     with serving(create_app()) as gateway:
         assert gateway.get("/ready").status_code == 503
         with broker_at(port, settings.kafka.bootstrap):
             assert gateway.get("/ready").status_code == 200
-            reply = gateway.post(f"/topics/{settings.topic('pin')}", json=BODY, headers=JSON_V2)
-            assert reply.json()["offsets"][0]["error_code"] is None
+            response = gateway.post(f"/topics/{settings.topic('pin')}", json=BODY, headers=JSON_V2)
+            assert response.json()["offsets"][0]["error_code"] is None

@@ -1,3 +1,5 @@
+"""The partitioner: partition, key, post or round-robin, in this order."""
+
 from __future__ import annotations
 
 from collections import Counter
@@ -6,7 +8,7 @@ import httpx
 import orjson
 import pytest
 
-from pin_pipeline.gateway.kafka.partitions import partitions_of
+from pin_pipeline.gateway.kafka.partitions import choose_partitions
 from pin_pipeline.gateway.produce_request import ProduceRecord
 from pin_pipeline.records import RECORD_TYPES
 from pin_pipeline.settings import Settings
@@ -14,11 +16,11 @@ from pin_pipeline_tests.gateway.conftest import post
 
 
 def chosen(topic: str, value: object, key: bytes | None = None, partition: int | None = None) -> int:
-    [chosen] = partitions_of(topic, [ProduceRecord(orjson.dumps(value), key, partition)], 3)
+    [chosen] = choose_partitions(topic, [ProduceRecord(orjson.dumps(value), key, partition)], 3)
     return chosen
 
 
-def test_every_kind_is_partitioned_by_its_own_key_field() -> None:
+def test_partitioner_uses_the_key_field_of_each_record_type() -> None:
     for record_type in RECORD_TYPES.values():
         keys = range(3000)
         partitions = [chosen(f"some.prefix.{record_type.name}", {record_type.key: key, "x": None}) for key in keys]
@@ -39,26 +41,26 @@ def test_every_kind_is_partitioned_by_its_own_key_field() -> None:
         ("pin", {"index": 1}),
     ],
 )
-def test_records_that_name_no_post_take_turns(topic: str, value: object) -> None:
+def test_partitioner_distributes_records_without_a_post_round_robin(topic: str, value: object) -> None:
     first, *others = (chosen(topic, value) for _ in range(6))
     assert others == [(first + turn) % 3 for turn in range(1, 6)]
 
 
-def test_a_key_goes_where_javas_client_sends_it_and_a_partition_that_is_named_counts_most() -> None:
-    # From the tests of Kafka's own murmur2, in Java's Utils: "21" and "foobar".
+def test_partitioner_hashes_keys_as_the_java_client_and_prefers_the_requested_partition() -> None:
+    # Expected values from the tests of murmur2 in Kafka (UtilsTest.java): "21" and "foobar".
     assert chosen("prefix.pin", {"index": 1}, b"21") == (-973932308 & 0x7FFFFFFF) % 3
     assert chosen("prefix.pin", {"index": 1}, b"foobar") == (-790332482 & 0x7FFFFFFF) % 3
     assert chosen("prefix.pin", {"index": 1}, b"21", 2) == 2
 
 
-def test_records_of_one_key_share_a_partition(gateway: httpx.Client, settings: Settings) -> None:
+def test_records_with_the_same_key_share_a_partition(gateway: httpx.Client, settings: Settings) -> None:
     records = [{"value": n, "key": f"key {n % 5}"} for n in range(30)]
     offsets = post(gateway, settings.topic("pin"), *records).json()["offsets"]
     for key in range(5):
         assert len({entry["partition"] for entry in offsets[key::5]}) == 1
 
 
-def test_records_of_one_post_share_a_partition_in_every_topic(gateway: httpx.Client, settings: Settings) -> None:
+def test_records_of_the_same_post_share_a_partition_in_every_topic(gateway: httpx.Client, settings: Settings) -> None:
     partitions = {
         (record_type, key): {
             post(gateway, settings.topic(record_type), {"value": {field: key, "n": n}}).json()["offsets"][0][

@@ -1,4 +1,4 @@
-"""Plain records, refused at the door where they do not fit."""
+"""Routes for plain records, which are validated before they are sent."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ ROWS = {"pin": pin, "geo": geo, "user": user}
 
 
 @pytest.mark.parametrize("record_type", RECORD_TYPES)
-def test_a_record_that_fits_is_on_its_topic_when_200_is_said(
+def test_accepted_record_is_on_its_topic(
     own_gateway: httpx.Client, settings: Settings, messages: Callable[[str], Messages], record_type: str
 ) -> None:
-    reply = own_gateway.post(f"/{record_type}/", content=json.dumps(ROWS[record_type](7), indent=1))
-    assert reply.status_code == 200, reply.text
-    place = reply.json()
-    assert place["topic"] == settings.topic(record_type)
-    [(key, value)] = messages(place["topic"])[place["partition"]]
+    response = own_gateway.post(f"/{record_type}/", content=json.dumps(ROWS[record_type](7), indent=1))
+    assert response.status_code == 200, response.text
+    posted = response.json()
+    assert posted["topic"] == settings.topic(record_type)
+    [(key, value)] = messages(posted["topic"])[posted["partition"]]
     assert key is None
     assert b"\n" not in value
     assert json.loads(value) == ROWS[record_type](7)
 
 
-def test_the_optional_fields_of_the_old_model_may_be_absent(own_gateway: httpx.Client) -> None:
+def test_record_without_the_optional_fields_of_the_original_model_is_accepted(own_gateway: httpx.Client) -> None:
     old = {name: value for name, value in pin().items() if name not in {"poster_name", "description"}}
     assert own_gateway.post("/pin/", json=old).status_code == 200
 
@@ -39,23 +39,23 @@ def test_the_optional_fields_of_the_old_model_may_be_absent(own_gateway: httpx.C
 @pytest.mark.parametrize(
     ("body", "words"),
     [
-        (b"{", "no pin record: not_json"),
+        (b"{", "pin record rejected: not_json"),
         (b"[]", "not_an_object"),
         (json.dumps(user()).encode(), "no_key (field 'index')"),
         (json.dumps(pin(follower_count="many")).encode(), "invalid_value (field 'follower_count')"),
         (json.dumps(pin(index="1")).encode(), "wrong_type (field 'index')"),
     ],
 )
-def test_a_record_that_does_not_fit_is_refused_by_name_and_reaches_no_topic(
+def test_rejected_record_gets_its_reason_and_reaches_no_topic(
     own_gateway: httpx.Client, settings: Settings, messages: Callable[[str], Messages], body: bytes, words: str
 ) -> None:
-    reply = own_gateway.post("/pin/", content=body)
-    assert (reply.status_code, reply.json()["error_code"]) == (422, 422)
-    assert words in reply.json()["message"]
+    response = own_gateway.post("/pin/", content=body)
+    assert (response.status_code, response.json()["error_code"]) == (422, 422)
+    assert words in response.json()["message"]
     assert not any(messages(settings.topic("pin")).values())
 
 
-def test_the_openapi_page_shows_the_fields_of_each_kind(own_gateway: httpx.Client) -> None:
+def test_openapi_describes_the_fields_of_each_record_type(own_gateway: httpx.Client) -> None:
     paths: dict[str, Any] = own_gateway.get("/openapi.json").json()["paths"]
     for record_type in RECORD_TYPES.values():
         body = paths[f"/{record_type.name}/"]["post"]["requestBody"]["content"]["application/json"]["schema"]

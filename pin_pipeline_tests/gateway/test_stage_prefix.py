@@ -1,4 +1,4 @@
-"""Any one leading path segment is a stage, as API Gateway has it."""
+"""The stage, one leading path segment as in API Gateway."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ import pytest
 
 from pin_pipeline.settings import Settings
 from pin_pipeline_tests.gateway.conftest import JSON_V2
-from pin_pipeline_tests.gateway.test_kafka_rest import assert_error
+from pin_pipeline_tests.gateway.responses import assert_error
 
 
 @pytest.mark.parametrize("stage", ["/dev", "/prod", "/v1%20beta", "/topic"])
-def test_every_route_is_there_below_a_stage_as_well(gateway: httpx.Client, settings: Settings, stage: str) -> None:
+def test_stage_prefix_precedes_every_route(gateway: httpx.Client, settings: Settings, stage: str) -> None:
     topic = settings.topic("pin")
     assert topic in gateway.get(f"{stage}/topics").json()
     assert gateway.get(f"{stage}/topics/{topic}").json()["name"] == topic
@@ -20,11 +20,11 @@ def test_every_route_is_there_below_a_stage_as_well(gateway: httpx.Client, setti
     assert gateway.get(f"{stage}/health").json() == {"status": "ok"}
 
 
-def test_the_page_of_routes_below_a_stage_calls_that_stage(gateway: httpx.Client) -> None:
+def test_stage_prefix_is_the_server_of_the_openapi_page(gateway: httpx.Client) -> None:
     assert gateway.get("/dev/openapi.json").json()["servers"] == [{"url": "/dev"}]
     assert "/dev/openapi.json" in gateway.get("/dev/docs").text
 
 
-def test_there_is_one_stage_at_most_and_none_without_a_route(gateway: httpx.Client) -> None:
+def test_stage_prefix_is_one_segment_before_an_existing_route(gateway: httpx.Client) -> None:
     for path in ("/dev/prod/topics", "/dev", "/dev/nothing", "/topics/topics/topics"):
         assert_error(gateway.get(path), 404, 404, path)

@@ -1,1 +1,1 @@
-"""HTTP side of the gateway: authentication, back-pressure, media types and routing helpers."""
+"""HTTP side of the gateway: API keys, back-pressure, content negotiation, metrics and error responses."""

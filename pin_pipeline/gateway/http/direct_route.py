@@ -1,4 +1,4 @@
-"""Routes for endpoints that records are posted to, one a request by some, thousands a second."""
+"""Route for endpoints that receive thousands of requests per second, many of them with a single record."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from starlette.types import Receive, Scope, Send
 
 
 class DirectRoute(APIRoute):
-    """Calls its endpoint with the request and the path's parameters alone.
+    """Calls its endpoint with the request and the path parameters only.
 
-    FastAPI otherwise looks for dependencies, which takes longer than to bring a record to the broker.
+    Resolving FastAPI's dependencies would take longer than delivering a record to the broker.
     """
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer by what the endpoint returns."""
+        """Send the response that the endpoint returns."""
         if scope["method"] not in (self.methods or ()):
             await super().handle(scope, receive, send)
             return

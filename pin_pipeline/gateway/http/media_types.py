@@ -1,48 +1,43 @@
-"""The proxy's media types: what a request may be written in, and which of them its reply is written in."""
+"""Media types of the Kafka REST API, and content negotiation."""
 
 from __future__ import annotations
 
-from enum import StrEnum
+from pin_pipeline.gateway.embedded_format import EmbeddedFormat
 
+JSON = "application/json"
 KAFKA_V2 = "application/vnd.kafka.v2+json"
-KAFKA_JSON_V2 = "application/vnd.kafka.json.v2+json"
-KAFKA_BINARY_V2 = "application/vnd.kafka.binary.v2+json"
-REPLY_TYPES = (KAFKA_V2, "application/vnd.kafka+json", "application/json")
-JSON_TYPES = (KAFKA_JSON_V2, "application/vnd.kafka.json+json", "application/json")
-BINARY_TYPES = (KAFKA_BINARY_V2, "application/vnd.kafka.binary+json")
+RESPONSE_TYPES = (KAFKA_V2, "application/vnd.kafka+json", JSON)
+"""Media types of responses and of consumer requests, by preference among equals."""
+JSON_TYPES = (EmbeddedFormat.JSON.media_type, "application/vnd.kafka.json+json", JSON)
+"""Media types of produce requests whose records are embedded as JSON."""
+BINARY_TYPES = (EmbeddedFormat.BINARY.media_type, "application/vnd.kafka.binary+json")
+"""Media types of produce requests whose records are embedded as base64."""
 
 
-class Embedded(StrEnum):
-    """How keys and values are embedded: as the JSON they are, or any bytes in base64."""
-
-    JSON = "json"
-    BINARY = "binary"
-
-    @property
-    def media_type(self) -> str:
-        """The media type that says so."""
-        return KAFKA_JSON_V2 if self is Embedded.JSON else KAFKA_BINARY_V2
+def media_type(header: str) -> str:
+    """Return the media type of a Content-Type or Accept header without its parameters."""
+    return header.split(";", 1)[0].strip().lower()
 
 
-def takes_embedded(accept: str | None, embedded: Embedded) -> bool:
-    """Whether an Accept header takes records that are embedded so."""
-    return _quality_of(embedded.media_type, _qualities(accept or "*/*")) > 0
+def format_of_content(content_type: str | None) -> EmbeddedFormat | None:
+    """Return the embedded format of a request by its Content-Type; None if unsupported."""
+    requested = media_type(content_type or "")
+    if requested in BINARY_TYPES:
+        return EmbeddedFormat.BINARY
+    return EmbeddedFormat.JSON if requested in JSON_TYPES else None
 
 
-def embedded_as(content_type: str | None) -> Embedded | None:
-    """How a Content-Type says that the records are embedded; None where it says neither."""
-    said = media_type(content_type or "")
-    if said in BINARY_TYPES:
-        return Embedded.BINARY
-    return Embedded.JSON if said in JSON_TYPES else None
+def accepts_format(accept: str | None, embedded_format: EmbeddedFormat) -> bool:
+    """Return whether an Accept header allows records in this format."""
+    return _quality_of(embedded_format.media_type, _qualities(accept or "*/*")) > 0
 
 
-def reply_type(accept: str | None) -> str | None:
-    """The reply type an Accept header likes best, the most Confluent of equals; None where it takes none of them."""
+def preferred_response_type(accept: str | None) -> str | None:
+    """Return the response type that an Accept header prefers; None if it allows none of them."""
     if not accept:
         return KAFKA_V2
     qualities = _qualities(accept)
-    best = max(REPLY_TYPES, key=lambda offered: _quality_of(offered, qualities))
+    best = max(RESPONSE_TYPES, key=lambda offered: _quality_of(offered, qualities))
     return best if _quality_of(best, qualities) > 0 else None
 
 
@@ -63,8 +58,3 @@ def _quality(part: str) -> tuple[str, float]:
             except ValueError:
                 return media_type(part), 0.0
     return media_type(part), 1.0
-
-
-def media_type(header: str) -> str:
-    """The media type of a header, without its parameters."""
-    return header.split(";", 1)[0].strip().lower()

@@ -1,4 +1,4 @@
-"""The stage before the path, as API Gateway has it: `/dev/topics/...` is `/topics/...` of the stage `dev`."""
+"""Stage prefix as in API Gateway: `/dev/topics/...` is `/topics/...` of the stage `dev`."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from collections.abc import Iterable
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 
-class StagePrefix:
-    """Serves every route below any one leading path segment as well; the OpenAPI page there names that segment."""
+class StagePrefixMiddleware:
+    """Accepts one leading path segment, the stage, before every route; the OpenAPI page of a stage links to it."""
 
     def __init__(self, app: ASGIApp, paths: Iterable[str]) -> None:
         self._app = app
         self._roots = {path.split("/")[1] for path in paths}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Take the stage, where there is one, for the root path of the app."""
+        """Use the stage, if present, as the root path of the app."""
         if scope["type"] == "http" and (stage := self._stage(scope["path"])):
             scope = {**scope, "root_path": f"{scope.get('root_path', '')}/{stage}"}
         await self._app(scope, receive, send)

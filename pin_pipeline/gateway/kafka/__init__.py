@@ -1,1 +1,1 @@
-"""Kafka side of the gateway: producer, partitioning and REST consumer instances."""
+"""Kafka side of the gateway: producer, partitioner, topic metadata and consumer instances."""

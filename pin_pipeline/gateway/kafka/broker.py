@@ -1,4 +1,4 @@
-"""The gateway's side of Kafka: which topics there are, and handing records to the broker."""
+"""Kafka cluster behind the gateway: topic metadata, and sending records."""
 
 from __future__ import annotations
 
@@ -10,89 +10,88 @@ from contextlib import contextmanager, suppress
 from functools import partial
 from typing import Any, TypeVar
 
-from confluent_kafka import KafkaError as Refusal
+from confluent_kafka import KafkaError as DeliveryError
 from kafka import KafkaAdminClient
 from kafka.errors import InvalidTopicError, KafkaError, UnknownTopicOrPartitionError, for_code
 
-from pin_pipeline.gateway.errors import (
-    broker_error,
-    broker_unavailable,
-    partition_not_found,
-    topic_not_found,
-    worth_another_try,
-)
-from pin_pipeline.gateway.kafka.partitions import partitions_of
-from pin_pipeline.gateway.kafka.producer import Outcome, Producer
+from pin_pipeline.gateway.errors import partition_not_found, topic_not_found
+from pin_pipeline.gateway.kafka.broker_errors import broker_error, broker_unavailable, is_retriable
+from pin_pipeline.gateway.kafka.partitions import choose_partitions
+from pin_pipeline.gateway.kafka.producer import DeliveryResult, Producer
 from pin_pipeline.gateway.produce_request import ProduceRecord
 from pin_pipeline.kafka.connection import KafkaConnection
 
 T = TypeVar("T")
 
-ANSWER_TIMEOUT_MS = 2000
-# After that long a topic may have more partitions, or be gone.
-KNOWN_SECONDS = 30
+RESPONSE_TIMEOUT_MS = 2000
+PARTITION_COUNT_TTL_SECONDS = 30
+"""Time for which the partition count of a topic is cached: partitions may be added, and topics deleted."""
 CONNECTION = {
     "client_id": "pin-pipeline-gateway",
-    "bootstrap_timeout_ms": ANSWER_TIMEOUT_MS,
+    "bootstrap_timeout_ms": RESPONSE_TIMEOUT_MS,
     "reconnect_backoff_max_ms": 500,
 }
-ADMIN = {"request_timeout_ms": ANSWER_TIMEOUT_MS}
+ADMIN = {"request_timeout_ms": RESPONSE_TIMEOUT_MS}
 
 
 class KafkaBroker:
-    """The Kafka cluster behind the gateway. Every method raises ApiError 503 where it does not answer in time.
+    """Client of the Kafka cluster. Every method raises ApiError 503 if the cluster does not respond in time.
 
-    The gateway serves before its broker does: it connects when first asked, and again after a failure.
+    It connects on first use and again after a failure, so the gateway can start before its broker.
     """
 
     def __init__(self, connection: KafkaConnection) -> None:
         self.connection = connection
         self._connecting: asyncio.Future[KafkaAdminClient] | None = None
         self._producer = Producer(connection)
-        self._known: dict[str, tuple[int, float]] = {}
-        # The admin client bears one thread at a time.
-        self._asking = ThreadPoolExecutor(1, "kafka-admin")
+        self._partition_counts: dict[str, tuple[int, float]] = {}
+        # The admin client is not thread-safe.
+        self._admin_thread = ThreadPoolExecutor(1, "kafka-admin")
 
-    async def topics(self) -> list[str]:
-        """The names of all topics, sorted."""
-        return sorted(await self._ask(lambda admin: admin.list_topics()))
+    async def list_topics(self) -> list[str]:
+        """Return the names of all topics, sorted."""
+        return sorted(await self._call_admin(lambda admin: admin.list_topics()))
 
-    async def topic(self, name: str) -> dict[str, Any]:
-        """A topic's metadata as the broker words it. Raises ApiError 404 where there is none."""
-        [topic] = await self._ask(lambda admin: admin.describe_topics([name]))
+    async def describe_topic(self, name: str) -> dict[str, Any]:
+        """Return the metadata of a topic as the broker reports it.
+
+        Raises:
+            ApiError: 404 if the topic does not exist.
+        """
+        [topic] = await self._call_admin(lambda admin: admin.describe_topics([name]))
         error = for_code(topic["error_code"])
         if error in (UnknownTopicOrPartitionError, InvalidTopicError):
             raise topic_not_found(name)
         if topic["error_code"]:
-            raise broker_error(self.connection.place, error(name))
+            raise broker_error(self.connection.address, error(name))
         return dict(topic)
 
-    async def send(self, topic: str, records: Sequence[ProduceRecord]) -> list[Outcome]:
-        """Send the records, in order, and wait until all replicas have each of them, or its refusal is final.
+    async def send(self, topic: str, records: Sequence[ProduceRecord]) -> list[DeliveryResult]:
+        """Send records in order, and wait until all in-sync replicas have each of them, or its refusal is final.
 
         Raises:
-            ApiError: 404 for an unknown topic or partition, before anything is sent.
+            ApiError: 404 for an unknown topic or partition, before any record is sent.
         """
-        partitions = await self._partitions(topic)
+        count = await self._partition_count(topic)
         for record in records:
-            if record.partition is not None and record.partition >= partitions:
-                raise partition_not_found(topic, record.partition, partitions)
-        chosen = partitions_of(topic, records, partitions)
-        outcomes = await self._producer.send(topic, records, chosen)
-        refused = [number for number, outcome in enumerate(outcomes) if isinstance(outcome, Refusal)]
+            if record.partition is not None and record.partition >= count:
+                raise partition_not_found(topic, record.partition, count)
+        partitions = choose_partitions(topic, records, count)
+        results = await self._producer.send(topic, records, partitions)
+        refused = [number for number, result in enumerate(results) if isinstance(result, DeliveryError)]
         for number in refused:
-            # For one record that is too large the broker refuses all that came in one batch with it.
-            if len(records) > 1 and _too_large(outcomes[number]):
-                [outcomes[number]] = await self._producer.send(topic, [records[number]], [chosen[number]])
-        refusals = [outcome for number in refused if isinstance(outcome := outcomes[number], Refusal)]
-        if refusals:
-            self._known.pop(topic, None)
-        if len(refusals) == len(outcomes) and all(map(worth_another_try, refusals)):
-            raise broker_unavailable(self.connection.place, refusals[0].str())
-        return outcomes
+            # If one record is too large, the broker refuses all records of its batch: send each of them alone.
+            if len(records) > 1 and _is_too_large(results[number]):
+                [results[number]] = await self._producer.send(topic, [records[number]], [partitions[number]])
+        errors = [result for number in refused if isinstance(result := results[number], DeliveryError)]
+        if errors:
+            self._partition_counts.pop(topic, None)
+        if len(errors) == len(results) and all(map(is_retriable, errors)):
+            raise broker_unavailable(self.connection.address, errors[0].str())
+        return results
 
     async def close(self) -> None:
-        """Close the connections; what is under way is delivered or refused first."""
+        """Close the connections, after records in flight are delivered or refused."""
         await asyncio.to_thread(self._producer.close)
         if self._connecting is None:
             return
@@ -100,21 +99,21 @@ class KafkaBroker:
             admin = await self._connecting
             await asyncio.to_thread(admin.close)
 
-    async def _partitions(self, topic: str) -> int:
-        """How many partitions a topic has. Raises ApiError 404 where there is no such topic."""
-        partitions, known_until = self._known.get(topic, (0, 0.0))
-        if time.monotonic() > known_until:
-            partitions = len((await self.topic(topic))["partitions"])
-            self._known[topic] = partitions, time.monotonic() + KNOWN_SECONDS
-        return partitions
+    async def _partition_count(self, topic: str) -> int:
+        """Return the partition count of a topic. Raises ApiError 404 if the topic does not exist."""
+        count, expires_at = self._partition_counts.get(topic, (0, 0.0))
+        if time.monotonic() > expires_at:
+            count = len((await self.describe_topic(topic))["partitions"])
+            self._partition_counts[topic] = count, time.monotonic() + PARTITION_COUNT_TTL_SECONDS
+        return count
 
-    async def _ask(self, question: Callable[[KafkaAdminClient], T]) -> T:
-        admin = await self._admin()
+    async def _call_admin(self, call: Callable[[KafkaAdminClient], T]) -> T:
+        admin = await self._connected_admin()
         with self._translated_errors():
-            async with asyncio.timeout(ANSWER_TIMEOUT_MS / 1000):
-                return await asyncio.get_running_loop().run_in_executor(self._asking, question, admin)
+            async with asyncio.timeout(RESPONSE_TIMEOUT_MS / 1000):
+                return await asyncio.get_running_loop().run_in_executor(self._admin_thread, call, admin)
 
-    async def _admin(self) -> KafkaAdminClient:
+    async def _connected_admin(self) -> KafkaAdminClient:
         if self._connecting is None:
             connect = partial(KafkaAdminClient, **self.connection.kafka_python(), **ADMIN, **CONNECTION)
             self._connecting = asyncio.ensure_future(asyncio.to_thread(connect))
@@ -130,10 +129,11 @@ class KafkaBroker:
         try:
             yield
         except KafkaError as error:
-            raise broker_error(self.connection.place, error) from error
+            raise broker_error(self.connection.address, error) from error
         except TimeoutError as error:
-            raise broker_unavailable(self.connection.place, f"no answer within {ANSWER_TIMEOUT_MS} ms") from error
+            reason = f"no response within {RESPONSE_TIMEOUT_MS} ms"
+            raise broker_unavailable(self.connection.address, reason) from error
 
 
-def _too_large(outcome: Outcome) -> bool:
-    return isinstance(outcome, Refusal) and outcome.code() == Refusal.MSG_SIZE_TOO_LARGE
+def _is_too_large(result: DeliveryResult) -> bool:
+    return isinstance(result, DeliveryError) and result.code() == DeliveryError.MSG_SIZE_TOO_LARGE

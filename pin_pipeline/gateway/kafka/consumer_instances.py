@@ -1,4 +1,4 @@
-"""Consumers that live in the gateway between the requests of those who created them."""
+"""Consumer instances of the Kafka REST API, which the gateway keeps between requests."""
 
 from __future__ import annotations
 
@@ -14,56 +14,56 @@ from kafka import KafkaConsumer, TopicPartition
 from kafka.consumer.fetcher import ConsumerRecord
 from kafka.errors import IllegalStateError, KafkaError
 
-from pin_pipeline.gateway.errors import (
-    broker_error,
-    consumer_exists,
-    consumer_not_found,
-    illegal_state,
-    too_many_consumers,
-)
-from pin_pipeline.gateway.http.media_types import Embedded
+from pin_pipeline.gateway.embedded_format import EmbeddedFormat
+from pin_pipeline.gateway.errors import consumer_exists, consumer_not_found, illegal_state, too_many_consumers
 from pin_pipeline.gateway.kafka.broker import CONNECTION
+from pin_pipeline.gateway.kafka.broker_errors import broker_error
 from pin_pipeline.kafka.connection import KafkaConnection
 
 T = TypeVar("T")
 
-# As the proxy has it: an instance that nobody has asked for in so long is removed.
 IDLE_SECONDS = 300
+"""An instance without a request for this time is removed, as in the Confluent REST Proxy."""
 MAX_INSTANCES = 100
 DEFAULT_WAIT_MS = 1000
 CONSUMER = {"allow_auto_create_topics": False}
 
 
-class Instance:
-    """A consumer of a group. Kafka's client bears one thread at a time, so its requests wait for each other."""
+class ConsumerInstance:
+    """Consumer in a group. Kafka's client is not thread-safe, so its calls run one at a time on one thread."""
 
     def __init__(
-        self, connection: KafkaConnection, group: str, name: str, embedded: Embedded, options: Mapping[str, Any]
+        self,
+        connection: KafkaConnection,
+        group: str,
+        name: str,
+        embedded_format: EmbeddedFormat,
+        options: Mapping[str, Any],
     ) -> None:
         self.name = name
-        self.embedded = embedded
-        self.used = time.monotonic()
+        self.embedded_format = embedded_format
+        self.last_used = time.monotonic()
         self.wait_ms = DEFAULT_WAIT_MS
         self._connection = connection
         self._consumer: KafkaConsumer | None = None
         self._options = {"group_id": group, **options}
         self._thread = ThreadPoolExecutor(1, f"consumer-{name}")
 
-    async def do(self, action: Callable[[KafkaConsumer], T]) -> T:
-        """Do something with the consumer, which is connected when first used.
+    async def run(self, action: Callable[[KafkaConsumer], T]) -> T:
+        """Run an action with the consumer, which connects on first use.
 
         Raises:
-            ApiError: 409 where the consumer is in no state for it, 503 where the broker does not answer.
+            ApiError: 409 if the state of the consumer does not allow the action, 503 if the broker does not respond.
         """
-        self.used = time.monotonic()
+        self.last_used = time.monotonic()
         try:
             return await asyncio.get_running_loop().run_in_executor(self._thread, lambda: action(self._connected()))
         except IllegalStateError as error:
             raise illegal_state(str(error)) from error
         except KafkaError as error:
-            raise broker_error(self._connection.place, error) from error
+            raise broker_error(self._connection.address, error) from error
         finally:
-            self.used = time.monotonic()
+            self.last_used = time.monotonic()
 
     async def close(self) -> None:
         """Leave the group."""
@@ -78,37 +78,45 @@ class Instance:
         return self._consumer
 
 
-class Consumers:
-    """The instances of all groups, by group and name."""
+class ConsumerInstances:
+    """Consumer instances of all groups, by group and name."""
 
     def __init__(self, connection: KafkaConnection) -> None:
         self._connection = connection
-        self._instances: dict[tuple[str, str], Instance] = {}
+        self._instances: dict[tuple[str, str], ConsumerInstance] = {}
 
     def count(self) -> int:
-        """How many instances there are."""
+        """Return the number of instances."""
         return len(self._instances)
 
-    async def create(self, group: str, name: str | None, embedded: Embedded, options: Mapping[str, Any]) -> Instance:
-        """A new instance. Raises ApiError: 409 where the group has one of that name, 429 where there are too many."""
+    async def create(
+        self, group: str, name: str | None, embedded_format: EmbeddedFormat, options: Mapping[str, Any]
+    ) -> ConsumerInstance:
+        """Create an instance; its name is generated if missing.
+
+        Raises:
+            ApiError: 409 if the group already has an instance of this name, 429 if there are too many instances.
+        """
         await self._remove_idle()
         name = name or f"rest-consumer-{uuid.uuid4()}"
         if (group, name) in self._instances:
             raise consumer_exists(group, name)
         if len(self._instances) >= MAX_INSTANCES:
             raise too_many_consumers(MAX_INSTANCES)
-        instance = self._instances[group, name] = Instance(self._connection, group, name, embedded, options)
+        instance = self._instances[group, name] = ConsumerInstance(
+            self._connection, group, name, embedded_format, options
+        )
         return instance
 
-    def find(self, group: str, name: str) -> Instance:
-        """An instance. Raises ApiError 404 where there is none."""
+    def find(self, group: str, name: str) -> ConsumerInstance:
+        """Return an instance. Raises ApiError 404 if it does not exist."""
         try:
             return self._instances[group, name]
         except KeyError:
             raise consumer_not_found(group, name) from None
 
     async def remove(self, group: str, name: str) -> None:
-        """Remove an instance, which leaves its group. Raises ApiError 404 where there is none."""
+        """Remove an instance, which leaves its group. Raises ApiError 404 if it does not exist."""
         instance = self.find(group, name)
         del self._instances[group, name]
         await instance.close()
@@ -119,33 +127,42 @@ class Consumers:
             await self.remove(group, name)
 
     async def _remove_idle(self) -> None:
-        oldest = time.monotonic() - IDLE_SECONDS
+        idle_since = time.monotonic() - IDLE_SECONDS
         for (group, name), instance in list(self._instances.items()):
-            if instance.used < oldest:
+            if instance.last_used < idle_since:
                 await self.remove(group, name)
 
 
-def read(consumer: KafkaConsumer, timeout_seconds: float, max_bytes: int) -> list[ConsumerRecord]:
-    """The next records, as soon as there are any, at most `max_bytes` of them but one at least; none after the timeout.
+def poll_records(consumer: KafkaConsumer, timeout_seconds: float, max_bytes: int) -> list[ConsumerRecord]:
+    """Poll for the next records.
 
-    What is not returned is read again next time: only what was returned is committed.
+    Records beyond `max_bytes` are polled again next time: only returned records are committed.
+
+    Args:
+        consumer: a consumer with a subscription or an assignment.
+        timeout_seconds: time to wait for the first record.
+        max_bytes: size of all keys and values; at least one record is returned.
+
+    Returns:
+        The records, as soon as there are any; none after the timeout.
 
     Raises:
         IllegalStateError: the consumer has neither a subscription nor an assignment.
     """
     if not consumer.subscription() and not consumer.assignment():
-        raise IllegalStateError("this instance reads nothing; give it a subscription or an assignment first")
+        raise IllegalStateError("this instance has neither a subscription nor an assignment; create one first")
     deadline = time.monotonic() + timeout_seconds
     while True:
         remaining = max(0.0, deadline - time.monotonic())
         polled = consumer.poll(timeout_ms=int(remaining * 1000))
         if polled or not remaining:
-            return _within(consumer, polled, max_bytes)
+            return _take_within(consumer, polled, max_bytes)
 
 
-def _within(
+def _take_within(
     consumer: KafkaConsumer, polled: Mapping[TopicPartition, Sequence[ConsumerRecord]], max_bytes: int
 ) -> list[ConsumerRecord]:
+    """Take records up to the size, and seek each partition back to the first record not taken."""
     taken: list[ConsumerRecord] = []
     size = 0
     for partition, records in polled.items():

@@ -1,4 +1,4 @@
-"""Which partition a record goes to when its sender does not say."""
+"""Partitioner for records whose sender names no partition."""
 
 from __future__ import annotations
 
@@ -13,32 +13,32 @@ from kafka.partitioner.default import murmur2
 from pin_pipeline.gateway.produce_request import ProduceRecord
 from pin_pipeline.records import RECORD_TYPES
 
-_turn = count()
+_round_robin = count()
 
 
-def partitions_of(topic: str, records: Sequence[ProduceRecord], partitions: int) -> list[int]:
-    """The partition of each record, in [0, partitions).
+def choose_partitions(topic: str, records: Sequence[ProduceRecord], partitions: int) -> list[int]:
+    """Choose the partition of each record, in [0, partitions).
 
-    A record with a key goes where Java's client, and so the REST proxy, sends it. Without one, all records of a post
-    share a partition, so that they keep their order: a topic named `{prefix}.{kind}` holds records of that kind, whose
-    key field names the post. Any other record takes its turn.
+    A record with a key goes to the partition that the Java client, and so the Confluent REST Proxy, would choose.
+    Without a key, all records of a post share a partition, which keeps them in order: `{prefix}.{record type}` is the
+    topic of a record type, whose key field identifies the post. All other records are distributed round-robin.
     """
-    posts = _posts(topic)
-    return [_partition(record, posts, partitions) for record in records]
+    post_decoder = _post_decoder(topic)
+    return [_choose_partition(record, post_decoder, partitions) for record in records]
 
 
-def _partition(record: ProduceRecord, posts: msgspec.json.Decoder[_Post] | None, partitions: int) -> int:
+def _choose_partition(record: ProduceRecord, post_decoder: msgspec.json.Decoder[_Post] | None, partitions: int) -> int:
     if record.partition is not None:
         return record.partition
     if record.key is not None:
         return int(murmur2(record.key) & 0x7FFFFFFF) % partitions
-    if posts is not None and record.value is not None:
+    if post_decoder is not None and record.value is not None:
         try:
-            post = posts.decode(record.value).post
+            post = post_decoder.decode(record.value).post
             return crc32(b"%d" % post if isinstance(post, int) else post.encode(errors="surrogatepass")) % partitions
         except (msgspec.DecodeError, RecursionError):
-            pass  # it names no post
-    return next(_turn) % partitions
+            pass  # the record does not identify a post
+    return next(_round_robin) % partitions
 
 
 class _Post(msgspec.Struct):
@@ -46,10 +46,10 @@ class _Post(msgspec.Struct):
 
 
 @cache
-def _posts(topic: str) -> msgspec.json.Decoder[_Post] | None:
-    """Reads which post a record on a topic names."""
+def _post_decoder(topic: str) -> msgspec.json.Decoder[_Post] | None:
+    """Return a decoder of the key field of the topic's record type; None for any other topic."""
     record_type = RECORD_TYPES.get(topic.rpartition(".")[2]) if "." in topic else None
     if record_type is None:
         return None
-    named = msgspec.defstruct("Named", [("post", int | str)], bases=(_Post,), rename={"post": record_type.key})
-    return msgspec.json.Decoder(named)
+    keyed_post = msgspec.defstruct("KeyedPost", [("post", int | str)], bases=(_Post,), rename={"post": record_type.key})
+    return msgspec.json.Decoder(keyed_post)

@@ -1,4 +1,4 @@
-"""Records on their way to the broker, and what becomes of each."""
+"""Producer: sends records to the broker and matches each with its delivery report."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from typing import Any, TypeAlias, cast
 
 import msgspec
-from confluent_kafka import KafkaError, Message
+from confluent_kafka import KafkaError as DeliveryError
+from confluent_kafka import Message
 from confluent_kafka import Producer as Client
 
 from pin_pipeline.gateway.produce_request import ProduceRecord
@@ -25,28 +26,29 @@ PRODUCER = {
     "socket.timeout.ms": DELIVERY_TIMEOUT_MS // 2,
     "reconnect.backoff.max.ms": 500,
     "linger.ms": 0.3,
-    # How large a record may be, the broker decides; how many may wait, the gateway: see `limits`.
+    # The broker limits the size of a record, the gateway the bytes in flight (`http.backpressure`).
     "message.max.bytes": 16 * 2**20,
     "queue.buffering.max.messages": 0,
 }
 
 
-class Stored(msgspec.Struct, frozen=True, gc=False):
-    """Where a record is."""
+class RecordMetadata(msgspec.Struct, frozen=True, gc=False):
+    """Partition and offset of an acknowledged record."""
 
     partition: int
     offset: int
 
 
-Content: TypeAlias = tuple[bytes, bytes, int | None]
-Outcome: TypeAlias = Stored | KafkaError
-"""What became of a record: where it is, or why it was refused."""
+RecordContent: TypeAlias = tuple[bytes, bytes, int | None]
+"""Value, key and partition of a record."""
+DeliveryResult: TypeAlias = RecordMetadata | DeliveryError
+"""Metadata of an acknowledged record, or the reason why it was refused."""
 
 
 class Producer:
-    """Sends records in the order in which they are given, each at least once, and once unless the process dies.
+    """Sends records in the given order, each at least once, and exactly once unless the process dies.
 
-    The event loop itself asks what became of them: a thread that did would take the interpreter from it all the time.
+    The event loop itself polls for delivery reports: a polling thread would constantly compete with it for the GIL.
     """
 
     def __init__(self, connection: KafkaConnection) -> None:
@@ -54,28 +56,30 @@ class Producer:
         self._waiting = 0
         self._polling = False
 
-    async def send(self, topic: str, records: Sequence[ProduceRecord], partitions: Sequence[int]) -> list[Outcome]:
-        """Hand over records, each for its partition, and wait until the broker has it, or its refusal is final."""
+    async def send(
+        self, topic: str, records: Sequence[ProduceRecord], partitions: Sequence[int]
+    ) -> list[DeliveryResult]:
+        """Send each record to its partition, and wait until it is acknowledged, or its refusal is final."""
         messages: list[dict[str, Any]] = [{"value": record.value, "key": record.key} for record in records]
         by_partition: defaultdict[int, list[dict[str, Any]]] = defaultdict(list)
         for partition, message in zip(partitions, messages, strict=True):
             by_partition[partition].append(message)
         reports = _DeliveryReports(asyncio.get_running_loop().create_future())
-        # The client takes the partition of a batch alone, not those of its messages.
+        # `produce_batch` takes one partition for the batch and ignores those of its messages.
         for partition, batch in by_partition.items():
             reports.outstanding += self._client.produce_batch(topic, batch, partition, on_delivery=reports.add)
-        # While requests come, what became of earlier ones is asked more often than the clock of `_poll` can.
+        # Under load this polls more often than the timer of `_poll` does.
         self._client.poll(0)
         if reports.outstanding:
-            await self._reported(reports.complete)
+            await self._poll_until(reports.complete)
         unsent = {number: message["_error"] for number, message in enumerate(messages) if "_error" in message}
-        return reports.outcomes(records, partitions, unsent)
+        return reports.results(records, partitions, unsent)
 
     def close(self) -> None:
         """Wait until each record is delivered or refused."""
         self._client.flush(DELIVERY_TIMEOUT_MS / 1000)
 
-    async def _reported(self, complete: asyncio.Future[None]) -> None:
+    async def _poll_until(self, complete: asyncio.Future[None]) -> None:
         self._waiting += 1
         if not self._polling:
             self._poll(asyncio.get_running_loop())
@@ -92,47 +96,53 @@ class Producer:
 
 
 class _DeliveryReports:
-    """What the broker says of the records of a request, as it comes.
+    """Collects the delivery reports of one request.
 
-    A refused record is known by its content: of two that are the same it does not matter which one it is. Those that
-    are stored stand in each partition in the order in which they were sent.
+    Refused records are identified by their content; among identical records it does not matter which one was refused.
+    Acknowledged records have ascending offsets per partition, in the order in which they were sent.
     """
 
-    __slots__ = ("_offsets", "_refusals", "complete", "outstanding")
+    __slots__ = ("_errors", "_offsets", "complete", "outstanding")
 
     def __init__(self, complete: asyncio.Future[None]) -> None:
         self.complete = complete
         self.outstanding = 0
         self._offsets: defaultdict[int | None, list[int]] = defaultdict(list)
-        self._refusals: defaultdict[Content, list[KafkaError]] = defaultdict(list)
+        self._errors: defaultdict[RecordContent, list[DeliveryError]] = defaultdict(list)
 
-    def add(self, error: KafkaError | None, message: Message) -> None:
-        """Note what became of one of the outstanding records."""
+    def add(self, error: DeliveryError | None, message: Message) -> None:
+        """Add the report of one outstanding record."""
         if error is None:
             self._offsets[message.partition()].append(cast("int", message.offset()))
         else:
-            self._refusals[_content(message.value(), message.key(), message.partition())].append(error)
+            self._errors[_content(message.value(), message.key(), message.partition())].append(error)
         self.outstanding -= 1
         if not self.outstanding and not self.complete.done():
             self.complete.set_result(None)
 
-    def outcomes(
-        self, records: Sequence[ProduceRecord], partitions: Sequence[int], unsent: dict[int, KafkaError]
-    ) -> list[Outcome]:
-        """Tell which report is of which record, where those of `unsent` have none."""
-        stored = {partition: iter(sorted(offsets)) for partition, offsets in self._offsets.items()}
-        if not self._refusals and not unsent:
-            return [Stored(partition, next(stored[partition])) for partition in partitions]
+    def results(
+        self, records: Sequence[ProduceRecord], partitions: Sequence[int], unsent: dict[int, DeliveryError]
+    ) -> list[DeliveryResult]:
+        """Return the result of each record.
 
-        def outcome(number: int, record: ProduceRecord, partition: int) -> Outcome:
+        Args:
+            records: the records of the request.
+            partitions: the partition of each record.
+            unsent: errors of records that were not sent and have no report, by their number.
+        """
+        acknowledged = {partition: iter(sorted(offsets)) for partition, offsets in self._offsets.items()}
+        if not self._errors and not unsent:
+            return [RecordMetadata(partition, next(acknowledged[partition])) for partition in partitions]
+
+        def result(number: int, record: ProduceRecord, partition: int) -> DeliveryResult:
             if number in unsent:
                 return unsent[number]
-            if of_record := self._refusals.get(_content(record.value, record.key, partition)):
-                return of_record.pop()
-            return Stored(partition, next(stored[partition]))
+            if errors := self._errors.get(_content(record.value, record.key, partition)):
+                return errors.pop()
+            return RecordMetadata(partition, next(acknowledged[partition]))
 
-        return [outcome(number, *placed) for number, placed in enumerate(zip(records, partitions, strict=True))]
+        return [result(number, *sent) for number, sent in enumerate(zip(records, partitions, strict=True))]
 
 
-def _content(value: bytes | None, key: bytes | None, partition: int | None) -> Content:
+def _content(value: bytes | None, key: bytes | None, partition: int | None) -> RecordContent:
     return value or b"", key or b"", partition

@@ -1,274 +1,236 @@
-"""The proxy's consumer routes: create an instance, subscribe it, read, commit, remove it."""
+"""Consumer routes of the Kafka REST API: create an instance, subscribe, read, commit, seek, remove."""
 
 from __future__ import annotations
 
 import base64
 from collections.abc import Callable, Iterable
-from typing import Annotated, Any, Literal, cast
+from typing import Annotated, cast
 
+import msgspec
 import orjson
 from fastapi import APIRouter, Depends, Query, Request, Response
 from kafka import KafkaConsumer, TopicPartition
 from kafka.consumer.fetcher import ConsumerRecord
 from kafka.structs import OffsetAndMetadata
-from pydantic import BaseModel, ConfigDict, Field
 
-from pin_pipeline.gateway import openapi
-from pin_pipeline.gateway.errors import format_mismatch, illegal_state, not_deserialized, unprocessable, unsupported
-from pin_pipeline.gateway.http.backpressure import BoundedRoute
-from pin_pipeline.gateway.http.media_types import REPLY_TYPES, Embedded, media_type, takes_embedded
-from pin_pipeline.gateway.http.replies import reply
-from pin_pipeline.gateway.kafka.consumer_instances import DEFAULT_WAIT_MS, Consumers, Instance, read
+from pin_pipeline.gateway.embedded_format import EmbeddedFormat
+from pin_pipeline.gateway.errors import (
+    format_mismatch,
+    illegal_state,
+    record_not_json,
+    unprocessable,
+    unsupported_media_type,
+)
+from pin_pipeline.gateway.http.json_response import json_response
+from pin_pipeline.gateway.http.media_types import RESPONSE_TYPES, accepts_format, media_type
+from pin_pipeline.gateway.http.request_body import BoundedRoute
+from pin_pipeline.gateway.kafka.consumer_instances import ConsumerInstance, ConsumerInstances, poll_records
+from pin_pipeline.gateway.routes.consumer_models import (
+    CREATE_CONSUMER,
+    INSTANCE_ERRORS,
+    MAX_WAIT_MS,
+    READ_RECORDS,
+    ConsumedRecord,
+    CreateConsumerRequest,
+    CreatedConsumer,
+    OffsetsRequest,
+    PartitionRef,
+    PartitionsRequest,
+    SubscriptionRequest,
+)
 
-LONGEST_WAIT_MS = 30_000
 MAX_BYTES = 64 * 2**20
 INSTANCE = "/consumers/{group}/instances/{name}"
 
 
-async def body_type(request: Request) -> None:
-    """Raises ApiError 415 where a body is in none of the proxy's types."""
+async def check_content_type(request: Request) -> None:
+    """Raise ApiError 415 if a request has a Content-Type that the Kafka REST API does not define."""
     content_type = request.headers.get("content-type")
-    if content_type is not None and media_type(content_type) not in REPLY_TYPES:
-        raise unsupported(content_type, REPLY_TYPES)
+    if content_type is not None and media_type(content_type) not in RESPONSE_TYPES:
+        raise unsupported_media_type(content_type, RESPONSE_TYPES)
 
 
-router = APIRouter(tags=["consumers"], dependencies=[Depends(body_type)], route_class=BoundedRoute)
+router = APIRouter(tags=["consumers"], dependencies=[Depends(check_content_type)], route_class=BoundedRoute)
 
 
-class _Body(BaseModel):
-    model_config = ConfigDict(extra="forbid")
+def consumer_instances(request: Request) -> ConsumerInstances:
+    """Return the consumer instances of this gateway."""
+    return cast("ConsumerInstances", request.app.state.consumers)
 
 
-class NewConsumer(_Body):
-    """How to consume."""
-
-    name: str | None = Field(None, min_length=1, description="Name in the group; made up where it is not given.")
-    format: Embedded = Field(Embedded.BINARY, description="How keys and values are embedded in the replies.")
-    auto_offset_reset: Literal["earliest", "latest", "none"] = Field(
-        "latest", alias="auto.offset.reset", description="Where to begin where the group has committed nothing."
-    )
-    auto_commit_enable: bool = Field(
-        True, alias="auto.commit.enable", description="Commit by and by what was read, without being asked."
-    )
-    fetch_min_bytes: int = Field(1, alias="fetch.min.bytes", ge=1, description="Wait until there are so many bytes.")
-    wait_ms: int = Field(
-        DEFAULT_WAIT_MS,
-        alias="consumer.request.timeout.ms",
-        ge=0,
-        le=LONGEST_WAIT_MS,
-        description="Milliseconds to wait for records where a request does not say.",
-    )
+async def find_instance(group: str, name: str, request: Request) -> ConsumerInstance:
+    """Return the instance that the path names. Raises ApiError 404 if it does not exist."""
+    return consumer_instances(request).find(group, name)
 
 
-class Subscription(_Body):
-    """What to subscribe to: topics by name, or all that match a pattern."""
-
-    topics: list[str] | None = Field(None, min_length=1)
-    topic_pattern: str | None = Field(None, min_length=1)
+Instance = Annotated[ConsumerInstance, Depends(find_instance)]
 
 
-class PartitionRef(_Body):
-    """A partition of a topic."""
-
-    topic: str
-    partition: int = Field(ge=0)
-
-
-class Partitions(_Body):
-    """Some partitions."""
-
-    partitions: list[PartitionRef]
-
-
-class Offset(PartitionRef):
-    """A position in a partition."""
-
-    offset: int = Field(ge=0)
-    metadata: str | None = None
-
-
-class Offsets(_Body):
-    """Some positions."""
-
-    offsets: list[Offset]
-
-
-def consumers_of(request: Request) -> Consumers:
-    """The instances of this gateway."""
-    return cast("Consumers", request.app.state.consumers)
-
-
-async def instance_of(group: str, name: str, request: Request) -> Instance:
-    """The instance that the path names. Raises ApiError 404 where there is none."""
-    return consumers_of(request).find(group, name)
-
-
-AnInstance = Annotated[Instance, Depends(instance_of)]
-
-
-@router.post("/consumers/{group}", responses=openapi.CREATE_CONSUMER)
-async def create_consumer(group: str, consumer: NewConsumer, request: Request) -> Response:
-    """Create an instance of a group. It is removed when asked to, or after five minutes without a request."""
+@router.post("/consumers/{group}", responses=CREATE_CONSUMER)
+async def create_consumer(group: str, consumer: CreateConsumerRequest, request: Request) -> Response:
+    """Create an instance in a group. It is removed on request, or after five minutes without a request."""
     options = {
         "auto_offset_reset": consumer.auto_offset_reset,
         "enable_auto_commit": consumer.auto_commit_enable,
         "fetch_min_bytes": consumer.fetch_min_bytes,
     }
-    instance = await consumers_of(request).create(group, consumer.name, consumer.format, options)
+    instance = await consumer_instances(request).create(group, consumer.name, consumer.format, options)
     instance.wait_ms = consumer.wait_ms
-    path = request.url_for("remove_consumer", group=group, name=instance.name)
-    return reply({"instance_id": instance.name, "base_uri": str(path)})
+    base_uri = request.url_for("remove_consumer", group=group, name=instance.name)
+    return json_response(CreatedConsumer(instance.name, str(base_uri)))
 
 
-@router.delete(INSTANCE, status_code=204, responses=openapi.OF_INSTANCE)
+@router.delete(INSTANCE, status_code=204, responses=INSTANCE_ERRORS)
 async def remove_consumer(group: str, name: str, request: Request) -> None:
     """Remove an instance, which leaves its group."""
-    await consumers_of(request).remove(group, name)
+    await consumer_instances(request).remove(group, name)
 
 
-@router.post(f"{INSTANCE}/subscription", status_code=204, responses=openapi.OF_INSTANCE)
-async def subscribe(instance: AnInstance, subscription: Subscription) -> None:
-    """Subscribe to topics, instead of those subscribed to before."""
+@router.post(f"{INSTANCE}/subscription", status_code=204, responses=INSTANCE_ERRORS)
+async def subscribe(instance: Instance, subscription: SubscriptionRequest) -> None:
+    """Subscribe to topics, which replaces the previous subscription."""
     topics, pattern = subscription.topics, subscription.topic_pattern
     if (topics is None) == (pattern is None):
-        raise unprocessable("the subscription names neither or both; expected either topics or topic_pattern")
-    await instance.do(lambda consumer: consumer.subscribe(topics or (), pattern))
+        raise unprocessable("invalid subscription: expected either topics or topic_pattern")
+    await instance.run(lambda consumer: consumer.subscribe(topics or (), pattern))
 
 
-@router.get(f"{INSTANCE}/subscription", responses=openapi.OF_INSTANCE)
-async def subscribed(instance: AnInstance) -> Response:
-    """The topics subscribed to."""
-    return reply({"topics": sorted(await instance.do(lambda consumer: consumer.subscription()) or ())})
+@router.get(f"{INSTANCE}/subscription", responses=INSTANCE_ERRORS)
+async def get_subscription(instance: Instance) -> Response:
+    """Return the topics of the subscription."""
+    topics = await instance.run(lambda consumer: consumer.subscription())
+    return json_response({"topics": sorted(topics or ())})
 
 
-@router.delete(f"{INSTANCE}/subscription", status_code=204, responses=openapi.OF_INSTANCE)
-async def unsubscribe(instance: AnInstance) -> None:
-    """Subscribe to nothing, and read no partition."""
-    await instance.do(lambda consumer: consumer.unsubscribe())
+@router.delete(f"{INSTANCE}/subscription", status_code=204, responses=INSTANCE_ERRORS)
+async def unsubscribe(instance: Instance) -> None:
+    """Remove the subscription and the assignment."""
+    await instance.run(lambda consumer: consumer.unsubscribe())
 
 
-@router.post(f"{INSTANCE}/assignments", status_code=204, responses=openapi.OF_INSTANCE)
-async def assign(instance: AnInstance, assignment: Partitions) -> None:
-    """Read these partitions and no others, whoever else in the group reads them."""
-    await instance.do(lambda consumer: consumer.assign(_partitions(assignment.partitions)))
+@router.post(f"{INSTANCE}/assignments", status_code=204, responses=INSTANCE_ERRORS)
+async def assign(instance: Instance, assignment: PartitionsRequest) -> None:
+    """Read exactly these partitions, independent of the other consumers of the group."""
+    await instance.run(lambda consumer: consumer.assign(_topic_partitions(assignment.partitions)))
 
 
-@router.get(f"{INSTANCE}/assignments", responses=openapi.OF_INSTANCE)
-async def assigned(instance: AnInstance) -> Response:
-    """The partitions that are read."""
-    partitions = sorted(await instance.do(lambda consumer: consumer.assignment()))
-    return reply({"partitions": [partition._asdict() for partition in partitions]})
+@router.get(f"{INSTANCE}/assignments", responses=INSTANCE_ERRORS)
+async def get_assignment(instance: Instance) -> Response:
+    """Return the partitions that the instance reads."""
+    partitions = sorted(await instance.run(lambda consumer: consumer.assignment()))
+    return json_response({"partitions": [partition._asdict() for partition in partitions]})
 
 
-@router.get(f"{INSTANCE}/records", responses=openapi.READ_RECORDS)
-async def records(
-    instance: AnInstance,
+@router.get(f"{INSTANCE}/records", responses=READ_RECORDS)
+async def read_records(
+    instance: Instance,
     request: Request,
     timeout: Annotated[
         int | None,
-        Query(ge=0, le=LONGEST_WAIT_MS, description="Milliseconds to wait for records; else the consumer's."),
+        Query(ge=0, le=MAX_WAIT_MS, description="Milliseconds to wait for records; by default those of the consumer."),
     ] = None,
     max_bytes: Annotated[
-        int, Query(ge=1, le=MAX_BYTES, description="Bytes of keys and values; one record at least.")
+        int, Query(ge=1, le=MAX_BYTES, description="Size of keys and values; at least one record is returned.")
     ] = (MAX_BYTES),
 ) -> Response:
-    """The next records of what is subscribed to or assigned; none where none come in time."""
+    """Return the next records of the subscription or assignment; none if none arrive within the timeout."""
     accept = request.headers.get("accept")
-    if not takes_embedded(accept, instance.embedded):
-        raise format_mismatch(accept, instance.embedded)
+    if not accepts_format(accept, instance.embedded_format):
+        raise format_mismatch(accept, instance.embedded_format)
     wait_ms = instance.wait_ms if timeout is None else timeout
-    found = await instance.do(lambda consumer: read(consumer, wait_ms / 1000, max_bytes))
-    return reply([_embedded(record, instance.embedded) for record in found], instance.embedded.media_type)
+    polled = await instance.run(lambda consumer: poll_records(consumer, wait_ms / 1000, max_bytes))
+    records = [_consumed_record(record, instance.embedded_format) for record in polled]
+    return json_response(records, instance.embedded_format.media_type)
 
 
-@router.post(f"{INSTANCE}/offsets", responses=openapi.OF_INSTANCE)
-async def commit(instance: AnInstance, offsets: Offsets | None = None) -> Response:
-    """Commit these offsets, or, without a body, all that was read."""
-    # Kafka commits where to read on, the proxy's clients say what they have read last.
-    read_last = None if offsets is None else offsets.offsets
-    following = read_last and {
-        TopicPartition(at.topic, at.partition): OffsetAndMetadata(at.offset + 1, at.metadata or "", -1)
-        for at in read_last
+@router.post(f"{INSTANCE}/offsets", responses=INSTANCE_ERRORS)
+async def commit(instance: Instance, offsets: OffsetsRequest | None = None) -> Response:
+    """Commit the offsets in the body or, without a body, those of all records read."""
+    # Kafka commits the next offset to read; clients of the REST API send the last offset they have read.
+    last_read = None if offsets is None else offsets.offsets
+    committed = last_read and {
+        TopicPartition(last.topic, last.partition): OffsetAndMetadata(last.offset + 1, last.metadata or "", -1)
+        for last in last_read
     }
-    await instance.do(lambda consumer: consumer.commit(following))
-    return reply({})
+    await instance.run(lambda consumer: consumer.commit(committed))
+    return json_response({})
 
 
-@router.get(f"{INSTANCE}/offsets", responses=openapi.OF_INSTANCE)
-async def committed(instance: AnInstance, partitions: Partitions) -> Response:
-    """What the group has committed of these partitions; those of which it has committed nothing are left out."""
-    asked = _partitions(partitions.partitions)
-    found = await instance.do(lambda consumer: [(each, consumer.committed(each, metadata=True)) for each in asked])
+@router.get(f"{INSTANCE}/offsets", responses=INSTANCE_ERRORS)
+async def committed_offsets(instance: Instance, partitions: PartitionsRequest) -> Response:
+    """Return the committed offsets of the group; partitions without one are left out."""
+    requested = _topic_partitions(partitions.partitions)
+    committed = await instance.run(
+        lambda consumer: [(partition, consumer.committed(partition, metadata=True)) for partition in requested]
+    )
     offsets = [
-        {**partition._asdict(), "offset": at.offset, "metadata": at.metadata}
-        for partition, at in found
-        if at is not None
+        {**partition._asdict(), "offset": position.offset, "metadata": position.metadata}
+        for partition, position in committed
+        if position is not None
     ]
-    return reply({"offsets": offsets})
+    return json_response({"offsets": offsets})
 
 
-@router.post(f"{INSTANCE}/positions", status_code=204, responses=openapi.OF_INSTANCE)
-async def seek(instance: AnInstance, positions: Offsets) -> None:
-    """Read on from these offsets."""
+@router.post(f"{INSTANCE}/positions", status_code=204, responses=INSTANCE_ERRORS)
+async def seek(instance: Instance, positions: OffsetsRequest) -> None:
+    """Continue reading at these offsets."""
 
     def seek_each(consumer: KafkaConsumer) -> None:
         for position in positions.offsets:
             consumer.seek(TopicPartition(position.topic, position.partition), position.offset)
 
-    await _in_assigned(instance, positions.offsets, seek_each)
+    await _run_if_assigned(instance, positions.offsets, seek_each)
 
 
-@router.post(f"{INSTANCE}/positions/beginning", status_code=204, responses=openapi.OF_INSTANCE)
-async def seek_to_beginning(instance: AnInstance, partitions: Partitions) -> None:
-    """Read these partitions from their beginning."""
-    wanted = _partitions(partitions.partitions)
-    await _in_assigned(instance, partitions.partitions, lambda consumer: consumer.seek_to_beginning(*wanted))
+@router.post(f"{INSTANCE}/positions/beginning", status_code=204, responses=INSTANCE_ERRORS)
+async def seek_to_beginning(instance: Instance, partitions: PartitionsRequest) -> None:
+    """Continue reading at the beginning of these partitions."""
+    requested = _topic_partitions(partitions.partitions)
+    await _run_if_assigned(instance, partitions.partitions, lambda consumer: consumer.seek_to_beginning(*requested))
 
 
-@router.post(f"{INSTANCE}/positions/end", status_code=204, responses=openapi.OF_INSTANCE)
-async def seek_to_end(instance: AnInstance, partitions: Partitions) -> None:
-    """Read of these partitions only what comes from now on."""
-    wanted = _partitions(partitions.partitions)
-    await _in_assigned(instance, partitions.partitions, lambda consumer: consumer.seek_to_end(*wanted))
+@router.post(f"{INSTANCE}/positions/end", status_code=204, responses=INSTANCE_ERRORS)
+async def seek_to_end(instance: Instance, partitions: PartitionsRequest) -> None:
+    """Continue reading at the end of these partitions: only records produced later are returned."""
+    requested = _topic_partitions(partitions.partitions)
+    await _run_if_assigned(instance, partitions.partitions, lambda consumer: consumer.seek_to_end(*requested))
 
 
-async def _in_assigned(
-    instance: Instance, wanted: Iterable[PartitionRef], action: Callable[[KafkaConsumer], None]
+async def _run_if_assigned(
+    instance: ConsumerInstance, partitions: Iterable[PartitionRef], action: Callable[[KafkaConsumer], None]
 ) -> None:
-    """Do something with partitions that the consumer reads. Raises ApiError 409 where it does not read all of them."""
+    """Run an action on partitions. Raises ApiError 409 unless all of them are assigned to the instance."""
 
-    def do(consumer: KafkaConsumer) -> None:
-        if missing := set(_partitions(wanted)) - consumer.assignment():
+    def run(consumer: KafkaConsumer) -> None:
+        if missing := set(_topic_partitions(partitions)) - consumer.assignment():
             raise illegal_state(f"{min(missing)} is not assigned to this instance")
         action(consumer)
 
-    await instance.do(do)
+    await instance.run(run)
 
 
-def _partitions(partitions: Iterable[PartitionRef]) -> list[TopicPartition]:
-    return [TopicPartition(each.topic, each.partition) for each in partitions]
+def _topic_partitions(partitions: Iterable[PartitionRef]) -> list[TopicPartition]:
+    return [TopicPartition(partition.topic, partition.partition) for partition in partitions]
 
 
-def _embedded(record: ConsumerRecord, embedded: Embedded) -> dict[str, Any]:
-    where = f"{record.topic}/{record.partition} at offset {record.offset}"
-    key, value = (_text(part, embedded, where) for part in (record.key, record.value))
-    return {
-        "topic": record.topic,
-        "key": key,
-        "value": value,
-        "partition": record.partition,
-        "offset": record.offset,
-    }
+def _consumed_record(record: ConsumerRecord, embedded_format: EmbeddedFormat) -> ConsumedRecord:
+    location = f"{record.topic}/{record.partition} at offset {record.offset}"
+    key, value = (_embed(part, embedded_format, location) for part in (record.key, record.value))
+    return ConsumedRecord(record.topic, key, value, record.partition, record.offset)
 
 
-def _text(part: bytes | None, embedded: Embedded, where: str) -> object:
-    """A key or a value as it stands in a reply: JSON in the very text that is on the topic, or base64."""
+def _embed(part: bytes | None, embedded_format: EmbeddedFormat, location: str) -> object:
+    """Embed a key or a value in a response: the exact JSON text on the topic, or base64.
+
+    Raises:
+        ApiError: 500 if the consumer has format json, but the part is not JSON.
+    """
     if part is None:
         return None
-    if embedded is Embedded.BINARY:
+    if embedded_format is EmbeddedFormat.BINARY:
         return base64.b64encode(part).decode()
     try:
         orjson.loads(part)
     except orjson.JSONDecodeError as error:
-        raise not_deserialized(where, str(error)) from error
-    return orjson.Fragment(part)
+        raise record_not_json(location, str(error)) from error
+    return msgspec.Raw(part)

@@ -1,92 +1,148 @@
-"""The proxy's topic routes: which topics there are, and producing to one."""
+"""Topic routes of the Kafka REST API: list, describe, produce."""
 
 from __future__ import annotations
 
 from typing import Any, cast
 
+import msgspec
 from fastapi import APIRouter, Request, Response
 
 from pin_pipeline.gateway import openapi
-from pin_pipeline.gateway.errors import ApiError, unsupported
-from pin_pipeline.gateway.http.backpressure import read_body
+from pin_pipeline.gateway.embedded_format import EmbeddedFormat
+from pin_pipeline.gateway.errors import not_acceptable, unsupported_media_type
 from pin_pipeline.gateway.http.direct_route import DirectRoute
+from pin_pipeline.gateway.http.json_response import json_response
 from pin_pipeline.gateway.http.media_types import (
     BINARY_TYPES,
     JSON_TYPES,
-    REPLY_TYPES,
-    Embedded,
-    embedded_as,
-    reply_type,
+    RESPONSE_TYPES,
+    format_of_content,
+    preferred_response_type,
 )
-from pin_pipeline.gateway.http.replies import reply
+from pin_pipeline.gateway.http.request_body import read_body
 from pin_pipeline.gateway.kafka.broker import KafkaBroker
-from pin_pipeline.gateway.kafka.produce import as_offsets, send_counted
-from pin_pipeline.gateway.produce_request import read_records
+from pin_pipeline.gateway.produce_request import BinaryProduceRequest, JsonProduceRequest, parse_records
+from pin_pipeline.gateway.routes.produce import RecordOffset, record_offsets, send_records
 
 router = APIRouter(tags=["topics"], route_class=DirectRoute)
 
 
-def accepted_reply_type(request: Request) -> str:
-    """The media type to reply in. Raises ApiError 406 where the caller takes none of the proxy's."""
-    accept = request.headers.get("accept")
-    chosen = reply_type(accept)
-    if chosen is None:
-        raise ApiError(406, 406, f"cannot reply in {accept!r}; the gateway replies in {', '.join(REPLY_TYPES)}")
-    return chosen
+class Replica(msgspec.Struct):
+    """Replica of a partition on one broker."""
+
+    broker: int
+    leader: bool
+    in_sync: bool
 
 
-def embedded_body(request: Request) -> Embedded:
-    """How the records are embedded. Raises ApiError 415 where Content-Type says neither JSON nor binary."""
-    content_type = request.headers.get("content-type")
-    embedded = embedded_as(content_type)
-    if embedded is None:
-        raise unsupported(content_type, (*JSON_TYPES, *BINARY_TYPES))
-    return embedded
+class TopicPartitionDescription(msgspec.Struct):
+    """Partition of a topic, with the id of its leader."""
+
+    partition: int
+    leader: int
+    replicas: list[Replica]
 
 
-@router.get("/topics", responses=openapi.LIST_TOPICS)
-async def list_topics(request: Request) -> Response:
-    """The names of all topics."""
-    media_type = accepted_reply_type(request)
-    return reply(await _broker(request).topics(), media_type)
+class TopicDescription(msgspec.Struct):
+    """Topic as the Kafka REST API describes it; the gateway does not report configs."""
+
+    name: str
+    partitions: list[TopicPartitionDescription]
+    configs: dict[str, str] = {}
 
 
-@router.get("/topics/{topic}", responses=openapi.DESCRIBE_TOPIC)
-async def describe_topic(topic: str, request: Request) -> Response:
-    """A topic's partitions, their leaders and replicas."""
-    media_type = accepted_reply_type(request)
-    found = await _broker(request).topic(topic)
-    partitions = [_partition(partition) for partition in found["partitions"]]
-    partitions.sort(key=lambda partition: partition["partition"])
-    return reply({"name": topic, "configs": {}, "partitions": partitions}, media_type)
+class ProduceResponse(msgspec.Struct):
+    """Result of each record, in order."""
+
+    offsets: list[RecordOffset]
+    key_schema_id: int | None = None
+    value_schema_id: int | None = None
 
 
-@router.post(
-    "/topics/{topic}",
-    responses=openapi.PRODUCE,
-    openapi_extra=openapi.PRODUCE_BODY,
+TOPIC_NAMES = openapi.response("The topic names.", ["pinterest.geo", "pinterest.pin"], model=list[str])
+EXAMPLE_TOPIC = TopicDescription("pinterest.pin", [TopicPartitionDescription(0, 1, [Replica(1, True, True)])])
+EXAMPLE_JSON = {
+    "records": [{"value": {"ind": 7528, "country": "Albania"}}, {"key": 7528, "value": "text", "partition": 0}]
+}
+EXAMPLE_BINARY = {"records": [{"key": "NzUyOA==", "value": "eyJpbmQiOjc1Mjh9"}]}
+PRODUCE_BODY = openapi.request_body(
+    openapi.content(EXAMPLE_JSON, *JSON_TYPES, model=JsonProduceRequest)
+    | openapi.content(EXAMPLE_BINARY, *BINARY_TYPES, model=BinaryProduceRequest)
 )
-async def produce(topic: str, request: Request) -> Response:
-    """Append records to a topic; each key and value arrives in the JSON text it was sent in, or as its base64 says.
+PRODUCE_RESPONSES: openapi.Responses = {
+    200: openapi.response("The result of each record, in order.", ProduceResponse([RecordOffset(0, 17)])),
+    **openapi.NOT_JSON,
+    **openapi.TOPIC_NOT_FOUND,
+    **openapi.NOT_ACCEPTABLE,
+    **openapi.TOO_LARGE,
+    415: openapi.error_response(415, "The Content-Type is neither of JSON nor of binary records."),
+    422: openapi.error_response(422, "The body is not a produce request."),
+    **openapi.BUSY,
+    **openapi.UNAVAILABLE,
+}
 
-    200 says that all replicas have every record that got an offset. A record with an `error_code` was refused
-    (50002: sending it again will not help, 50003: it may).
+
+@router.get("/topics", responses={200: TOPIC_NAMES, **openapi.NOT_ACCEPTABLE, **openapi.UNAVAILABLE})
+async def list_topics(request: Request) -> Response:
+    """List the names of all topics."""
+    response_type = _response_type(request)
+    return json_response(await _broker(request).list_topics(), response_type)
+
+
+@router.get(
+    "/topics/{topic}",
+    responses={
+        200: openapi.response("The topic.", EXAMPLE_TOPIC),
+        **openapi.TOPIC_NOT_FOUND,
+        **openapi.NOT_ACCEPTABLE,
+        **openapi.UNAVAILABLE,
+    },
+)
+async def describe_topic(topic: str, request: Request) -> Response:
+    """Describe the partitions of a topic, their leaders and replicas."""
+    response_type = _response_type(request)
+    metadata = await _broker(request).describe_topic(topic)
+    partitions = [_describe(partition) for partition in metadata["partitions"]]
+    partitions.sort(key=lambda described: described.partition)
+    return json_response(TopicDescription(topic, partitions), response_type)
+
+
+@router.post("/topics/{topic}", responses=PRODUCE_RESPONSES, openapi_extra=PRODUCE_BODY)
+async def produce(topic: str, request: Request) -> Response:
+    """Append records to a topic. JSON keys and values keep the exact text they were sent in; binary ones are base64.
+
+    With status 200, all in-sync replicas have each record that has an offset. A record with an `error_code` was
+    refused: 50002 for good, 50003 if sending it again may succeed.
     """
-    media_type, embedded = accepted_reply_type(request), embedded_body(request)
+    response_type, embedded_format = _response_type(request), _embedded_format(request)
     body = await read_body(request)
-    records = read_records(body, embedded)
-    outcomes = await send_counted(request, topic, records, len(body))
-    return reply({"offsets": as_offsets(outcomes), "key_schema_id": None, "value_schema_id": None}, media_type)
+    results = await send_records(request, topic, parse_records(body, embedded_format), len(body))
+    return json_response(ProduceResponse(record_offsets(results)), response_type)
+
+
+def _response_type(request: Request) -> str:
+    """Return the media type of the response. Raises ApiError 406 if Accept allows none."""
+    accept = request.headers.get("accept")
+    response_type = preferred_response_type(accept)
+    if response_type is None:
+        raise not_acceptable(accept, RESPONSE_TYPES)
+    return response_type
+
+
+def _embedded_format(request: Request) -> EmbeddedFormat:
+    """Return the format of the records. Raises ApiError 415 if Content-Type names neither JSON nor binary."""
+    content_type = request.headers.get("content-type")
+    embedded_format = format_of_content(content_type)
+    if embedded_format is None:
+        raise unsupported_media_type(content_type, (*JSON_TYPES, *BINARY_TYPES))
+    return embedded_format
 
 
 def _broker(request: Request) -> KafkaBroker:
     return cast("KafkaBroker", request.app.state.broker)
 
 
-def _partition(partition: dict[str, Any]) -> dict[str, Any]:
+def _describe(partition: dict[str, Any]) -> TopicPartitionDescription:
     leader, in_sync = partition["leader_id"], partition["isr_nodes"]
-    replicas = [
-        {"broker": broker, "leader": broker == leader, "in_sync": broker in in_sync}
-        for broker in partition["replica_nodes"]
-    ]
-    return {"partition": partition["partition_index"], "leader": leader, "replicas": replicas}
+    replicas = [Replica(broker, broker == leader, broker in in_sync) for broker in partition["replica_nodes"]]
+    return TopicPartitionDescription(partition["partition_index"], leader, replicas)

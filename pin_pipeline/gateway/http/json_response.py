@@ -1,17 +1,19 @@
-"""Replies: JSON in a media type of the proxy's."""
+"""JSON responses in the media types of the Kafka REST API."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-import orjson
+import msgspec
 from fastapi import Response
 
 from pin_pipeline.gateway.http.media_types import KAFKA_V2
 
+_ENCODER = msgspec.json.Encoder()
 
-def reply(
+
+def json_response(
     content: object, media_type: str = KAFKA_V2, status: int = 200, headers: Mapping[str, str] | None = None
 ) -> Response:
-    """A reply as JSON."""
-    return Response(orjson.dumps(content), status, headers, media_type)
+    """Encode a msgspec struct, or any JSON value, as the body of a response."""
+    return Response(_ENCODER.encode(content), status, headers, media_type)
