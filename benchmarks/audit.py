@@ -9,7 +9,7 @@ from benchmarks.cleaning import warm_spark
 from benchmarks.daily_batch import DRAWS, ROUNDS, post_draws, run_daily_batch
 from benchmarks.local_services import local_services
 from benchmarks.records import produce, synthetic_values
-from benchmarks.report import Measured, conclude, require_equal, say
+from benchmarks.report import Measurement, log_progress, print_report, require_equal
 from pin_pipeline.batch.cleaning import clean_topics
 from pin_pipeline.landing.lander import land_topic
 from pin_pipeline.reconciliation.topic import reconcile_topic
@@ -28,13 +28,13 @@ def main() -> None:
         rates = _rates(settings)
     shares = [_share_of_the_day(number) for number in range(ROUNDS)]
     records = len(RECORD_TYPES) * RECORDS
-    conclude(
+    print_report(
         *(
-            Measured(f"audit of {RECORDS:,} {record_type} records", RECORDS / taken, "records/s")
+            Measurement(f"audit of {RECORDS:,} {record_type} records", RECORDS / taken, "records/s")
             for record_type, taken in rates.items()
         ),
-        Measured("audit of all of them, by CPU time", records / sum(rates.values()), "records/s", at_least=100_000),
-        Measured("checks and counters / the day", median(shares), "x", at_most=0.1),
+        Measurement("audit of all of them, by CPU time", records / sum(rates.values()), "records/s", at_least=100_000),
+        Measurement("checks and counters / the day", median(shares), "x", at_most=0.1),
     )
 
 
@@ -43,11 +43,11 @@ def _rates(settings: Settings) -> dict[str, float]:
     store, lake = ObjectStore.of(settings), Lake.of(settings)
     topics = {record_type: settings.topic(record_type) for record_type in RECORD_TYPES}
     for record_type, topic in topics.items():
-        say(f"{RECORDS:,} {record_type} records onto {topic} and S3")
+        log_progress(f"{RECORDS:,} {record_type} records onto {topic} and S3")
         produce(settings, record_type, synthetic_values(record_type, RECORDS))
         land_topic(settings.kafka, store, topic)
     with warm_spark(settings) as spark:
-        say("cleaning")
+        log_progress("cleaning")
         list(
             clean_topics(
                 lambda: spark, lake, store, {topic: RECORD_TYPES[record_type] for record_type, topic in topics.items()}
@@ -57,7 +57,7 @@ def _rates(settings: Settings) -> dict[str, float]:
     for record_type, topic in topics.items():
         rounds = []
         for number in range(ROUNDS):
-            say(f"auditing {topic}: {number + 1} of {ROUNDS}")
+            log_progress(f"auditing {topic}: {number + 1} of {ROUNDS}")
             started = time.process_time()
             findings = reconcile_topic(RECORD_TYPES[record_type], topic, settings.kafka, lake, store)
             rounds.append(time.process_time() - started)
@@ -67,7 +67,7 @@ def _rates(settings: Settings) -> dict[str, float]:
 
 
 def _share_of_the_day(number: int) -> float:
-    say(f"a day of {DRAWS:,} draws: {number + 1} of {ROUNDS}")
+    log_progress(f"a day of {DRAWS:,} draws: {number + 1} of {ROUNDS}")
     with local_services() as settings:
         post_draws(settings)
         steps = run_daily_batch(settings)

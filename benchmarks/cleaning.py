@@ -13,7 +13,7 @@ from pyspark.sql import SparkSession
 from benchmarks import notebook
 from benchmarks.local_services import isolated, local_services
 from benchmarks.records import produce, put_one_by_one, synthetic_values
-from benchmarks.report import Measured, conclude, require_equal, say, seconds
+from benchmarks.report import Measurement, log_progress, measure_seconds, print_report, require_equal
 from pin_pipeline.batch.cleaning import clean_topics
 from pin_pipeline.landing.lander import land_topic
 from pin_pipeline.local import jars
@@ -30,17 +30,17 @@ ROUNDS = 3
 def main() -> None:
     """Measure both in turn in one Spark session that is warm, each time in a bucket that is empty."""
     with local_services() as settings, warm_spark(settings) as spark:
-        say("warming up")
+        log_progress("warming up")
         _compare(spark, isolated(settings, "warm-up"), WARM_UP_RECORDS)
         times = []
         for number in range(ROUNDS):
-            say(f"round {number + 1} of {ROUNDS}")
+            log_progress(f"round {number + 1} of {ROUNDS}")
             times.append(_compare(spark, isolated(settings, f"round-{number}"), RECORDS))
     ours, peers = map(median, zip(*times, strict=True))
-    conclude(
-        Measured(f"first cleaning of {RECORDS:,} records", ours, "s"),
-        Measured("peer: notebook, one object a record", peers, "s"),
-        Measured("peer / cleaning", peers / ours, "x", at_least=20),
+    print_report(
+        Measurement(f"first cleaning of {RECORDS:,} records", ours, "s"),
+        Measurement("peer: notebook, one object a record", peers, "s"),
+        Measurement("peer / cleaning", peers / ours, "x", at_least=20),
     )
 
 
@@ -60,11 +60,11 @@ def _compare(spark: SparkSession, settings: Settings, count: int) -> tuple[float
     records = produce(settings, PIN.name, synthetic_values(PIN.name, count))
     land_topic(settings.kafka, landed, topic)
     put_one_by_one(one_by_one, topic, records)
-    say("cleaning")
-    ours = seconds(lambda: list(clean_topics(lambda: spark, lake, landed, {topic: PIN})))
-    say("the notebook")
+    log_progress("cleaning")
+    ours = measure_seconds(lambda: list(clean_topics(lambda: spark, lake, landed, {topic: PIN})))
+    log_progress("the notebook")
     folder = f"s3a://{one_by_one.bucket}/topics/{topic}/"
-    peers = seconds(notebook.clean_pins, spark, folder, lake.path("notebook/pin"))
+    peers = measure_seconds(notebook.clean_pins, spark, folder, lake.path("notebook/pin"))
     require_same_cells(lake, count)
     return ours, peers
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from benchmarks.local_services import isolated, local_services
 from benchmarks.records import produce, put_one_by_one, synthetic_values
-from benchmarks.report import Measured, conclude, require_equal, say, seconds
+from benchmarks.report import Measurement, log_progress, measure_seconds, print_report, require_equal
 from pin_pipeline.batch.queries import QUERIES
 from pin_pipeline.cli import demo
 from pin_pipeline.cli.job_runner import run_job
@@ -40,13 +40,13 @@ def main() -> None:
     first_runs, second_runs = zip(*(_first_and_second_run(number) for number in range(ROUNDS)), strict=True)
     short, long = _runs_with_histories()
     first, second = median(first_runs), median(second_runs)
-    conclude(
-        Measured(f"first run, {DRAWS:,} draws", first, "s", at_most=45),
-        Measured("second run, no new records", second, "s"),
-        Measured("second run / first run", second / first, "x", at_most=0.5),
-        Measured(f"no new records after {SHORT_HISTORY:,} objects", short, "s"),
-        Measured(f"no new records after {LONG_HISTORY:,} objects", long, "s"),
-        Measured("long history / short history", long / short, "x", at_most=1.2),
+    print_report(
+        Measurement(f"first run, {DRAWS:,} draws", first, "s", at_most=45),
+        Measurement("second run, no new records", second, "s"),
+        Measurement("second run / first run", second / first, "x", at_most=0.5),
+        Measurement(f"no new records after {SHORT_HISTORY:,} objects", short, "s"),
+        Measurement(f"no new records after {LONG_HISTORY:,} objects", long, "s"),
+        Measurement("long history / short history", long / short, "x", at_most=1.2),
     )
 
 
@@ -66,9 +66,9 @@ def run_daily_batch(settings: Settings) -> list[StepTiming]:
 
 def _first_and_second_run(number: int) -> tuple[float, float]:
     with local_services() as settings:
-        say(f"{DRAWS} draws, then two runs: {number + 1} of {ROUNDS}")
+        log_progress(f"{DRAWS} draws, then two runs: {number + 1} of {ROUNDS}")
         post_draws(settings)
-        first = seconds(run_daily_batch, settings)
+        first = measure_seconds(run_daily_batch, settings)
         require_equal("landed and posted records", _landed_records(settings), DRAWS * len(RECORD_TYPES))
         return first, _run_without_new_records(settings)
 
@@ -79,7 +79,7 @@ def _runs_with_histories() -> tuple[float, float]:
         short_history = _create_history(isolated(settings, "short-history"), SHORT_HISTORY)
         long_history = _create_history(isolated(settings, "long-history"), LONG_HISTORY)
         for number in range(ROUNDS):
-            say(f"runs with both histories: {number + 1} of {ROUNDS}")
+            log_progress(f"runs with both histories: {number + 1} of {ROUNDS}")
             short.append(_run_without_new_records(short_history))
             long.append(_run_without_new_records(long_history))
     return median(short), median(long)
@@ -92,7 +92,7 @@ def _create_history(settings: Settings, objects: int) -> Settings:
     objects, which are then replaced by one object per record. Before that, one more record per partition is landed and
     cleaned, so that all small objects are below the high-water mark.
     """
-    say(f"creating a history of {objects} objects")
+    log_progress(f"creating a history of {objects} objects")
     store, last_records = ObjectStore.of(settings), len(RECORD_TYPES) * PARTITIONS
     produced = {}
     for number, record_type in enumerate(RECORD_TYPES):
@@ -117,7 +117,7 @@ def _pages(store: ObjectStore) -> Iterator[ListObjectsV2OutputTypeDef]:
 
 def _run_without_new_records(settings: Settings) -> float:
     before = _table_versions(settings)
-    duration = seconds(run_daily_batch, settings)
+    duration = measure_seconds(run_daily_batch, settings)
     require_equal("tables before and after a run without new records", _table_versions(settings), before)
     return duration
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from benchmarks.local_services import local_services
-from benchmarks.report import Measured, conclude, require_equal, say, seconds
+from benchmarks.report import Measurement, log_progress, measure_seconds, print_report, require_equal
 from pin_pipeline.cli import demo
 from pin_pipeline.emulator.emulator import emulate
 from pin_pipeline.emulator.gateway_client import Gateway
@@ -24,16 +24,16 @@ def main() -> None:
     with local_services() as settings:
         database = SourceDatabase(settings.source_url)
         demo.fill_if_empty(database)
-        say(f"{DRAWS:,} draws")
+        log_progress(f"{DRAWS:,} draws")
         with Gateway(settings.gateway_url) as gateway:
             sink = Topics(gateway, {record_type: settings.topic(record_type) for record_type in RECORD_TYPES})
-            duration = seconds(lambda: emulate(database, sink, Draws(DRAWS), lambda _: None))
+            duration = measure_seconds(lambda: emulate(database, sink, Draws(DRAWS), lambda _: None))
         records = _records_on_topics(settings)
         require_equal("records on the topics and drawn records", records, DRAWS * len(RECORD_TYPES))
     rate = records / duration
-    conclude(
-        Measured("records on the topics", rate, "records/s"),
-        Measured("emulator / original (6 records/s)", rate / ORIGINAL_RATE, "x", at_least=1_000),
+    print_report(
+        Measurement("records on the topics", rate, "records/s"),
+        Measurement("emulator / original (6 records/s)", rate / ORIGINAL_RATE, "x", at_least=1_000),
     )
 
 

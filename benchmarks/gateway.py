@@ -1,4 +1,4 @@
-"""Records a second that the gateway acknowledges, against a plain endpoint that acknowledges one a request."""
+"""Records per second that the gateway acknowledges, compared with a plain endpoint for one record per request."""
 
 from __future__ import annotations
 
@@ -15,70 +15,71 @@ import orjson
 from benchmarks.load import Load, post_all
 from benchmarks.local_services import isolated, local_services
 from benchmarks.records import synthetic_values
-from benchmarks.report import Measured, conclude, require_equal, say
+from benchmarks.report import Measurement, log_progress, print_report, require_equal
 from pin_pipeline.local import ports
 from pin_pipeline.reconciliation.broker import BrokerReader
 from pin_pipeline.records import PIN
 from pin_pipeline.settings import Settings
 
-CONNECTIONS, RECORDS_A_REQUEST = 16, 100
-# In turn: what else the machine does swings more from minute to minute than what is compared.
+CONNECTIONS, BATCH_RECORDS = 16, 100
 ROUNDS = 3
-WARM_UP, ONE_BY_ONE, IN_BATCHES = 2_000, 10_000, 300_000
+"""Each round measures all programs in turn: the load of the machine varies more per minute than the results differ."""
+WARM_UP_RECORDS, SINGLE_RECORDS, BATCHED_RECORDS = 2_000, 10_000, 300_000
 
 
 def main() -> None:
-    """Post the same records to both, one a request, and then to the gateway a hundred a request."""
+    """Post the same records to both, one per request, and then to the gateway with a hundred per request."""
     with local_services() as settings, _plain_endpoint() as url:
         rounds = [_round(settings, url, number) for number in range(ROUNDS)]
     plain, single, batch = zip(*rounds, strict=True)
-    single_ratio, batch_ratio = _ratio(single, plain), RECORDS_A_REQUEST * _ratio(batch, plain)
-    conclude(
-        _rate("plain endpoint, one record a request", plain),
-        _rate("gateway, one record a request", single),
-        _rate(f"gateway, {RECORDS_A_REQUEST} records a request", batch, RECORDS_A_REQUEST),
+    single_ratio, batch_ratio = _ratio(single, plain), BATCH_RECORDS * _ratio(batch, plain)
+    print_report(
+        _rate("plain endpoint, one record per request", plain),
+        _rate("gateway, one record per request", single),
+        _rate(f"gateway, {BATCH_RECORDS} records per request", batch, BATCH_RECORDS),
         _p99("plain endpoint, p99", plain),
-        _p99("gateway, one record a request, p99", single),
-        _p99(f"gateway, {RECORDS_A_REQUEST} records a request, p99", batch),
-        Measured("gateway / plain endpoint, one record a request", single_ratio, "x", at_least=4),
-        Measured(f"gateway, {RECORDS_A_REQUEST} a request / plain endpoint", batch_ratio, "x", at_least=100),
+        _p99("gateway, one record per request, p99", single),
+        _p99(f"gateway, {BATCH_RECORDS} records per request, p99", batch),
+        Measurement("gateway / plain endpoint, one record per request", single_ratio, "x", at_least=4),
+        Measurement(f"gateway, {BATCH_RECORDS} per request / plain endpoint", batch_ratio, "x", at_least=100),
     )
 
 
 def _round(settings: Settings, url: str, number: int) -> tuple[Load, Load, Load]:
-    def of_round(name: str) -> Settings:
+    def settings_of(name: str) -> Settings:
         return isolated(settings, f"{name}{number}")
 
-    say(f"round {number + 1} of {ROUNDS}: the plain endpoint, {ONE_BY_ONE:,} records, one a request")
-    plain = _measure(of_round("plain"), url, ONE_BY_ONE, 0)
-    say(f"the gateway, {ONE_BY_ONE:,} records, one a request")
-    single = _measure(of_round("single"), settings.gateway_url, ONE_BY_ONE, 1)
-    say(f"the gateway, {IN_BATCHES:,} records, {RECORDS_A_REQUEST} a request")
-    batch = _measure(of_round("batch"), settings.gateway_url, IN_BATCHES, RECORDS_A_REQUEST)
+    log_progress(f"round {number + 1} of {ROUNDS}: the plain endpoint, {SINGLE_RECORDS:,} records, one per request")
+    plain = _measure(settings_of("plain"), url, SINGLE_RECORDS, 0)
+    log_progress(f"the gateway, {SINGLE_RECORDS:,} records, one per request")
+    single = _measure(settings_of("single"), settings.gateway_url, SINGLE_RECORDS, 1)
+    log_progress(f"the gateway, {BATCHED_RECORDS:,} records, {BATCH_RECORDS} per request")
+    batch = _measure(settings_of("batch"), settings.gateway_url, BATCHED_RECORDS, BATCH_RECORDS)
     return plain, single, batch
 
 
-def _rate(name: str, rounds: Sequence[Load], records_a_request: int = 1) -> Measured:
-    return Measured(name, records_a_request * median(each.requests_a_second for each in rounds), "records/s")
+def _rate(name: str, rounds: Sequence[Load], batch_records: int = 1) -> Measurement:
+    return Measurement(name, batch_records * median(each.requests_per_second for each in rounds), "records/s")
 
 
-def _p99(name: str, rounds: Sequence[Load]) -> Measured:
-    return Measured(name, median(each.p99_seconds for each in rounds) * 1000, "ms")
+def _p99(name: str, rounds: Sequence[Load]) -> Measurement:
+    return Measurement(name, median(each.p99_seconds for each in rounds) * 1000, "ms")
 
 
-def _ratio(ours: Sequence[Load], peers: Sequence[Load]) -> float:
-    """The median of each round's ratio."""
-    return median(our.requests_a_second / peer.requests_a_second for our, peer in zip(ours, peers, strict=True))
+def _ratio(gateway: Sequence[Load], baseline: Sequence[Load]) -> float:
+    """Return the median ratio of request rates over the rounds."""
+    pairs = zip(gateway, baseline, strict=True)
+    return median(ours.requests_per_second / theirs.requests_per_second for ours, theirs in pairs)
 
 
-def _measure(settings: Settings, url: str, records: int, records_a_request: int) -> Load:
-    """Post records, 0 a request for a bare record as the body, and prove that each is on the topic, once."""
+def _measure(settings: Settings, url: str, records: int, batch_records: int) -> Load:
+    """Post records, and verify that each is on the topic once; `batch_records` is 0 for a bare record as the body."""
     topic = settings.topic(PIN.name)
-    values = list(synthetic_values(PIN.name, WARM_UP + records))
+    values = list(synthetic_values(PIN.name, WARM_UP_RECORDS + records))
     address = f"{url}/topics/{topic}"
-    post_all(address, bodies(values[:WARM_UP], records_a_request), CONNECTIONS)
-    load = post_all(address, bodies(values[WARM_UP:], records_a_request), CONNECTIONS)
-    require_equal("records on the topic and posted", _sorted(_stored(settings, topic)), _sorted(values))
+    post_all(address, bodies(values[:WARM_UP_RECORDS], batch_records), CONNECTIONS)
+    load = post_all(address, bodies(values[WARM_UP_RECORDS:], batch_records), CONNECTIONS)
+    require_equal("records on the topic and records posted", _sorted(_stored(settings, topic)), _sorted(values))
     return load
 
 
@@ -90,17 +91,17 @@ def _stored(settings: Settings, topic: str) -> Iterator[bytes]:
 
 
 def _sorted(values: Iterable[bytes]) -> list[bytes]:
-    """JSON values in one order and one spelling: the plain endpoint spells them in its own way."""
+    """Sort JSON values in a canonical form: the plain endpoint formats them differently."""
     return sorted(orjson.dumps(orjson.loads(value)) for value in values)
 
 
-def bodies(values: Sequence[bytes], records_a_request: int) -> list[bytes]:
-    """The bodies of requests that post these values, 0 a request for a bare record as the body."""
-    if not records_a_request:
+def bodies(values: Sequence[bytes], batch_records: int) -> list[bytes]:
+    """Return the bodies of requests with `batch_records` values each; 0 for bare records as bodies."""
+    if not batch_records:
         return list(values)
-    starts = range(0, len(values), records_a_request)
+    starts = range(0, len(values), batch_records)
     records = [b'{"value":' + value + b"}" for value in values]
-    return [b'{"records":[' + b",".join(records[start : start + records_a_request]) + b"]}" for start in starts]
+    return [b'{"records":[' + b",".join(records[start : start + batch_records]) + b"]}" for start in starts]
 
 
 @contextmanager

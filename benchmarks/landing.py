@@ -10,7 +10,7 @@ from kafka import KafkaConsumer, TopicPartition
 
 from benchmarks.local_services import isolated, local_services
 from benchmarks.records import Record, produce, synthetic_values
-from benchmarks.report import Measured, conclude, require_equal, say, seconds
+from benchmarks.report import Measurement, log_progress, measure_seconds, print_report, require_equal
 from pin_pipeline.kafka.topics import PARTITIONS
 from pin_pipeline.landing.lander import land_topic
 from pin_pipeline.settings import Settings
@@ -28,27 +28,27 @@ def main() -> None:
     landing, discarding, one_by_one = [], [], []
     with local_services() as settings:
         topic = settings.topic(RECORD_TYPE)
-        say(f"producing {RECORDS} records")
+        log_progress(f"producing {RECORDS} records")
         sent = set(produce(settings, RECORD_TYPE, synthetic_values(RECORD_TYPE, RECORDS)))
         require_equal("records sent and consumed", set(_consume(settings)), sent)
         for number in range(ROUNDS):
-            say(f"round {number + 1} of {ROUNDS}")
+            log_progress(f"round {number + 1} of {ROUNDS}")
             ours, peers = (_bucket(settings, f"{name}-{number}") for name in ("landing", "peer"))
-            landing.append(seconds(land_topic, settings.kafka, ours, topic))
-            discarding.append(seconds(_discard, settings))
-            one_by_one.append(seconds(_write_one_by_one, settings, peers))
+            landing.append(measure_seconds(land_topic, settings.kafka, ours, topic))
+            discarding.append(measure_seconds(_discard, settings))
+            one_by_one.append(measure_seconds(_write_one_by_one, settings, peers))
             require_equal("records sent and landed", _landed(ours, topic), sent)
             written = _written(peers)
             require_equal("number of records the peer wrote", len(written), PEER_RECORDS)
             require_equal("records the peer wrote, and those of them that landed", written & sent, written)
     rate, peer_rate = RECORDS / median(landing), PEER_RECORDS / median(one_by_one)
-    conclude(
-        Measured("landing", rate, "records/s"),
-        Measured("peer: consume, write one object a record", peer_rate, "records/s"),
-        Measured("landing / peer", rate / peer_rate, "x", at_least=3),
-        Measured(f"landing, {RECORDS:,} records", median(landing), "s"),
-        Measured("peer: consume and discard the same", median(discarding), "s"),
-        Measured("landing / peer", median(landing) / median(discarding), "x", at_most=2),
+    print_report(
+        Measurement("landing", rate, "records/s"),
+        Measurement("peer: consume, write one object a record", peer_rate, "records/s"),
+        Measurement("landing / peer", rate / peer_rate, "x", at_least=3),
+        Measurement(f"landing, {RECORDS:,} records", median(landing), "s"),
+        Measurement("peer: consume and discard the same", median(discarding), "s"),
+        Measurement("landing / peer", median(landing) / median(discarding), "x", at_most=2),
     )
 
 

@@ -1,4 +1,4 @@
-"""Requests over HTTP, as fast as a server answers them: `python -m benchmarks.load URL CONNECTIONS < bodies`."""
+"""HTTP load generator: `python -m benchmarks.load URL CONNECTIONS < bodies` posts one body per line."""
 
 from __future__ import annotations
 
@@ -16,71 +16,71 @@ from urllib.parse import SplitResult, urlsplit
 import orjson
 import uvloop
 
-LENGTH = re.compile(rb"content-length: *(\d+)", re.IGNORECASE)
+CONTENT_LENGTH = re.compile(rb"content-length: *(\d+)", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
 class Load:
-    """What became of some requests: how many a second, and the slowest hundredth; every one got a 200."""
+    """Request rate and 99th percentile of the latency; every response had status 200."""
 
-    requests_a_second: float
+    requests_per_second: float
     p99_seconds: float
 
 
 def post_all(url: str, bodies: Sequence[bytes], connections: int) -> Load:
-    """Post the bodies from a process of its own, so that what it costs is not the server's.
+    """Post the bodies from a separate process, which does not slow the server down.
 
     Raises:
-        CalledProcessError: a request did not get a 200.
+        CalledProcessError: a response did not have status 200.
     """
     command = [sys.executable, "-m", "benchmarks.load", url, str(connections)]
-    answer = subprocess.run(command, input=b"\n".join(bodies), stdout=subprocess.PIPE, check=True)  # noqa: S603
-    return Load(**orjson.loads(answer.stdout))
+    completed = subprocess.run(command, input=b"\n".join(bodies), stdout=subprocess.PIPE, check=True)  # noqa: S603
+    return Load(**orjson.loads(completed.stdout))
 
 
 async def _post_all(url: str, connections: int, bodies: Iterator[bytes]) -> Load:
     parts = urlsplit(url)
     loop = asyncio.get_running_loop()
     started = time.perf_counter()
-    made = [
+    opened = [
         await loop.create_connection(
             lambda: _Client(parts, bodies, loop.create_future()), str(parts.hostname), parts.port or 80
         )
         for _ in range(connections)
     ]
-    clients = [client for _, client in made]
+    clients = [client for _, client in opened]
     await asyncio.gather(*(client.done for client in clients))
     latencies = [latency for client in clients for latency in client.latencies]
     return Load(len(latencies) / (time.perf_counter() - started), quantiles(latencies, n=100)[98])
 
 
 class _Client(asyncio.Protocol):
-    """One connection, which posts a body when the one before it is answered; as little work as it can be."""
+    """Connection that posts the next body when it has the response to the previous one, with minimal overhead."""
 
     def __init__(self, url: SplitResult, bodies: Iterator[bytes], done: asyncio.Future[None]) -> None:
         self.done = done
         self.latencies: list[float] = []
         self._bodies = bodies
         self._head = f"POST {url.path} HTTP/1.1\r\nHost: {url.netloc}\r\nContent-Type: application/json\r\n".encode()
-        self._reply = bytearray()
+        self._response = bytearray()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
         self._post()
 
     def data_received(self, data: bytes) -> None:
-        self._reply += data
-        head, end, body = self._reply.partition(b"\r\n\r\n")
+        self._response += data
+        head, end, body = self._response.partition(b"\r\n\r\n")
         if not end:
             return
-        length = LENGTH.search(head)
+        length = CONTENT_LENGTH.search(head)
         if length is None or not head.startswith(b"HTTP/1.1 200 "):
-            self.done.set_exception(ConnectionError(self._reply.decode()))
+            self.done.set_exception(ConnectionError(self._response.decode()))
             return
         if len(body) < int(length[1]):
             return
         self.latencies.append(time.perf_counter() - self._started)
-        self._reply.clear()
+        self._response.clear()
         self._post()
 
     def connection_lost(self, error: Exception | None) -> None:

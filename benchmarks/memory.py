@@ -15,7 +15,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from benchmarks.local_services import local_services
-from benchmarks.report import Measured, conclude, require_equal, say
+from benchmarks.report import Measurement, log_progress, print_report, require_equal
 from pin_pipeline.cli import demo
 from pin_pipeline.cli.job_runner import run_job
 from pin_pipeline.emulator.source import SourceDatabase
@@ -37,17 +37,17 @@ def main() -> None:
     with local_services() as settings:
         demo.fill_if_empty(SourceDatabase(settings.source_url))
         with _sampled() as samples:
-            say(f"job emulation, {DRAWS} draws")
+            log_progress(f"job emulation, {DRAWS} draws")
             run_job(settings, "emulation", {"ops": {"post": {"config": {"draws": DRAWS}}}})
-            say("job daily_batch")
+            log_progress("job daily_batch")
             run_job(settings, "daily_batch", {})
         for record_type in RECORD_TYPES:
             landed = CleaningProgress.of(Lake.of(settings).require(f"cleaned/{record_type}")).landed
             require_equal(f"{record_type} records landed and posted", landed, DRAWS)
     peak = max(samples, key=Counter.total)
-    conclude(
-        *(Measured(f"  {name}", kib / KIB_A_GIB, "GiB") for name, kib in peak.most_common()),
-        Measured(f"peak of {len(samples)} samples", peak.total() / KIB_A_GIB, "GiB", at_most=4),
+    print_report(
+        *(Measurement(f"  {name}", kib / KIB_A_GIB, "GiB") for name, kib in peak.most_common()),
+        Measurement(f"peak of {len(samples)} samples", peak.total() / KIB_A_GIB, "GiB", at_most=4),
     )
 
 

@@ -9,7 +9,7 @@ from benchmarks import notebook
 from benchmarks.cleaning import require_same_cells, warm_spark
 from benchmarks.local_services import isolated, local_services
 from benchmarks.records import synthetic_values
-from benchmarks.report import Measured, conclude, say, seconds
+from benchmarks.report import Measurement, log_progress, measure_seconds, print_report
 from pin_pipeline.batch.cleaning import clean_topics
 from pin_pipeline.records import PIN
 from pin_pipeline.records.fields import Integer
@@ -26,25 +26,27 @@ def main() -> None:
     """Measure both once, the peer first, in a session that a smaller lot has warmed."""
     with local_services() as settings, warm_spark(settings) as spark:
         for name, pins in (("warm-up", WARM_UP_PINS), ("million", PINS)):
-            say(f"landing {pins:,} pins")
+            log_progress(f"landing {pins:,} pins")
             there = isolated(settings, name)
             store, lake, topic = ObjectStore.of(there), Lake.of(there), there.topic(PIN.name)
             _land(store, topic, pins)
-            say("the hand-written job")
+            log_progress("the hand-written job")
             folder = f"s3a://{there.bucket}/topics/{topic}/"
-            peers = seconds(notebook.clean_pins, spark, folder, lake.path("notebook/pin"), SCHEMA)
-            say("cleaning")
-            ours = seconds(lambda: list(clean_topics(lambda: spark, lake, store, {topic: PIN})))  # noqa: B023 - called here
+            peers = measure_seconds(notebook.clean_pins, spark, folder, lake.path("notebook/pin"), SCHEMA)
+            log_progress("cleaning")
+            ours = measure_seconds(lambda: list(clean_topics(lambda: spark, lake, store, {topic: PIN})))  # noqa: B023 - called here
             require_same_cells(lake, pins)
-    conclude(
-        Measured(f"cleaning of {PINS:,} pins", ours, "s"),
-        Measured("peer: hand-written Spark job", peers, "s"),
-        Measured("speed of cleaning / speed of the peer", peers / ours, "x", at_least=0.6),
+    print_report(
+        Measurement(f"cleaning of {PINS:,} pins", ours, "s"),
+        Measurement("peer: hand-written Spark job", peers, "s"),
+        Measurement("speed of cleaning / speed of the peer", peers / ours, "x", at_least=0.6),
     )
 
 
 def _land(store: ObjectStore, topic: str, pins: int) -> None:
-    for chunk in chunk_records(TopicRecord(offset, 0, value) for offset, value in enumerate(synthetic_values(PIN.name, pins))):
+    for chunk in chunk_records(
+        TopicRecord(offset, 0, value) for offset, value in enumerate(synthetic_values(PIN.name, pins))
+    ):
         store.put_once(ObjectName(chunk.area, topic, 0, chunk.first_offset), chunk.body)
 
 

@@ -1,4 +1,4 @@
-"""The peer of the gateway: an endpoint as it is written in an afternoon, which acknowledges one record a request."""
+"""Baseline of the gateway benchmark: a straightforward endpoint that acknowledges one record per request."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ producer = KafkaProducer(bootstrap_servers=os.environ["PIN_KAFKA_BOOTSTRAP"], ac
 
 
 @app.post("/topics/{topic}")
-def post(topic: str, record: dict[str, Any] = Body()) -> dict[str, int]:  # noqa: B008 - as FastAPI's tutorial has it
-    """Put a record on a topic, and say where it is."""
+def post(topic: str, record: dict[str, Any] = Body()) -> dict[str, int]:  # noqa: B008 - as in FastAPI's tutorial
+    """Send a record to a topic, and return its position."""
     sent = producer.send(topic, json.dumps(record).encode()).get(timeout=30)
     return {"partition": sent.partition, "offset": sent.offset}

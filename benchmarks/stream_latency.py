@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from benchmarks.local_services import local_services
-from benchmarks.report import Measured, conclude, require_equal, say
+from benchmarks.report import Measurement, log_progress, print_report, require_equal
 from pin_pipeline.aws import clients
 from pin_pipeline.emulator import synthetic
 from pin_pipeline.local.process import DetachedProcess
@@ -41,18 +41,18 @@ def main() -> None:
     """Measure both while events keep coming."""
     with local_services() as settings:
         jobs, process = LocalStreamingJobs(settings.home), DetachedProcess(settings.home, JOB)
-        say("starting the streaming job")
+        log_progress("starting the streaming job")
         jobs.start(JOB)
         with _events(settings) as sent, _readers(settings) as readers:
             _wait_for_commits(process, readers, dict.fromkeys(RECORD_TYPES, 0), all)
-            say(f"warming up for {WARM_UP_SECONDS} s")
+            log_progress(f"warming up for {WARM_UP_SECONDS} s")
             time.sleep(WARM_UP_SECONDS)
-            say(f"measuring for {MEASURED_SECONDS} s")
+            log_progress(f"measuring for {MEASURED_SECONDS} s")
             begin = time.time()
             time.sleep(MEASURED_SECONDS)
             end = time.time()
             time.sleep(SETTLE_SECONDS)  # so that what was sent until then is in the tables
-            say("killing the job")
+            log_progress("killing the job")
             os.killpg(process.pid, signal.SIGKILL)
             while process.is_alive():
                 time.sleep(LOOK_SECONDS)
@@ -70,11 +70,11 @@ def main() -> None:
         ]
         jobs.stop(JOB)
     cuts = quantiles(latencies, n=100)
-    conclude(
-        Measured("events measured", len(latencies), "events"),
-        Measured("event to queryable in Delta, p50", cuts[49], "s", at_most=1.0),
-        Measured("event to queryable in Delta, p99", cuts[98], "s", at_most=3.0),
-        Measured("first commit after kill -9 and start", recovery, "s", at_most=15.0),
+    print_report(
+        Measurement("events measured", len(latencies), "events"),
+        Measurement("event to queryable in Delta, p50", cuts[49], "s", at_most=1.0),
+        Measurement("event to queryable in Delta, p99", cuts[98], "s", at_most=3.0),
+        Measurement("first commit after kill -9 and start", recovery, "s", at_most=15.0),
     )
 
 

@@ -17,7 +17,7 @@ from pyspark.sql.streaming.query import StreamingQuery
 from benchmarks.cleaning import warm_spark
 from benchmarks.local_services import isolated, local_services
 from benchmarks.records import produce, synthetic_values
-from benchmarks.report import Measured, conclude, require_equal, say, seconds
+from benchmarks.report import Measurement, log_progress, measure_seconds, print_report, require_equal
 from pin_pipeline.aws import clients
 from pin_pipeline.records import PIN
 from pin_pipeline.records.positions import STREAM_POSITION
@@ -45,12 +45,12 @@ def main() -> None:
         peers, ours = _source(spark, settings)
         to_delta = _topic_to_delta(spark, isolated(settings, "topic"))
         files = _files_after_an_hour(spark, isolated(settings, "files"))
-    conclude(
-        Measured("Kinesis source", ours, "records/s"),
-        Measured("peer: get_records in a loop for each shard", peers, "records/s"),
-        Measured("source / peer", ours / peers, "x", at_least=0.7),
-        Measured("Kafka to Delta", to_delta, "records/s", at_least=20_000),
-        Measured(f"files of the table after {COMMITS:,} commits", files, "files", at_most=100),
+    print_report(
+        Measurement("Kinesis source", ours, "records/s"),
+        Measurement("peer: get_records in a loop for each shard", peers, "records/s"),
+        Measurement("source / peer", ours / peers, "x", at_least=0.7),
+        Measurement("Kafka to Delta", to_delta, "records/s", at_least=20_000),
+        Measurement(f"files of the table after {COMMITS:,} commits", files, "files", at_most=100),
     )
 
 
@@ -59,7 +59,7 @@ def _source(spark: SparkSession, settings: Settings) -> tuple[float, float]:
     client: KinesisClient = clients.client("kinesis", settings.region, settings.kinesis_endpoint_url)
     stream = "throughput"
     client.create_stream(StreamName=stream, ShardCount=SHARDS)
-    say(f"putting {RECORDS:,} records")
+    log_progress(f"putting {RECORDS:,} records")
     values = synthetic_values(PIN.name, RECORDS)
     numbers = count()
     while batch := list(islice(values, RECORDS_A_REQUEST)):
@@ -70,8 +70,8 @@ def _source(spark: SparkSession, settings: Settings) -> tuple[float, float]:
     require_equal("what the source and the loop read", _available(frame), sorted(_loop(client, stream)))
     peers, ours = [], []
     for number in range(ROUNDS):
-        say(f"round {number + 1} of {ROUNDS}")
-        peers.append(RECORDS / seconds(_loop, client, stream))
+        log_progress(f"round {number + 1} of {ROUNDS}")
+        peers.append(RECORDS / measure_seconds(_loop, client, stream))
         ours.append(_drain(frame, f"{settings.checkpoints}/drain-{number}"))
     return median(peers), median(ours)
 
@@ -138,9 +138,9 @@ def _end(batch: StreamingQueryProgress) -> datetime:
 def _topic_to_delta(spark: SparkSession, settings: Settings) -> float:
     """The records a second from a topic into Delta, through the sink of the streams."""
     topic = settings.topic(PIN.name)
-    say(f"producing {TOPIC_RECORDS:,} records")
+    log_progress(f"producing {TOPIC_RECORDS:,} records")
     produce(settings, PIN.name, synthetic_values(PIN.name, TOPIC_RECORDS))
-    say("topic to Delta")
+    log_progress("topic to Delta")
     options = {"subscribe": topic, "startingOffsets": "earliest", "maxOffsetsPerTrigger": str(MAX_OF_TOPIC)}
     reader = spark.readStream.format("kafka").options(**settings.kafka.spark())
     # As if the topic was a stream, and its partitions the shards.
@@ -168,7 +168,7 @@ def _files_after_an_hour(spark: SparkSession, settings: Settings) -> int:
     """The files of a table that was committed to as often as in an hour, once a second."""
     lake = Lake.of(settings)
     sink = DeltaSink(lake, PIN, ("files", 0))
-    say(f"{COMMITS:,} commits of {RECORDS_A_COMMIT} records")
+    log_progress(f"{COMMITS:,} commits of {RECORDS_A_COMMIT} records")
     values = [(value,) for value in synthetic_values(PIN.name, RECORDS_A_COMMIT)]
     batch = spark.createDataFrame(values, "bytes binary").selectExpr(
         "'files' source_stream", "'0' source_shard", "'0' source_sequence_number", "now() arrived_at", "bytes"
@@ -179,7 +179,7 @@ def _files_after_an_hour(spark: SparkSession, settings: Settings) -> int:
         numbers = pa.array([str(number * RECORDS_A_COMMIT + each) for each in range(RECORDS_A_COMMIT)])
         sink.write(classified.set_column(place, "source_sequence_number", numbers))
         if number % 600 == 0:
-            say(f"{number:,} commits")
+            log_progress(f"{number:,} commits")
     table = lake.require("streams/pin")
     require_equal("rows in the table", table.rows, COMMITS * RECORDS_A_COMMIT)
     return len(table.delta.file_uris())
