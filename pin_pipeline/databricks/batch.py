@@ -1,11 +1,10 @@
-"""The batch run on the cluster, an entry point of the wheel: it gets its assignment by Pipes, and reports by it.
+"""Entry point of the wheel for a batch run: receives its parameters and sends its reports by Dagster Pipes.
 
-It reports as the local Spark does, by `Report`, so that what the UI shows of a table is made in one place.
+The reports are the same `Report` objects as those of local Spark, so that their presentation in the UI is defined once.
 """
 
 from __future__ import annotations
 
-import boto3
 from dagster_pipes import (
     PipesCliArgsParamsLoader,
     PipesContext,
@@ -15,36 +14,38 @@ from dagster_pipes import (
 )
 from pyspark.sql import SparkSession
 
-from pin_pipeline.databricks.assignment import ASSIGNMENT, ASSIGNMENTS, REPORTS
+from pin_pipeline.aws import clients
+from pin_pipeline.databricks.run_parameters import PARAMETERS_KEY, REPORT, RUN_PARAMETERS
 from pin_pipeline.spark.unity_catalog import register
 from pin_pipeline.storage.lake import Lake
 from pin_pipeline.storage.object_store import ObjectStore
 
-SECONDS_BETWEEN_MESSAGES = 1
+MESSAGE_SECONDS = 1
+"""Interval at which Pipes uploads messages."""
 
 
 def main() -> None:
-    """Do what the assignment says; what goes wrong fails the run, with its traceback in the run's output."""
-    s3 = boto3.client("s3")
+    """Run the task. An error fails the run; its traceback is in the output of the run."""
+    s3 = clients.client("s3", None)
     with open_dagster_pipes(
         context_loader=PipesS3ContextLoader(s3),
-        message_writer=PipesS3MessageWriter(s3, interval=SECONDS_BETWEEN_MESSAGES),
+        message_writer=PipesS3MessageWriter(s3, interval=MESSAGE_SECONDS),
         params_loader=PipesCliArgsParamsLoader(),  # type: ignore[no-untyped-call]
     ) as pipes:
         _run(pipes)
 
 
 def _run(pipes: PipesContext) -> None:
-    assignment = ASSIGNMENTS.validate_python(pipes.get_extra(ASSIGNMENT))
-    lake = Lake(assignment.bucket, assignment.endpoint_url, assignment.region)
-    client = boto3.client("s3", endpoint_url=assignment.endpoint_url, region_name=assignment.region)
-    store = ObjectStore(client, assignment.bucket)
-    for report in assignment.work.run(_session, lake, store):
-        if assignment.catalog:
-            register(_session(), lake, report.key, assignment.catalog)
-        pipes.report_custom_message(REPORTS.dump_python(report, mode="json"))
+    parameters = RUN_PARAMETERS.validate_python(pipes.get_extra(PARAMETERS_KEY))
+    lake = Lake(parameters.bucket, parameters.endpoint_url, parameters.region)
+    client = clients.client("s3", parameters.region, parameters.endpoint_url)
+    store = ObjectStore(client, parameters.bucket)
+    for report in parameters.task.run(_session, lake, store):
+        if parameters.catalog:
+            register(_session(), lake, report.key, parameters.catalog)
+        pipes.report_custom_message(REPORT.dump_python(report, mode="json"))
 
 
 def _session() -> SparkSession:
-    """The session of the cluster, which has its settings from there."""
+    """Return the session of the cluster, which is configured by the cluster."""
     return SparkSession.builder.getOrCreate()

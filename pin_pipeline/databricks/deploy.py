@@ -1,4 +1,4 @@
-"""Bring the continuous jobs of a workspace to what the project says: once made, made again only where they differ."""
+"""Deployment of the continuous jobs: creates missing jobs and updates those whose settings differ."""
 
 from __future__ import annotations
 
@@ -12,11 +12,10 @@ from databricks.sdk.service.jobs import Continuous, JobSettings, PauseStatus, Ta
 
 from pin_pipeline.databricks.clusters import Clusters, entry_point
 from pin_pipeline.databricks.streaming_jobs import DatabricksStreamingJobs
-from pin_pipeline.databricks.workspace import asking
+from pin_pipeline.databricks.workspace import translate_errors
 from pin_pipeline.streaming.jobs import STREAMING_JOBS, StreamingJob
 
-STREAM = "pin-pipeline-stream"
-# Of the variables of `environment`, those that a streaming job reads.
+STREAM_ENTRY_POINT = "pin-pipeline-stream"
 PASSED_ON = (
     "PIN_ENVIRONMENT",
     "AWS_REGION",
@@ -32,14 +31,15 @@ PASSED_ON = (
     "PIN_S3_ENDPOINT_URL",
     "PIN_KINESIS_ENDPOINT_URL",
 )
-# Those that hold a password, and what they are called in the secret scope.
+"""Environment variables that a streaming job reads, copied from the environment of the deployment."""
 SECRETS = {"PIN_POSTGRES_URL": "postgres-url"}
-# Settings that are all ours: what is there and not wanted is a difference.
-WHOLE = {"spark_conf", "spark_env_vars"}
+"""Environment variables that contain a password, and their keys in the secret scope."""
+MANAGED_MAPPINGS = {"spark_conf", "spark_env_vars"}
+"""Settings in which an entry that the project does not define is a difference; Databricks adds none to them."""
 
 
 class Action(StrEnum):
-    """What becomes of a job."""
+    """What the deployment does with a job."""
 
     CREATE = "create"
     CHANGE = "change"
@@ -48,49 +48,50 @@ class Action(StrEnum):
 
 @dataclass(frozen=True)
 class Change:
-    """A job, and how it differs from what it should be: the lines of a diff."""
+    """The action on a job, and the lines of the diff from its current to its new settings."""
 
     title: str
     action: Action
     diff: tuple[str, ...]
 
 
-def deploy(
+def deploy_jobs(
     jobs: DatabricksStreamingJobs, clusters: Clusters, variables: Mapping[str, str], *, dry_run: bool
 ) -> Iterator[Change]:
-    """Create the jobs that are not there, paused, and change those that differ; who runs goes on running.
+    """Create missing jobs, paused, and update jobs whose settings differ.
 
-    A run has the settings with which it was started: what was changed, the next one has.
+    Active runs continue with their settings; the next run has the new ones.
 
     Args:
-        variables: what the streaming jobs find in their environment.
-        dry_run: only say what would be done.
+        jobs: the jobs of a workspace.
+        clusters: specification of their clusters.
+        variables: environment variables of the streaming jobs.
+        dry_run: whether to return the changes without making them.
 
     Raises:
-        WorkspaceError: Databricks refuses or does not answer.
+        WorkspaceError: Databricks refuses or does not respond.
     """
     workspace = jobs.workspace
     for job in STREAMING_JOBS.values():
-        wanted = _settings(jobs.title(job.name), job, clusters, variables)
+        desired = _settings(jobs.title(job.name), job, clusters, variables)
         job_id = jobs.find(job.name)
-        with asking(workspace.config.host, f"deploy {wanted.name}"):
+        with translate_errors(workspace.config.host, f"deploy {desired.name}"):
             if job_id is None:
-                yield Change(jobs.title(job.name), Action.CREATE, _diff({}, wanted.as_dict()))
+                yield Change(jobs.title(job.name), Action.CREATE, _diff({}, desired.as_dict()))
                 if not dry_run:
-                    workspace.jobs.create(**wanted.as_shallow_dict())
+                    workspace.jobs.create(**desired.as_shallow_dict())
                 continue
-            there = workspace.jobs.get(job_id).settings or JobSettings()
-            wanted.continuous = there.continuous
-            diff = _diff(_ours(there.as_dict(), wanted.as_dict()), wanted.as_dict())
+            existing = workspace.jobs.get(job_id).settings or JobSettings()
+            desired.continuous = existing.continuous
+            diff = _diff(_defined_settings(existing.as_dict(), desired.as_dict()), desired.as_dict())
             yield Change(jobs.title(job.name), Action.CHANGE if diff else Action.KEEP, diff)
             if diff and not dry_run:
-                workspace.jobs.reset(job_id, wanted)
+                workspace.jobs.reset(job_id, desired)
 
 
-def variables(environ: Mapping[str, str], scope: str) -> dict[str, str]:
-    """What the streaming jobs find in their environment: as it is here, and secrets as references to their scope."""
-    passed_on = {name: environ[name] for name in PASSED_ON if environ.get(name)}
-    return passed_on | {name: f"{{{{secrets/{scope}/{key}}}}}" for name, key in SECRETS.items()}
+def job_variables(passed_on: Mapping[str, str], scope: str) -> dict[str, str]:
+    """Return the environment variables of the streaming jobs; secrets are references to the secret scope."""
+    return {**passed_on} | {name: f"{{{{secrets/{scope}/{key}}}}}" for name, key in SECRETS.items()}
 
 
 def _settings(title: str, job: StreamingJob, clusters: Clusters, variables: Mapping[str, str]) -> JobSettings:
@@ -99,23 +100,26 @@ def _settings(title: str, job: StreamingJob, clusters: Clusters, variables: Mapp
         description=job.description,
         new_cluster=clusters.for_streams(variables),
         libraries=clusters.libraries(),
-        python_wheel_task=entry_point(STREAM, job.name),
+        python_wheel_task=entry_point(STREAM_ENTRY_POINT, job.name),
     )
     return JobSettings(
         name=title, tasks=[task], max_concurrent_runs=1, continuous=Continuous(pause_status=PauseStatus.PAUSED)
     )
 
 
-def _ours(there: object, wanted: object) -> object:
-    """Of settings that are there, those that we have something to say about: Databricks adds defaults of its own."""
-    if isinstance(there, dict) and isinstance(wanted, dict):
-        kept = {name: value for name, value in there.items() if name in wanted}
-        return {name: value if name in WHOLE else _ours(value, wanted[name]) for name, value in kept.items()}
-    if isinstance(there, list) and isinstance(wanted, list) and len(there) == len(wanted):
-        return [_ours(*pair) for pair in zip(there, wanted, strict=True)]
-    return there
+def _defined_settings(existing: object, desired: object) -> object:
+    """Return the existing settings that the project defines, without the defaults that Databricks adds."""
+    if isinstance(existing, dict) and isinstance(desired, dict):
+        defined = {name: value for name, value in existing.items() if name in desired}
+        return {
+            name: value if name in MANAGED_MAPPINGS else _defined_settings(value, desired[name])
+            for name, value in defined.items()
+        }
+    if isinstance(existing, list) and isinstance(desired, list) and len(existing) == len(desired):
+        return [_defined_settings(*pair) for pair in zip(existing, desired, strict=True)]
+    return existing
 
 
-def _diff(there: object, wanted: object) -> tuple[str, ...]:
-    before, after = (json.dumps(settings, indent=2, sort_keys=True).splitlines() for settings in (there, wanted))
-    return tuple(unified_diff(before, after, "there", "wanted", lineterm=""))
+def _diff(existing: object, desired: object) -> tuple[str, ...]:
+    before, after = (json.dumps(settings, indent=2, sort_keys=True).splitlines() for settings in (existing, desired))
+    return tuple(unified_diff(before, after, "existing", "new", lineterm=""))

@@ -1,5 +1,7 @@
-"""What goes wrong with Databricks; apart from its SDK, which takes long to import."""
+"""Errors of Databricks, in a module that does not import its SDK, which takes long."""
+
+from pin_pipeline.errors import PipelineError
 
 
-class WorkspaceError(Exception):
-    """Databricks did not do what it was asked; says what that was, where, and what to do next."""
+class WorkspaceError(PipelineError):
+    """Raised when a request to a workspace fails; the message says what was requested, where, and what to do."""

@@ -1,4 +1,4 @@
-"""One-time runs on Databricks: submitted, looked at, cancelled, and what became of them."""
+"""One-time batch runs on Databricks: submission, state, cancellation and result."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from databricks.sdk.service.jobs import Run, RunLifeCycleState, RunResultState, 
 
 from pin_pipeline.databricks.clusters import Clusters, entry_point
 from pin_pipeline.databricks.errors import WorkspaceError
-from pin_pipeline.databricks.workspace import asking
+from pin_pipeline.databricks.workspace import translate_errors
 
 ENDED = {RunLifeCycleState.TERMINATED, RunLifeCycleState.SKIPPED, RunLifeCycleState.INTERNAL_ERROR}
-BATCH = "pin-pipeline-batch"
+BATCH_ENTRY_POINT = "pin-pipeline-batch"
 
 log = logging.getLogger(__name__)
 
 
 class RunFailedError(WorkspaceError):
-    """A run ended, and not well.
+    """Raised when a run has ended without success.
 
     Attributes:
-        url: where Databricks shows it.
-        trace: the traceback of what failed in it, empty where nothing of ours ran.
-        cancelled: somebody wanted it so.
+        url: page of the run.
+        trace: traceback of the error; empty if the entry point never started.
+        cancelled: whether the run was cancelled.
     """
 
     def __init__(self, message: str, url: str, trace: str, *, cancelled: bool) -> None:
@@ -35,7 +35,7 @@ class RunFailedError(WorkspaceError):
 
 
 class RemoteRun:
-    """A run that was submitted."""
+    """A submitted run."""
 
     def __init__(self, workspace: WorkspaceClient, run_id: int) -> None:
         self.id = run_id
@@ -44,52 +44,52 @@ class RemoteRun:
 
     @property
     def url(self) -> str:
-        """Where Databricks shows it, once it was looked at."""
+        """The page of the run; empty before the first call of `is_active`."""
         return self._run.run_page_url or ""
 
     def is_active(self) -> bool:
-        """Look whether it is still under way."""
-        with self._asking("look at"):
+        """Fetch the state of the run, and return whether it has not ended."""
+        with self._translate_errors("get"):
             self._run = self._workspace.jobs.get_run(self.id)
         return _state(self._run).life_cycle_state not in ENDED
 
     def cancel(self) -> None:
-        """Have it end now."""
-        with self._asking("cancel"):
+        """Request the cancellation of the run."""
+        with self._translate_errors("cancel"):
             self._workspace.jobs.cancel_run(self.id)
 
     def raise_for_failure(self) -> None:
-        """Say what went wrong with a run that has ended.
+        """Raise an error if the run, which must have ended, did not succeed.
 
         Raises:
-            RunFailedError: it did not succeed.
+            RunFailedError: the run failed or was cancelled.
         """
         state = _state(self._run)
         if state.result_state is RunResultState.SUCCESS:
             return
-        error, trace = self._last_words()
+        error, trace = self._task_error()
         cancelled = state.result_state is RunResultState.CANCELED
         ended = "was cancelled" if cancelled else "failed"
-        said = error or state.state_message or state.result_state or state.life_cycle_state
+        reason = error or state.state_message or state.result_state or state.life_cycle_state
         raise RunFailedError(
-            f"Databricks run {self.id} {ended}: {said}; see {self.url}", self.url, trace, cancelled=cancelled
+            f"Databricks run {self.id} {ended}: {reason}; see {self.url}", self.url, trace, cancelled=cancelled
         )
 
-    def _last_words(self) -> tuple[str, str]:
-        """The error of the task and its traceback; the state of a run only says that there is one."""
+    def _task_error(self) -> tuple[str, str]:
+        """Return the error of the task and its traceback, which the state of a run does not contain."""
         for task in self._run.tasks or ():
             try:
-                with self._asking("read the output of"):
+                with self._translate_errors("read the output of"):
                     output = self._workspace.jobs.get_run_output(task.run_id or self.id)
-            except WorkspaceError as error:  # what we know already is worth more
+            except WorkspaceError as error:  # the error of the run must not be replaced by this one
                 log.warning("%s", error)
             else:
                 return output.error or "", output.error_trace or ""
         return "", ""
 
     @contextmanager
-    def _asking(self, what: str) -> Iterator[None]:
-        with asking(self._workspace.config.host, f"{what} run {self.id}"):
+    def _translate_errors(self, action: str) -> Iterator[None]:
+        with translate_errors(self._workspace.config.host, f"{action} run {self.id}"):
             yield
 
 
@@ -97,19 +97,21 @@ class RemoteRun:
 def batch_run(
     workspace: WorkspaceClient, clusters: Clusters, name: str, arguments: Mapping[str, str]
 ) -> Iterator[RemoteRun]:
-    """Submit a batch run of the wheel. Where the block is left by an error or an interrupt, the run is cancelled.
+    """Submit a batch run of the wheel; cancel it if the block raises an error or is interrupted.
 
     Args:
-        name: tells the run from all others, in 64 characters: submitted once more, it is the same run.
-        arguments: of the entry point.
+        workspace: client of the workspace.
+        clusters: specification of the cluster.
+        name: identifies the run, in at most 64 characters: submitting it again returns the same run.
+        arguments: arguments of the entry point.
     """
     task = SubmitTask(
         task_key="batch",
         new_cluster=clusters.for_batch(),
         libraries=clusters.libraries(),
-        python_wheel_task=entry_point(BATCH, *chain.from_iterable(arguments.items())),
+        python_wheel_task=entry_point(BATCH_ENTRY_POINT, *chain.from_iterable(arguments.items())),
     )
-    with asking(workspace.config.host, f"submit {name!r}"):
+    with translate_errors(workspace.config.host, f"submit {name!r}"):
         submitted = workspace.jobs.submit(run_name=f"pin_pipeline {name}", idempotency_token=name, tasks=[task])
     run = RemoteRun(workspace, submitted.run_id)
     try:
@@ -119,7 +121,7 @@ def batch_run(
         try:
             run.cancel()
         except WorkspaceError as error:
-            log.warning("%s; it may go on", error)
+            log.warning("%s; the run may still be active", error)
         raise
 
 

@@ -1,4 +1,4 @@
-"""A streaming job on its cluster, an entry point of the project's wheel, called with the job's name."""
+"""Entry point of the wheel for a streaming job; its argument is the name of the job."""
 
 from __future__ import annotations
 
@@ -10,5 +10,5 @@ from pin_pipeline.streaming import job
 
 
 def main() -> None:
-    """Run the streaming job; where one of its queries fails, the run fails, and Databricks starts the next."""
+    """Run the streaming job. If a query fails, the run fails, and Databricks starts the next one."""
     job.main(sys.argv[1], lambda _: SparkSession.builder.getOrCreate())

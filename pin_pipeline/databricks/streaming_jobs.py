@@ -1,4 +1,4 @@
-"""The streaming jobs as continuous jobs of a Databricks workspace: it keeps a run of each going until it is paused."""
+"""Streaming jobs as continuous jobs of a Databricks workspace, which restarts each run until the job is paused."""
 
 from __future__ import annotations
 
@@ -17,94 +17,106 @@ from databricks.sdk.service.jobs import (
 )
 
 from pin_pipeline.databricks.errors import WorkspaceError
-from pin_pipeline.databricks.workspace import asking
+from pin_pipeline.databricks.workspace import connect, translate_errors
+from pin_pipeline.settings import DatabricksSettings, Settings
 from pin_pipeline.streaming.supervision.backend import JobStatus, StreamingJobs
 
-WAITS = {RunLifeCycleState.PENDING, RunLifeCycleState.QUEUED, RunLifeCycleState.BLOCKED}
+TIMEOUT_SECONDS = 20
+WAITING = {RunLifeCycleState.PENDING, RunLifeCycleState.QUEUED, RunLifeCycleState.BLOCKED}
 
 
 @dataclass(frozen=True)
 class DatabricksStreamingJobs(StreamingJobs):
-    """The continuous jobs of a workspace, called `{prefix}-{job}`.
+    """Continuous jobs of a workspace, named `{prefix}-{job}`.
 
-    Raises:
-        WorkspaceError: Databricks refuses or does not answer, or a job was never deployed.
+    Every method raises WorkspaceError if Databricks refuses or does not respond, or if the job is not deployed.
     """
 
     workspace: WorkspaceClient
     prefix: str
 
+    @classmethod
+    def of(cls, settings: Settings, databricks: DatabricksSettings) -> DatabricksStreamingJobs:
+        """Return the jobs in the workspace that the settings name."""
+        return cls(connect(databricks, TIMEOUT_SECONDS), settings.prefix)
+
     def start(self, name: str) -> bool:
-        """Unpause a job unless it is; says whether it was paused. Returns before it has a run."""
-        return self._turn(name, PauseStatus.UNPAUSED)
+        """Unpause a job, without waiting for its run; returns whether it was paused."""
+        return self._set_pause_status(name, PauseStatus.UNPAUSED)
 
     def stop(self, name: str) -> bool:
-        """Pause a job and cancel its run; says whether it was to run."""
-        unpaused = self._turn(name, PauseStatus.PAUSED)
-        with self._asking(f"cancel the runs of {name}"):
+        """Pause a job and cancel its run; returns whether it was unpaused."""
+        unpaused = self._set_pause_status(name, PauseStatus.PAUSED)
+        with self._translate_errors(f"cancel the runs of {name}"):
             self.workspace.jobs.cancel_all_runs(job_id=self._id_of(name))
         return unpaused
 
     def status(self, name: str) -> JobStatus:
-        """How a job is. Its run counts from when its cluster was there: until then it is just being started."""
+        """Return since when the cluster of the job's run has been ready, and the URL of the run.
+
+        Until the cluster is ready, `since` is the current time.
+        """
         job_id = self._id_of(name)
-        run = self._active(job_id)
+        run = self._active_run(job_id)
         if run is None:
             return JobStatus(None, f"{self.workspace.config.host}/jobs/{job_id}")
         return JobStatus(_since(run), run.run_page_url or "")
 
     def find(self, name: str) -> int | None:
-        """The number of a job; None where there is none.
+        """Return the id of a job; None if it is not deployed.
 
         Raises:
-            WorkspaceError: there are several.
+            WorkspaceError: several jobs have its name.
         """
         title = self.title(name)
-        with self._asking(f"find the job {title}"):
+        with self._translate_errors(f"find the job {title}"):
             ids = [job.job_id for job in self.workspace.jobs.list(name=title)]
         if len(ids) > 1:
             raise WorkspaceError(
-                f"there are {len(ids)} jobs {title} at {self.workspace.config.host}; delete all but one"
+                f"{len(ids)} jobs are named {title} at {self.workspace.config.host}: delete all but one"
             )
         return ids[0] if ids else None
 
     def title(self, name: str) -> str:
-        """What a job is called in the workspace."""
+        """Return the name of a job in the workspace."""
         return f"{self.prefix}-{name}"
 
     def _id_of(self, name: str) -> int:
         found = self.find(name)
         if found is None:
-            where = f"{self.title(name)} at {self.workspace.config.host}"
-            raise WorkspaceError(f"there is no job {where}; run `pin-pipeline deploy`")
+            raise WorkspaceError(
+                f"job {self.title(name)} does not exist at {self.workspace.config.host}: run `pin-pipeline deploy`"
+            )
         return found
 
-    def _turn(self, name: str, wanted: PauseStatus) -> bool:
+    def _set_pause_status(self, name: str, pause_status: PauseStatus) -> bool:
         job_id = self._id_of(name)
-        with self._asking(f"pause or unpause {name}"):
+        with self._translate_errors(f"pause or unpause {name}"):
             settings = self.workspace.jobs.get(job_id).settings or JobSettings()
-            if settings.continuous and settings.continuous.pause_status is wanted:
+            if settings.continuous and settings.continuous.pause_status is pause_status:
                 return False
-            self.workspace.jobs.update(job_id, new_settings=JobSettings(continuous=Continuous(pause_status=wanted)))
+            self.workspace.jobs.update(
+                job_id, new_settings=JobSettings(continuous=Continuous(pause_status=pause_status))
+            )
         return True
 
-    def _active(self, job_id: int) -> BaseRun | None:
-        """The run of a job, where it has one that is not about to end."""
-        with self._asking(f"look at the runs of job {job_id}"):
+    def _active_run(self, job_id: int) -> BaseRun | None:
+        """Return the active run of a job, if any; a run that is terminating does not count."""
+        with self._translate_errors(f"list the runs of job {job_id}"):
             for run in self.workspace.jobs.list_runs(job_id=job_id, active_only=True, expand_tasks=True):
                 if run.state and run.state.life_cycle_state is not RunLifeCycleState.TERMINATING:
                     return run
         return None
 
     @contextmanager
-    def _asking(self, what: str) -> Iterator[None]:
-        with asking(self.workspace.config.host, what):
+    def _translate_errors(self, action: str) -> Iterator[None]:
+        with translate_errors(self.workspace.config.host, action):
             yield
 
 
 def _since(run: BaseRun) -> datetime:
-    if run.state is None or run.state.life_cycle_state in WAITS or not run.tasks:
+    if run.state is None or run.state.life_cycle_state in WAITING or not run.tasks:
         return datetime.now(UTC)
     [task] = run.tasks
-    begun = datetime.fromtimestamp((task.start_time or 0) / 1000, UTC)
-    return begun + timedelta(milliseconds=task.setup_duration or 0)
+    started = datetime.fromtimestamp((task.start_time or 0) / 1000, UTC)
+    return started + timedelta(milliseconds=task.setup_duration or 0)

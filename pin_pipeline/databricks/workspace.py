@@ -1,40 +1,74 @@
-"""A Databricks workspace: what there is to go wrong when it is asked something, and what to do then."""
+"""Client of a Databricks workspace, and the translation of its errors."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
+from databricks.sdk import WorkspaceClient
+from databricks.sdk.config import Config
 from databricks.sdk.errors import PermissionDenied, Unauthenticated
 from databricks.sdk.errors.base import DatabricksError
 from requests import RequestException
 
 from pin_pipeline.databricks.errors import WorkspaceError
+from pin_pipeline.settings import DatabricksSettings
+
+REQUEST_SECONDS = 10
 
 
 @contextmanager
-def asking(host: str, what: str) -> Iterator[None]:
-    """Say of an error inside the block what was asked of the workspace.
+def translate_errors(host: str, action: str) -> Iterator[None]:
+    """Translate errors of requests in the block into WorkspaceError.
+
+    Args:
+        host: URL of the workspace.
+        action: the action for the message, as in "could not {action} at {host}".
 
     Raises:
-        WorkspaceError: it refused, failed, or did not answer.
+        WorkspaceError: the workspace refused the request, failed, or did not respond.
     """
-    tried = f"could not {what} at {host}"
+    failure = f"could not {action} at {host}"
     try:
         yield
-    except (Unauthenticated, ValueError) as error:  # the SDK's error where a client secret is refused
+    except (Unauthenticated, ValueError) as error:  # the SDK raises ValueError if a client secret is refused
         advice = "check DATABRICKS_TOKEN, or DATABRICKS_CLIENT_ID and DATABRICKS_CLIENT_SECRET"
-        raise WorkspaceError(f"{tried}: the credentials were refused ({_said(error)}); {advice}") from error
+        raise WorkspaceError(f"{failure}: the credentials were refused ({_message(error)}); {advice}") from error
     except PermissionDenied as error:
-        advice = "let the service principal create jobs, and use the instance profile"
-        raise WorkspaceError(f"{tried}: that is not allowed ({_said(error)}); {advice}") from error
+        advice = "grant the service principal the right to create jobs and to use the instance profile"
+        raise WorkspaceError(f"{failure}: permission denied ({_message(error)}); {advice}") from error
     except DatabricksError as error:
-        raise WorkspaceError(f"{tried}: {_said(error)}") from error
+        raise WorkspaceError(f"{failure}: {_message(error)}") from error
     except (RequestException, TimeoutError) as error:
-        advice = "check DATABRICKS_HOST, and that the workspace is up"
-        raise WorkspaceError(f"{tried}: it does not answer ({error}); {advice}") from error
+        advice = "check DATABRICKS_HOST, and that the workspace is running"
+        raise WorkspaceError(f"{failure}: it did not respond ({error}); {advice}") from error
 
 
-def _said(error: Exception) -> str:
-    """What an error says, without the SDK's account of its configuration."""
+def connect(settings: DatabricksSettings, timeout_seconds: int) -> WorkspaceClient:
+    """Log in to the workspace that the settings name, as its service principal or with its token.
+
+    Raises:
+        SettingError: a variable is not set.
+        WorkspaceError: the credentials are refused.
+    """
+    host = settings.required("host")
+    login: dict[str, Any] = (
+        {"client_id": settings.client_id, "client_secret": settings.required("client_secret")}
+        if settings.client_id
+        else {"token": settings.required("token")}
+    )
+    with translate_errors(host, "log in"):
+        return client_with_timeouts(Config(host=host, **login), timeout_seconds)
+
+
+def client_with_timeouts(config: Config, timeout_seconds: int) -> WorkspaceClient:
+    """Return a client that retries for this long when the workspace does not respond."""
+    config.http_timeout_seconds = REQUEST_SECONDS
+    config.retry_timeout_seconds = timeout_seconds
+    return WorkspaceClient(config=config)
+
+
+def _message(error: Exception) -> str:
+    """Return the message of an error without the client configuration that the SDK appends."""
     return str(error).partition(" Config: ")[0]
