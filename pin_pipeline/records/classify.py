@@ -82,7 +82,7 @@ def _arrow_type(sql: str) -> pa.DataType:
 
 @contextmanager
 def _garbage_collection_paused() -> Iterator[None]:
-    """Pause the cyclic garbage collector, which would spend a third of the time on millions of tuples without cycles."""
+    """Pause the cyclic garbage collector, which takes a third of the time on millions of tuples without cycles."""
     gc.disable()
     try:
         yield

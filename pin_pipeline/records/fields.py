@@ -1,4 +1,4 @@
-"""What a field of a raw record may be: its type on the wire, what it must fit, and what means "nothing"."""
+"""Field types of raw records: JSON type, accepted values, and the sentinels that mean "no value"."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ MAX_INT = 2**31 - 1
 class Field:
     """One field of a raw record.
 
-    A field that is `required` must be present in every record; whether its value may be null is said by its type.
-    What is `personal` is shown in no sample of a check.
+    Attributes:
+        required: the field must be present; whether its value may be null depends on its type.
+        personal: the field holds personal data, which never appears in the sample of a check.
     """
 
     name: str
@@ -23,19 +24,22 @@ class Field:
 
 @dataclass(frozen=True, kw_only=True)
 class Text(Field):
-    """A JSON string, kept byte for byte; `sentinels`, blank text and null mean that there is none."""
+    """A JSON string, published byte for byte.
+
+    Null, blank text and the `sentinels` are published as null.
+    """
 
     sentinels: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
 class Magnitude(Text):
-    """A count as people write it, `997`, `1.2k`, `3M` or `1b`, published as an exact whole number."""
+    """An abbreviated count such as `997`, `1.2k`, `3M` or `1b`, published as an exact whole number."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class PrefixedPath(Text):
-    """An absolute path, possibly behind `prefix`; published without it."""
+    """An absolute path with an optional `prefix`, published without the prefix."""
 
     prefix: str
 
@@ -58,4 +62,4 @@ class Number(Field):
 
 @dataclass(frozen=True, kw_only=True)
 class Timestamp(Field):
-    """`YYYY-MM-DD HH:MM:SS` or ISO 8601 with `T`, fractions and offset allowed, UTC where none is given; never null."""
+    """`YYYY-MM-DD HH:MM:SS`, or ISO 8601 with `T`; fractions and an offset are optional, UTC by default; never null."""

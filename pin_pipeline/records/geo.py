@@ -1,14 +1,14 @@
-"""A geolocation: where and when a pin was posted."""
+"""Definition of geolocation records: where and when a pin was posted."""
 
 from pin_pipeline.records.fields import Integer, Number, Text, Timestamp
-from pin_pipeline.records.record_type import Column, Combine, Expectation, RecordType, published
+from pin_pipeline.records.record_type import Column, Combine, Expectation, RecordType, published_column
 
 _FIELDS = (
     Integer(name="ind", description="Key of the post, shared by its pin, geolocation and user record."),
-    Timestamp(name="timestamp", description="When the pin was posted."),
+    Timestamp(name="timestamp", description="Time at which the pin was posted."),
     Number(name="latitude", description="Latitude in degrees.", minimum=-90, maximum=90, personal=True),
     Number(name="longitude", description="Longitude in degrees.", minimum=-180, maximum=180, personal=True),
-    Text(name="country", description="Country the pin was posted from."),
+    Text(name="country", description="Country from which the pin was posted."),
 )
 
 GEO = RecordType(
@@ -18,8 +18,8 @@ GEO = RecordType(
     key="ind",
     fields=_FIELDS,
     columns=(
-        published(_FIELDS, "ind", "int"),
-        published(_FIELDS, "country", "string"),
+        published_column(_FIELDS, "ind", "int"),
+        published_column(_FIELDS, "country", "string"),
         Column(
             name="coordinates",
             type="array<double>",
@@ -28,20 +28,20 @@ GEO = RecordType(
             combine=Combine.ARRAY,
             personal=True,
         ),
-        published(_FIELDS, "timestamp", "timestamp"),
+        published_column(_FIELDS, "timestamp", "timestamp"),
     ),
     expectations=(
         Expectation(
             name="coordinates_in_range",
-            description="Latitude and longitude lie on the globe.",
+            description="Latitude is within ±90 degrees, and longitude within ±180 degrees.",
             sql="abs(coordinates[1]) <= 90 and abs(coordinates[2]) <= 180",
-            shown=("country",),
+            sample_columns=("country",),
         ),
         Expectation(
             name="posted_in_range",
-            description="It was posted since Pinterest opened in March 2010, and not in the future.",
+            description="The pin was posted after Pinterest launched in March 2010, and not in the future.",
             sql="timestamp between '2010-03-01T00:00:00Z' and now()",
-            shown=("timestamp",),
+            sample_columns=("timestamp",),
         ),
     ),
 )

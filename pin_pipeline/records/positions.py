@@ -1,15 +1,19 @@
-"""Columns that say where a row of a table was read from."""
+"""Position columns: where the record of a row was read from."""
 
 from pin_pipeline.records.record_type import Column
 
 SOURCE_POSITION = (
-    Column(name="source_topic", type="string", description="Topic the record was read from."),
+    Column(name="source_topic", type="string", description="Kafka topic of the record."),
     Column(name="source_partition", type="int", description="Partition of the topic."),
     Column(name="source_offset", type="bigint", description="Offset in the partition."),
 )
 STREAM_POSITION = (
-    Column(name="source_stream", type="string", description="Kinesis stream the record was read from."),
+    Column(name="source_stream", type="string", description="Kinesis stream of the record."),
     Column(name="source_shard", type="string", description="Shard of the stream."),
-    Column(name="source_sequence_number", type="string", description="Sequence number in the shard, a whole number."),
-    Column(name="arrived_at", type="timestamp", description="When the stream got the record."),
+    Column(
+        name="source_sequence_number",
+        type="string",
+        description="Sequence number in the shard, a whole number of up to 128 bits.",
+    ),
+    Column(name="arrived_at", type="timestamp", description="Time at which Kinesis received the record."),
 )

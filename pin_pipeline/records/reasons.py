@@ -1,10 +1,10 @@
-"""Why a record is quarantined: a closed list, the first one that applies is the one that is kept."""
+"""Rejection reasons: a closed list; the first one that applies is recorded."""
 
 from enum import StrEnum
 
 
 class Reason(StrEnum):
-    """What keeps a record from being published."""
+    """Reason for which a record is rejected; the values are stored in the quarantine."""
 
     NOT_JSON = "not_json"
     NOT_AN_OBJECT = "not_an_object"
@@ -17,12 +17,15 @@ class Reason(StrEnum):
 
 DESCRIPTIONS: dict[Reason, str] = {
     Reason.NOT_JSON: (
-        "The bytes are not JSON in UTF-8, or they are nested deeper than 1,024 levels or have a number beyond a double."
+        "The bytes are not JSON in UTF-8, are nested deeper than 1,024 levels, or contain a number out of the range of"
+        " a double."
     ),
-    Reason.NOT_AN_OBJECT: "The JSON is not an object: a string that holds JSON, a list, a number, null.",
-    Reason.NO_KEY: "The field that identifies the post is absent or null.",
-    Reason.OTHER_RECORD_TYPE: "Of the fields this kind requires, none but the key is there: a row of another kind.",
-    Reason.MISSING_FIELD: "A field that this kind requires is absent.",
-    Reason.WRONG_TYPE: "A field has another JSON type (object, list, string, number, boolean, null) than it should.",
-    Reason.INVALID_VALUE: "A field has the right type, but a value that no cleaning rule covers.",
+    Reason.NOT_AN_OBJECT: "The JSON value is not an object: null, a number, a list, or a string that holds JSON.",
+    Reason.NO_KEY: "The key of the post is missing or null.",
+    Reason.OTHER_RECORD_TYPE: (
+        "The record has none of the required fields of its type except the key: it belongs to another record type."
+    ),
+    Reason.MISSING_FIELD: "A required field is missing.",
+    Reason.WRONG_TYPE: "A field has the wrong JSON type (object, list, string, number, boolean or null).",
+    Reason.INVALID_VALUE: "A field has the right JSON type, but a value that no cleaning rule accepts.",
 }

@@ -1,4 +1,4 @@
-"""What a record kind is: the raw record as it is posted, the columns published from it, and what to expect of both."""
+"""Record type: the raw fields as posted, the columns published from them, and the rules that both should satisfy."""
 
 from __future__ import annotations
 
@@ -9,19 +9,22 @@ from pin_pipeline.records.fields import Field
 
 
 class Combine(StrEnum):
-    """How a published column is made from more than one field."""
+    """Way to combine several raw fields into one published column."""
 
     ARRAY = "array"
-    WORDS = "words"
+    SPACE_JOINED = "space_joined"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Column:
-    """A published column: its Spark SQL type and the raw fields it comes from.
+    """A published column.
 
     Attributes:
-        filled: the least share of rows that have a value, from 0 to 1.
-        personal: says something of a person, so that no sample of a check shows it.
+        type: Spark SQL type.
+        fields: names of the raw fields that the column is made from.
+        combine: how several raw fields are combined; None for a single field.
+        min_filled: minimum share of rows with a value, from 0 to 1.
+        personal: the column holds personal data, which never appears in the sample of a check.
     """
 
     name: str
@@ -29,13 +32,16 @@ class Column:
     description: str
     fields: tuple[str, ...] = ()
     combine: Combine | None = None
-    filled: float = 1.0
+    min_filled: float = 1.0
     personal: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
 class ConsistencyRule:
-    """Two raw fields whose values go together: either both are what is said here, or neither is."""
+    """Two raw fields that must agree: both have the given `values`, or neither has.
+
+    Records that break the rule are published and reported.
+    """
 
     name: str
     description: str
@@ -45,22 +51,22 @@ class ConsistencyRule:
 
 @dataclass(frozen=True, kw_only=True)
 class Expectation:
-    """What is true of every published row of good data; rows that differ are published, and reported.
+    """A condition that every published row should satisfy; rows that break it stay published and are reported.
 
     Attributes:
         sql: the condition, in the SQL that DataFusion and Spark have in common.
-        shown: the columns that a sample of the other rows shows beside the key.
+        sample_columns: columns, besides the key, of the sample of rows that break the condition.
     """
 
     name: str
     description: str
     sql: str
-    shown: tuple[str, ...]
+    sample_columns: tuple[str, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
 class RecordType:
-    """A kind of record; everything that knows pins, geolocations or users derives from its definition."""
+    """The definition of pins, geolocations or users, from which all other code derives."""
 
     name: str
     description: str
@@ -72,33 +78,45 @@ class RecordType:
     expectations: tuple[Expectation, ...] = ()
 
     def field(self, name: str) -> Field:
-        """The raw field of that name. Raises KeyError where there is none."""
+        """Return the raw field of this name.
+
+        Raises:
+            KeyError: the record type has no such field.
+        """
         for field in self.fields:
             if field.name == name:
                 return field
         raise KeyError(f"{self.name} records have no field {name!r}")
 
 
-def published(
+def published_column(
     fields: tuple[Field, ...],
     name: str,
     type: str,  # noqa: A002
     source: str | None = None,
-    filled: float = 1.0,
+    min_filled: float = 1.0,
 ) -> Column:
-    """The column that publishes one field, under the field's own description."""
+    """Define the column that publishes one raw field, with the description of the field.
+
+    Args:
+        fields: all raw fields of the record type.
+        name: name of the column.
+        type: Spark SQL type of the column.
+        source: name of the raw field; by default that of the column.
+        min_filled: minimum share of rows with a value, from 0 to 1.
+    """
     [field] = [field for field in fields if field.name == (source or name)]
     return Column(
         name=name,
         type=type,
         description=field.description,
         fields=(field.name,),
-        filled=filled,
+        min_filled=min_filled,
         personal=field.personal,
     )
 
 
-def one_of(column: str, values: tuple[str, ...]) -> str:
-    """The SQL condition that a column has one of these values or none."""
+def null_or_in(column: str, values: tuple[str, ...]) -> str:
+    """Return the SQL condition that a column is null or has one of these values."""
     listed = ", ".join(f"'{value}'" for value in values)
     return f"{column} is null or {column} in ({listed})"

@@ -1,6 +1,6 @@
-"""The cleaning rules in plain Python: what becomes of a record, without Spark.
+"""Validation and cleaning rules in plain Python, without Spark.
 
-The gateway refuses by them, and the cleaning publishes by them.
+The gateway, the daily batch and the streaming jobs all validate records with this module.
 """
 
 from __future__ import annotations
@@ -26,11 +26,17 @@ TIMESTAMP = re.compile(r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d(\.\d{1,6})?(Z|[+-](0\
 MAX_BIGINT = 2**63 - 1
 
 Values = list[Any]
-Row = tuple[object, ...]
+PublishedRow = tuple[object, ...]
 
 
 class Rejected(NamedTuple):
-    """Why a record belongs into quarantine: the field that it is about, and that field's value as JSON."""
+    """Outcome for a record that failed validation.
+
+    Attributes:
+        reason: the first reason that applies.
+        field: name of the rejected field; None if the reason concerns the whole record.
+        value: value of that field as JSON; None if the field is missing.
+    """
 
     reason: Reason
     field: str | None = None
@@ -41,33 +47,41 @@ class Rejected(NamedTuple):
 
 
 class Accepted(NamedTuple):
-    """What is published of a record.
+    """Outcome for a record that passed validation.
 
     Attributes:
-        row: its cells in the order of the kind's columns.
-        inconsistent: the names of what should go together, but does not in this record.
-        unknown: the names of its fields that the kind does not have.
+        row: published values, in the order of the record type's columns.
+        inconsistent: names of the consistency rules that the record breaks.
+        unknown: names of fields that the record type does not have.
     """
 
-    row: Row
+    row: PublishedRow
     inconsistent: tuple[str, ...] = ()
     unknown: tuple[str, ...] = ()
 
 
 class Validator:
-    """What becomes of the records of one kind."""
+    """Validator of the records of one record type."""
 
     def __init__(self, record_type: RecordType) -> None:
-        places = {field.name: place for place, field in enumerate(record_type.fields)}
+        indexes = {field.name: index for index, field in enumerate(record_type.fields)}
         self._key = record_type.key
-        self._others = [field.name for field in record_type.fields if field.required and field.name != record_type.key]
-        self._fields = [(field.name, field.required, rule(field)) for field in record_type.fields]
-        self._columns = [_column(column, [places[name] for name in column.fields]) for column in record_type.columns]
-        self._known = places.keys()
+        self._required_non_key = [
+            field.name for field in record_type.fields if field.required and field.name != record_type.key
+        ]
+        self._fields = [(field.name, field.required, cleaner(field)) for field in record_type.fields]
+        self._columns = [
+            _column_reader(column, [indexes[name] for name in column.fields]) for column in record_type.columns
+        ]
+        self._known = indexes.keys()
         self._consistency_rules = record_type.consistency_rules
 
     def validate(self, value: bytes | None) -> Accepted | Rejected:
-        """What is published of a record, or why nothing is; None is a tombstone."""
+        """Validate and clean one record.
+
+        Args:
+            value: raw bytes of the record; None for a tombstone.
+        """
         try:
             record = orjson.loads(value or b"")
         except orjson.JSONDecodeError:
@@ -81,49 +95,53 @@ class Validator:
                 if name in record:
                     values.append(clean(record[name]))
                 elif required:
-                    return self._problem(record, Reason.MISSING_FIELD, name)
+                    return self._rejected(record, Reason.MISSING_FIELD, name)
                 else:
                     values.append(None)
         except TypeError:
-            return self._problem(record, Reason.WRONG_TYPE, name)
+            return self._rejected(record, Reason.WRONG_TYPE, name)
         except ValueError:
-            return self._problem(record, Reason.INVALID_VALUE, name)
+            return self._rejected(record, Reason.INVALID_VALUE, name)
         row = tuple([column(values) for column in self._columns])
-        inconsistent = tuple([pair.name for pair in self._consistency_rules if _is_inconsistent(pair, record)])
+        inconsistent = tuple([rule.name for rule in self._consistency_rules if _is_inconsistent(rule, record)])
         unknown = () if record.keys() <= self._known else tuple([name for name in record if name not in self._known])
         return Accepted(row, inconsistent, unknown)
 
-    def _problem(self, record: dict[str, object], reason: Reason, field: str) -> Rejected:
-        """The problem of the record as a whole, else that of the field."""
+    def _rejected(self, record: dict[str, object], reason: Reason, field: str) -> Rejected:
+        """Reject a record, for a reason that concerns the whole record if one applies, else for that of the field."""
         if record.get(self._key) is None:
             return Rejected(Reason.NO_KEY, self._key)
-        if not any(name in record for name in self._others):
+        if not any(name in record for name in self._required_non_key):
             return Rejected(Reason.OTHER_RECORD_TYPE)
         return Rejected(reason, field, orjson.dumps(record[field]).decode() if field in record else None)
 
 
-def _is_inconsistent(pair: ConsistencyRule, record: dict[str, object]) -> bool:
-    (one, other), (value, others) = pair.fields, pair.values
-    return (record.get(one) == value) != (record.get(other) == others)
+def _is_inconsistent(rule: ConsistencyRule, record: dict[str, object]) -> bool:
+    (first, second), (first_value, second_value) = rule.fields, rule.values
+    return (record.get(first) == first_value) != (record.get(second) == second_value)
 
 
-def _column(column: Column, places: list[int]) -> Callable[[Values], object]:
+def _column_reader(column: Column, indexes: list[int]) -> Callable[[Values], object]:
+    """Return a function that makes the column's value from the cleaned values of the fields at `indexes`."""
     match column.combine:
         case None:
-            return itemgetter(places[0])
+            return itemgetter(indexes[0])
         case Combine.ARRAY:
-            return lambda values: [values[place] for place in places]
-        case Combine.WORDS:
-            return lambda values: " ".join([values[place] for place in places if values[place] is not None]) or None
+            return lambda values: [values[index] for index in indexes]
+        case Combine.SPACE_JOINED:
+            return lambda values: " ".join([values[index] for index in indexes if values[index] is not None]) or None
 
 
 @singledispatch
-def rule(field: Field) -> Callable[[Any], object]:
-    """What cleans a value of the field: raises TypeError for a wrong type, ValueError for a value no rule covers."""
-    raise NotImplementedError(f"no rule for fields of type {type(field).__name__}")
+def cleaner(field: Field) -> Callable[[Any], object]:
+    """Return the function that cleans a value of this field.
+
+    It raises TypeError for a wrong JSON type, and ValueError for a value that no rule accepts.
+    """
+    raise NotImplementedError(f"no cleaning rule for fields of type {type(field).__name__}")
 
 
-@rule.register
+@cleaner.register
 def _text(field: Text) -> Callable[[Any], str | None]:
     sentinels = frozenset(field.sentinels)
 
@@ -139,15 +157,15 @@ def _text(field: Text) -> Callable[[Any], str | None]:
     return clean
 
 
-@rule.register
+@cleaner.register
 def _magnitude(field: Magnitude) -> Callable[[Any], int | None]:
     text = _text(field)
 
     def clean(value: Any) -> int | None:  # noqa: ANN401
-        written = text(value)
-        if written is None:
+        abbreviated = text(value)
+        if abbreviated is None:
             return None
-        match = MAGNITUDE.fullmatch(written)
+        match = MAGNITUDE.fullmatch(abbreviated)
         if match is None:
             raise ValueError
         digits, suffix = match.groups()
@@ -160,13 +178,13 @@ def _magnitude(field: Magnitude) -> Callable[[Any], int | None]:
     return clean
 
 
-@rule.register
+@cleaner.register
 def _prefixed_path(field: PrefixedPath) -> Callable[[Any], str | None]:
     text, prefix = _text(field), field.prefix
 
-    def clean(value: Any) -> str | None:  # noqa: ANN401
-        written = text(value)
-        path = None if written is None else written.removeprefix(prefix)
+    def clean(value: Any) -> str | None:  # noqa: ANN401 - any JSON value
+        prefixed = text(value)
+        path = None if prefixed is None else prefixed.removeprefix(prefix)
         if path is not None and not path.startswith("/"):
             raise ValueError
         return path
@@ -174,7 +192,7 @@ def _prefixed_path(field: PrefixedPath) -> Callable[[Any], str | None]:
     return clean
 
 
-@rule.register
+@cleaner.register
 def _integer(field: Integer) -> Callable[[Any], int]:
     minimum, maximum = field.minimum, field.maximum
 
@@ -183,13 +201,13 @@ def _integer(field: Integer) -> Callable[[Any], int]:
             if minimum <= value <= maximum:
                 return value
             raise ValueError
-        # A number with a fraction, and one too large to be anything but a float.
+        # orjson parses numbers with a fraction, and those beyond 64 bits, as floats.
         raise ValueError if type(value) is float else TypeError
 
     return clean
 
 
-@rule.register
+@cleaner.register
 def _number(field: Number) -> Callable[[Any], float]:
     minimum, maximum = field.minimum, field.maximum
 
@@ -203,7 +221,7 @@ def _number(field: Number) -> Callable[[Any], float]:
     return clean
 
 
-@rule.register
+@cleaner.register
 def _timestamp(_field: Timestamp) -> Callable[[Any], datetime]:
     def clean(value: Any) -> datetime:  # noqa: ANN401
         if type(value) is not str:
@@ -211,11 +229,11 @@ def _timestamp(_field: Timestamp) -> Callable[[Any], datetime]:
         match = TIMESTAMP.fullmatch(value)
         if match is None:
             raise ValueError
-        moment = datetime.fromisoformat(value)
+        timestamp = datetime.fromisoformat(value)
         if match[2] is None:
-            return moment.replace(tzinfo=UTC)
+            return timestamp.replace(tzinfo=UTC)
         try:
-            return moment.astimezone(UTC)
+            return timestamp.astimezone(UTC)
         except OverflowError:  # a year before 1 or after 9999
             raise ValueError from None
 

@@ -1,4 +1,4 @@
-"""Which rules a record was judged by."""
+"""Rules version: a digest that changes whenever the validation of a record type changes."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from importlib.resources import files
 from pin_pipeline import records
 from pin_pipeline.records import RecordType
 
-DIGITS = 12
+DIGEST_CHARACTERS = 12
 
 
 def rules_version(record_type: RecordType) -> str:
-    """A digest of the kind's definition and of the code that applies it: any change of either is a new version."""
+    """Return the digest of a record type's definition and of the code that applies it."""
     code = files(records).joinpath("rules.py").read_text()
-    return hashlib.sha256(f"{record_type!r}\n{code}".encode()).hexdigest()[:DIGITS]
+    return hashlib.sha256(f"{record_type!r}\n{code}".encode()).hexdigest()[:DIGEST_CHARACTERS]

@@ -1,14 +1,14 @@
-"""A user: who posted a pin."""
+"""Definition of user records: who posted a pin."""
 
 from pin_pipeline.records.fields import Integer, Text, Timestamp
-from pin_pipeline.records.record_type import Column, Combine, Expectation, RecordType, published
+from pin_pipeline.records.record_type import Column, Combine, Expectation, RecordType, published_column
 
 _FIELDS = (
     Integer(name="ind", description="Key of the post, shared by its pin, geolocation and user record."),
     Text(name="first_name", description="First name of the user.", personal=True),
     Text(name="last_name", description="Last name of the user.", personal=True),
     Integer(name="age", description="Age of the user in years.", maximum=150),
-    Timestamp(name="date_joined", description="When the user joined."),
+    Timestamp(name="date_joined", description="Time at which the user joined."),
 )
 
 USER = RecordType(
@@ -18,30 +18,30 @@ USER = RecordType(
     key="ind",
     fields=_FIELDS,
     columns=(
-        published(_FIELDS, "ind", "int"),
+        published_column(_FIELDS, "ind", "int"),
         Column(
             name="user_name",
             type="string",
-            description="First name, space, last name.",
+            description="Full name of the user: first name, space, last name.",
             fields=("first_name", "last_name"),
-            combine=Combine.WORDS,
+            combine=Combine.SPACE_JOINED,
             personal=True,
         ),
-        published(_FIELDS, "age", "int"),
-        published(_FIELDS, "date_joined", "timestamp"),
+        published_column(_FIELDS, "age", "int"),
+        published_column(_FIELDS, "date_joined", "timestamp"),
     ),
     expectations=(
         Expectation(
             name="age_in_range",
-            description="Pinterest has no users under 13, and few over 120.",
+            description="The user is between 13, the minimum age on Pinterest, and 120 years old.",
             sql="age between 13 and 120",
-            shown=("age",),
+            sample_columns=("age",),
         ),
         Expectation(
             name="joined_in_range",
-            description="Users joined since Pinterest opened in March 2010, and not in the future.",
+            description="The user joined after Pinterest launched in March 2010, and not in the future.",
             sql="date_joined between '2010-03-01T00:00:00Z' and now()",
-            shown=("date_joined",),
+            sample_columns=("date_joined",),
         ),
     ),
 )

@@ -1,6 +1,6 @@
-"""The cleaning rules and the ten queries in plain Python, written from their description alone: no Spark, no SQL.
+"""Reference implementation of the cleaning rules and the ten queries in plain Python, without Spark or SQL.
 
-A second opinion for the tests: it shares nothing with the code it is compared with.
+It was written from their description alone, and shares no code with the implementation that it is compared with.
 """
 
 from __future__ import annotations
@@ -25,33 +25,33 @@ SENTINELS = {
 FACTORS = {"k": 1_000, "m": 1_000_000, "b": 1_000_000_000}
 
 
-def text(row: Row, name: str) -> str | None:
+def clean_text(row: Row, name: str) -> str | None:
     value = row.get(name)
     if value is None or value in SENTINELS.get(name, ()) or not value.strip(" \t\n\r\f\v\xa0"):
         return None
     return str(value)
 
 
-def followers(written: str | None) -> int | None:
-    if written is None:
+def clean_count(text: str | None) -> int | None:
+    if text is None:
         return None
-    factor = FACTORS.get(written[-1].lower())
-    return int(Decimal(written[:-1]) * factor) if factor else int(written)
+    factor = FACTORS.get(text[-1].lower())
+    return int(Decimal(text[:-1]) * factor) if factor else int(text)
 
 
-def moment(written: str | datetime) -> datetime:
-    parsed = written if isinstance(written, datetime) else datetime.fromisoformat(written)
+def clean_timestamp(value: str | datetime) -> datetime:
+    parsed = value if isinstance(value, datetime) else datetime.fromisoformat(value)
     return parsed.replace(tzinfo=UTC) if parsed.tzinfo is None else parsed.astimezone(UTC)
 
 
 def clean_pin(row: Row) -> Row:
-    path = text(row, "save_location")
+    path = clean_text(row, "save_location")
     names = ("title", "description", "poster_name", "tag_list", "is_image_or_video", "image_src", "category")
     return {
         "ind": row["index"],
-        "unique_id": text(row, "unique_id"),
-        **{name: text(row, name) for name in names},
-        "follower_count": followers(text(row, "follower_count")),
+        "unique_id": clean_text(row, "unique_id"),
+        **{name: clean_text(row, name) for name in names},
+        "follower_count": clean_count(clean_text(row, "follower_count")),
         "save_location": path.removeprefix("Local save in ") if path else None,
     }
 
@@ -59,19 +59,19 @@ def clean_pin(row: Row) -> Row:
 def clean_geo(row: Row) -> Row:
     return {
         "ind": row["ind"],
-        "country": text(row, "country"),
+        "country": clean_text(row, "country"),
         "coordinates": [float(row["latitude"]), float(row["longitude"])],
-        "timestamp": moment(row["timestamp"]),
+        "timestamp": clean_timestamp(row["timestamp"]),
     }
 
 
 def clean_user(row: Row) -> Row:
-    names = [name for name in (text(row, "first_name"), text(row, "last_name")) if name]
+    names = [name for name in (clean_text(row, "first_name"), clean_text(row, "last_name")) if name]
     return {
         "ind": row["ind"],
         "user_name": " ".join(names) or None,
         "age": row["age"],
-        "date_joined": moment(row["date_joined"]),
+        "date_joined": clean_timestamp(row["date_joined"]),
     }
 
 
@@ -83,71 +83,76 @@ MAX_KEY = 2**31 - 1
 ISO = r"[0-9]{4}-[0-9]{2}-[0-9]{2}[ T][0-9]{2}:[0-9]{2}:[0-9]{2}([.][0-9]{1,6})?(Z|[+-](0[0-9]|1[0-4]):[0-5][0-9])?"
 
 
-def is_whole(value: Any, low: int, high: int) -> str | None:
+def reject_integer(value: Any, low: int, high: int) -> str | None:
     if isinstance(value, float):
         return "invalid_value"
-    return is_number(value, low, high)
+    return reject_number(value, low, high)
 
 
-def is_number(value: Any, low: float, high: float) -> str | None:
+def reject_number(value: Any, low: float, high: float) -> str | None:
     if isinstance(value, bool) or not isinstance(value, int | float):
         return "wrong_type"
     return None if low <= value <= high else "invalid_value"
 
 
-def is_text(value: Any, name: str) -> str | None:
+def reject_text(value: Any, name: str) -> str | None:
     if value is not None and not isinstance(value, str):
         return "wrong_type"
-    written = text({name: value}, name)
-    if written is None:
+    text = clean_text({name: value}, name)
+    if text is None:
         return None
     if name == "follower_count":
-        return None if is_count(written) else "invalid_value"
+        return None if is_count(text) else "invalid_value"
     if name == "save_location":
-        return None if written.removeprefix("Local save in ").startswith("/") else "invalid_value"
+        return None if text.removeprefix("Local save in ").startswith("/") else "invalid_value"
     return None
 
 
-def is_count(written: str) -> bool:
-    digits = written[:-1] if written[-1].lower() in FACTORS else written
+def is_count(text: str) -> bool:
+    digits = text[:-1] if text[-1].lower() in FACTORS else text
     whole, point, fraction = digits.partition(".")
     parts = [(whole, 18), (fraction, 9)] if point else [(whole, 18)]
-    if not all(part.isascii() and part.isdigit() and len(part) <= most for part, most in parts):
+    if not all(part.isascii() and part.isdigit() and len(part) <= limit for part, limit in parts):
         return False
-    count = Decimal(digits) * FACTORS.get(written[-1].lower(), 1)
+    count = Decimal(digits) * FACTORS.get(text[-1].lower(), 1)
     return count == int(count) and count < 2**63
 
 
-def is_moment(value: Any) -> str | None:
+def reject_timestamp(value: Any) -> str | None:
     if not isinstance(value, str):
         return "wrong_type"
     if not re.fullmatch(ISO, value):
         return "invalid_value"
     try:
-        moment(value)
+        clean_timestamp(value)
     except (ValueError, OverflowError):
         return "invalid_value"
     return None
 
 
 CHECKS: dict[str, Callable[[Any], str | None]] = {
-    "index": lambda value: is_whole(value, 0, MAX_KEY),
-    "ind": lambda value: is_whole(value, 0, MAX_KEY),
-    "downloaded": lambda value: is_whole(value, 0, 1),
-    "age": lambda value: is_whole(value, 0, 150),
-    "latitude": lambda value: is_number(value, -90, 90),
-    "longitude": lambda value: is_number(value, -180, 180),
-    "timestamp": is_moment,
-    "date_joined": is_moment,
+    "index": lambda value: reject_integer(value, 0, MAX_KEY),
+    "ind": lambda value: reject_integer(value, 0, MAX_KEY),
+    "downloaded": lambda value: reject_integer(value, 0, 1),
+    "age": lambda value: reject_integer(value, 0, 150),
+    "latitude": lambda value: reject_number(value, -90, 90),
+    "longitude": lambda value: reject_number(value, -180, 180),
+    "timestamp": reject_timestamp,
+    "date_joined": reject_timestamp,
 }
 
 
-def check(name: str, value: Any) -> str | None:
-    return CHECKS[name](value) if name in CHECKS else is_text(value, name)
+def reject_value(name: str, value: Any) -> str | None:
+    """Return the reason to reject the value of a field, or None if it is accepted."""
+    return CHECKS[name](value) if name in CHECKS else reject_text(value, name)
 
 
-def problem(names: Sequence[str], row: Row) -> tuple[str, str | None] | None:
-    """Why a row does not fit, and the first field in the stored order, the key, that shows it; None where it fits."""
+def rejection(names: Sequence[str], row: Row) -> tuple[str, str | None] | None:
+    """Return the reason to reject a row and the field concerned, or None if the row is accepted.
+
+    Args:
+        names: names of the fields in stored order; the first is the key.
+    """
     key, *others = names
     if row.get(key) is None:
         return "no_key", key
@@ -156,14 +161,14 @@ def problem(names: Sequence[str], row: Row) -> tuple[str, str | None] | None:
     for name in names:
         if name not in row and name not in OPTIONAL:
             return "missing_field", name
-        reason = check(name, row[name]) if name in row else None
+        reason = reject_value(name, row[name]) if name in row else None
         if reason is not None:
             return reason, name
     return None
 
 
 def cleaned(rows: Mapping[str, Iterable[Row]]) -> Tables:
-    """The cleaned tables by key; of the rows of one key the last wins."""
+    """Return the cleaned tables by key; the last row of each key wins."""
     return {
         record_type: {row["ind"]: row for row in map(CLEAN[record_type], of_record_type)}
         for record_type, of_record_type in rows.items()
@@ -182,7 +187,7 @@ def _joined(tables: Tables, other: str) -> list[Row]:
 
 
 def _top(counts: Counter[tuple[Any, Any]]) -> set[tuple[Any, ...]]:
-    """Of each first part the second parts with the highest count, all ties."""
+    """Return the values with the highest count in each group, including ties."""
     best: dict[Any, int] = defaultdict(int)
     for (group, _), count in counts.items():
         best[group] = max(best[group], count)
@@ -203,31 +208,32 @@ def _join_year(row: Row) -> int | None:
 
 
 def queries(tables: Tables) -> dict[str, set[tuple[Any, ...]]]:
-    """The rows of each query."""
-    places, users = _joined(tables, "geo"), _joined(tables, "user")
-    recent = [row for row in places if 2018 <= row["timestamp"].year <= 2022]
+    """Return the rows of each query."""
+    geo_posts, user_posts = _joined(tables, "geo"), _joined(tables, "user")
+    recent = [row for row in geo_posts if 2018 <= row["timestamp"].year <= 2022]
     by_year = Counter((row["timestamp"].year, row["category"]) for row in recent)
-    followed = [row for row in places if row["follower_count"] is not None]
+    with_followers = [row for row in geo_posts if row["follower_count"] is not None]
     most = {
-        c: max(r["follower_count"] for r in followed if r["country"] == c) for c in {r["country"] for r in followed}
+        c: max(r["follower_count"] for r in with_followers if r["country"] == c)
+        for c in {r["country"] for r in with_followers}
     }
     joined = [row for row in tables["user"].values() if _join_year(row)]
     return {
-        "most_popular_category_by_country": _top(Counter((row["country"], row["category"]) for row in places)),
+        "most_popular_category_by_country": _top(Counter((row["country"], row["category"]) for row in geo_posts)),
         "posts_by_category_and_year": {(year, category, count) for (year, category), count in by_year.items()},
         "most_popular_category_by_year": _top(by_year),
         "most_followed_poster_by_country": {
             (row["country"], row["poster_name"], row["follower_count"])
-            for row in followed
+            for row in with_followers
             if row["follower_count"] == most[row["country"]]
         },
         "country_of_most_followed_poster": {
             (country, count) for country, count in most.items() if count == max(most.values())
         },
         "most_popular_category_by_age_group": _top(
-            Counter((age_group(row["age"]), row["category"]) for row in users if age_group(row["age"]))
+            Counter((age_group(row["age"]), row["category"]) for row in user_posts if age_group(row["age"]))
         ),
-        "median_followers_by_age_group": set(_medians(users, lambda row: age_group(row["age"])).items()),
+        "median_followers_by_age_group": set(_medians(user_posts, lambda row: age_group(row["age"])).items()),
         "users_joined_by_year": {
             (
                 year,
@@ -236,11 +242,11 @@ def queries(tables: Tables) -> dict[str, set[tuple[Any, ...]]]:
             )
             for year in {_join_year(row) for row in joined}
         },
-        "median_followers_by_join_year": set(_medians(users, _join_year).items()),
+        "median_followers_by_join_year": set(_medians(user_posts, _join_year).items()),
         "median_followers_by_join_year_and_age_group": {
             (*group, value)
             for group, value in _medians(
-                users, lambda row: (_join_year(row), age_group(row["age"])) if _both(row) else None
+                user_posts, lambda row: (_join_year(row), age_group(row["age"])) if _both(row) else None
             ).items()
         },
     }

@@ -1,4 +1,4 @@
-"""Putting records on topics, for the tests."""
+"""Helpers that write records to topics and read them back."""
 
 from __future__ import annotations
 
@@ -17,7 +17,12 @@ from pin_pipeline.settings import Settings
 def produce(
     settings: Settings, record_type: str, values: Sequence[Any], partition: int = 0, at: datetime | None = None
 ) -> None:
-    """Put values on a kind's topic, bytes and None as they are, the rest as JSON; posted now or at another time."""
+    """Write values to the topic of a record type: bytes and None unchanged, other values as JSON.
+
+    Args:
+        partition: partition of all values.
+        at: timestamp of the records; by default the current time.
+    """
     milliseconds = None if at is None else int(at.timestamp() * 1000)
     producer = KafkaProducer(**settings.kafka.kafka_python(), acks="all")
     try:
@@ -30,7 +35,7 @@ def produce(
 
 
 def produce_in_transaction(settings: Settings, record_type: str, values: Sequence[bytes], *, commit: bool) -> None:
-    """Put values on partition 0 in one transaction, which leaves a marker behind them."""
+    """Write values to partition 0 in one transaction, whose end takes an offset as well."""
     producer = KafkaProducer(**settings.kafka.kafka_python(), transactional_id=f"{settings.prefix}-{record_type}")
     try:
         producer.init_transactions()
@@ -46,10 +51,14 @@ def produce_in_transaction(settings: Settings, record_type: str, values: Sequenc
         producer.close()
 
 
-def stored(connection: KafkaConnection, topic: str) -> dict[tuple[int, int], bytes | None]:
-    """All values of a topic by partition and offset."""
+def topic_records(connection: KafkaConnection, topic: str) -> dict[tuple[int, int], bytes | None]:
+    """Return all values of a topic by partition and offset."""
     broker = BrokerReader(connection, topic)
     try:
-        return {(number, at): value for number in broker.partitions() for at, value in broker.messages(number, 0)}
+        return {
+            (partition, offset): value
+            for partition in broker.partitions()
+            for offset, value in broker.messages(partition, 0)
+        }
     finally:
         broker.close()

@@ -1,4 +1,4 @@
-"""One definition of each kind: everything else follows an edit of it."""
+"""Record types: an edit of one definition changes everything that derives from it."""
 
 from __future__ import annotations
 
@@ -7,19 +7,18 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-import dagster as dg
 import pytest
 import sqlalchemy as sa
 from pyspark.sql import SparkSession
 
-from pin_pipeline.defs.assets.cleaned import cleaned_assets
-from pin_pipeline.defs.assets.external import external_assets
-from pin_pipeline.emulator.source import table as source_table
-from pin_pipeline.gateway.routes.records import schema
+from pin_pipeline.defs.assets.cleaned import cleaned_spec
+from pin_pipeline.defs.assets.source import source_spec
+from pin_pipeline.emulator.source import source_table
+from pin_pipeline.gateway.routes.records import record_schema
 from pin_pipeline.records import GEO, RECORD_TYPES, Expectation, RecordType
 from pin_pipeline.records.fields import Number, Text
 from pin_pipeline.records.reasons import Reason
-from pin_pipeline.records.record_type import published
+from pin_pipeline.records.record_type import published_column
 from pin_pipeline.records.rules import Accepted, Rejected, Validator
 from pin_pipeline.records.rules_page import render_rules_page
 from pin_pipeline.records.rules_version import rules_version
@@ -28,7 +27,9 @@ from pin_pipeline_tests.batch.batch_helpers import put, run_clean, table, totals
 from pin_pipeline_tests.helpers.rows import geo
 
 Session = Callable[[], SparkSession]
-ALTITUDE = Number(name="altitude", description="Metres above the sea.", minimum=-500, maximum=9000, required=False)
+ALTITUDE = Number(
+    name="altitude", description="Altitude above sea level in metres.", minimum=-500, maximum=9000, required=False
+)
 FIELDS = (
     *(replace(field, sentinels=("Atlantis",)) if isinstance(field, Text) else field for field in GEO.fields),
     ALTITUDE,
@@ -36,54 +37,59 @@ FIELDS = (
 
 
 @pytest.fixture
-def edited(monkeypatch: pytest.MonkeyPatch) -> RecordType:
-    """Geolocations with one more field and column, one more sentinel and one more expectation."""
-    flat = Expectation(
-        name="flat", description="Nobody posts from a summit.", sql="altitude < 8000", shown=("altitude",)
+def edited_geo(monkeypatch: pytest.MonkeyPatch) -> RecordType:
+    """Geolocations with an additional field, column, sentinel and expectation."""
+    expectation = Expectation(
+        name="altitude_in_range",
+        description="The altitude is below that of the highest mountains.",
+        sql="altitude < 8000",
+        sample_columns=("altitude",),
     )
     edited = replace(
         GEO,
         fields=FIELDS,
-        columns=(*GEO.columns, published(FIELDS, "altitude", "double", filled=0)),
-        expectations=(*GEO.expectations, flat),
+        columns=(*GEO.columns, published_column(FIELDS, "altitude", "double", min_filled=0)),
+        expectations=(*GEO.expectations, expectation),
     )
     monkeypatch.setitem(RECORD_TYPES, "geo", edited)
     return edited
 
 
-def test_the_source_table_the_gateway_the_docs_and_the_ui_follow(edited: RecordType, settings: Settings) -> None:
-    assert isinstance(source_table(edited, sa.MetaData()).c.altitude.type, sa.Double)
-    assert schema(edited)["properties"]["altitude"] == {
-        "description": "Metres above the sea.",
+def test_edited_record_type_changes_source_table_gateway_docs_and_ui(
+    edited_geo: RecordType,
+) -> None:
+    assert isinstance(source_table(edited_geo, sa.MetaData()).c.altitude.type, sa.Double)
+    assert record_schema(edited_geo)["properties"]["altitude"] == {
+        "description": "Altitude above sea level in metres.",
         "type": "number",
         "minimum": -500,
         "maximum": 9000,
     }
     assert "`Atlantis`" in render_rules_page(RECORD_TYPES.values())
-    assert "| `altitude` | may be absent | number from -500 to 9000 |" in render_rules_page(RECORD_TYPES.values())
-    [source] = [spec for spec in external_assets(settings) if spec.key.path[-1] == "geolocation_data"]
-    cleaned = cleaned_assets(settings).specs_by_key[dg.AssetKey(["cleaned", "geo"])]
-    for spec, last in ((source, -1), (cleaned, -4)):
+    assert "| `altitude` | optional | number from -500 to 9000 |" in render_rules_page(RECORD_TYPES.values())
+    for spec, last in ((source_spec(edited_geo), -1), (cleaned_spec(edited_geo), -4)):
         column = spec.metadata["dagster/column_schema"].columns[last]
-        assert (column.name, column.description) == ("altitude", "Metres above the sea.")
+        assert (column.name, column.description) == ("altitude", "Altitude above sea level in metres.")
 
 
-def test_the_rules_follow_in_plain_python_and_are_another_version(edited: RecordType) -> None:
-    rules = Validator(edited)
-    fit = rules.validate(json.dumps(geo(country="Atlantis", altitude=12)).encode())
-    assert isinstance(fit, Accepted)
-    assert (fit.row[1], fit.row[-1], fit.unknown) == (None, 12.0, ())
-    assert rules.validate(json.dumps(geo(altitude=9001)).encode()) == Rejected(Reason.INVALID_VALUE, "altitude", "9001")
-    assert rules_version(edited) != rules_version(GEO)
+def test_edited_record_type_changes_validation_and_rules_version(edited_geo: RecordType) -> None:
+    validator = Validator(edited_geo)
+    accepted = validator.validate(json.dumps(geo(country="Atlantis", altitude=12)).encode())
+    assert isinstance(accepted, Accepted)
+    assert (accepted.row[1], accepted.row[-1], accepted.unknown) == (None, 12.0, ())
+    assert validator.validate(json.dumps(geo(altitude=9001)).encode()) == Rejected(
+        Reason.INVALID_VALUE, "altitude", "9001"
+    )
+    assert rules_version(edited_geo) != rules_version(GEO)
 
 
-def test_the_cleaning_follows_and_a_table_that_is_there_gets_the_column(
-    edited: RecordType, settings: Settings, session: Session
+def test_edited_record_type_changes_cleaning_and_adds_column_to_existing_table(
+    edited_geo: RecordType, settings: Settings, session: Session
 ) -> None:
     put(settings, "geo", [geo(1)])
     run_clean(settings, session, GEO)
     put(settings, "geo", [geo(2, country="Atlantis", altitude=12), geo(3, altitude="high")], first=1)
-    report = run_clean(settings, session, edited)["cleaned/geo"]
+    report = run_clean(settings, session, edited_geo)["cleaned/geo"]
     assert totals(report) == (3, 2, 0, 1, 0)
     rows = table(settings, "cleaned/geo", "select ind, country, altitude from t order by ind")
     assert rows == [
@@ -93,5 +99,5 @@ def test_the_cleaning_follows_and_a_table_that_is_there_gets_the_column(
     assert table(settings, "quarantine/geo", "select field, value from t") == [{"field": "altitude", "value": '"high"'}]
 
 
-def test_the_page_of_rules_in_the_docs_is_the_one_that_the_definitions_make() -> None:
+def test_rules_page_in_docs_equals_generated_page() -> None:
     assert Path("docs/records.md").read_text() == render_rules_page(), "run `make docs`"
