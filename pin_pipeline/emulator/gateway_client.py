@@ -1,37 +1,50 @@
-"""Requests to the gateway: what is safe to try again is tried again, and every record is accounted for."""
+"""Client of the gateway: retries requests that are safe to retry, and reports the outcome of every record."""
 
 from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Self
 
 import httpx
 
 from pin_pipeline.emulator.signing import signature_for
+from pin_pipeline.errors import PipelineError
+from pin_pipeline.settings import Settings
 
 JSON = "application/json"
 TIMEOUT_SECONDS = 60
 ATTEMPTS = 6
 FIRST_WAIT_SECONDS = 0.25
-LONGEST_WAIT_SECONDS = 10.0
+MAX_WAIT_SECONDS = 10.0
 RETRYABLE = (429, 503)
-SHOWN_CHARACTERS = 300
+"""Status codes that mean "not written, try later" if the response has the header Retry-After."""
+MAX_BODY_CHARACTERS = 300
+"""Longer response bodies are truncated in error messages."""
 
 log = logging.getLogger(__name__)
 
 
-class GatewayError(Exception):
-    """A request to the gateway failed for good; says what was tried, where, and what to do."""
+class GatewayError(PipelineError):
+    """Raised when a request to the gateway fails and is not retried."""
 
 
 class Gateway:
-    """The HTTP gateway, or API Gateway. A context manager: it keeps its connection open between requests."""
+    """Connection to the gateway, directly or through API Gateway; a context manager that closes it."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, api_keys: Sequence[str] = ()) -> None:
         self.url = url.rstrip("/")
-        self._http = httpx.Client(timeout=TIMEOUT_SECONDS, auth=signature_for(self.url))
+        self._http = httpx.Client(timeout=TIMEOUT_SECONDS, auth=signature_for(self.url, api_keys))
+
+    @classmethod
+    def of(cls, settings: Settings) -> Self:
+        """Connect to the gateway that the settings name.
+
+        Raises:
+            SettingError: PIN_GATEWAY_URL is not set.
+        """
+        return cls(settings.required("gateway_url"), settings.gateway_api_keys)
 
     def __enter__(self) -> Self:
         return self
@@ -40,13 +53,13 @@ class Gateway:
         self._http.close()
 
     def send(self, method: str, path: str, body: bytes, content_type: str = JSON) -> httpx.Response:
-        """Send a request, and return its answer, an error or not.
+        """Send a request and return the response, whatever its status.
 
-        Tried again is only what has certainly not been written: a refused connection, and a 429 or 503 that says by
-        Retry-After that it may be tried again.
+        A request is retried only if its records have certainly not been written: when the connection is refused, and
+        on 429 or 503 with Retry-After. The wait doubles with each attempt, and is at least Retry-After.
 
         Raises:
-            GatewayError: there is no gateway, it puts the request off forever, or the connection was lost.
+            GatewayError: the gateway cannot be reached, it defers every attempt, or the connection was lost.
         """
         request = f"{method} {self.url}{path}"
         wait = FIRST_WAIT_SECONDS
@@ -56,60 +69,58 @@ class Gateway:
                     method, f"{self.url}{path}", content=body, headers={"Content-Type": content_type}
                 )
             except (httpx.ConnectError, httpx.ConnectTimeout) as error:
-                problem = f"no connection ({error})"
+                failure = f"connection failed: {error}"
             except (httpx.HTTPError, httpx.InvalidURL) as error:
                 raise GatewayError(
-                    f"{request}: {str(error) or type(error).__name__}; these records may or may not have been written."
-                    " See `pin-pipeline status`, then emulate again"
+                    f"{request} failed: {str(error) or type(error).__name__}; its records may or may not have been"
+                    " written; check `pin-pipeline status`, then run the emulator again"
                 ) from error
             else:
                 if response.status_code not in RETRYABLE or "Retry-After" not in response.headers:
                     return response
-                problem = _answer(response)
+                failure = _summary(response)
                 wait = max(wait, _retry_after(response))
             if attempt < ATTEMPTS:
-                wait = min(wait, LONGEST_WAIT_SECONDS)
-                log.warning("%s: %s; trying again in %.1f s", request, problem, wait)
+                wait = min(wait, MAX_WAIT_SECONDS)
+                log.warning("%s: %s; retrying in %.1f s", request, failure, wait)
                 time.sleep(wait)
                 wait *= 2
         raise GatewayError(
-            f"{request}: {problem}, {ATTEMPTS} times; start the gateway with `pin-pipeline up`"
-            " or set PIN_GATEWAY_URL to where it is"
+            f"{request} failed {ATTEMPTS} times: {failure}; start the gateway with `pin-pipeline up`, or set"
+            " PIN_GATEWAY_URL to its URL"
         )
 
 
-def refusals(
-    response: httpx.Response, expected: int, of_records: Callable[[Any], list[str | None]]
-) -> list[str | None]:
-    """For each record of a request, None where it was acknowledged, else why it was refused.
+def refusals(response: httpx.Response, expected: int, parse: Callable[[Any], list[str | None]]) -> list[str | None]:
+    """Return for each record of a request None if it was acknowledged, otherwise the reason for its refusal.
 
     Args:
-        response: the answer.
-        expected: how many records the request had.
-        of_records: finds them in a reply.
+        response: response to the request.
+        expected: number of records in the request.
+        parse: extracts the result from the JSON of the response.
 
     Raises:
-        GatewayError: the answer is an error, no such reply, or accounts for another number of records.
+        GatewayError: the response is an error, cannot be parsed, or has the wrong number of records.
     """
     request = f"{response.request.method} {response.request.url}"
     if response.is_error:
-        raise GatewayError(f"{request}: {_answer(response)}; see `pin-pipeline status`")
+        raise GatewayError(f"{request} failed: {_summary(response)}; check `pin-pipeline status`")
     try:
-        found = of_records(response.json())
+        results = parse(response.json())
     except (ValueError, LookupError, TypeError, AttributeError) as error:
         raise GatewayError(
-            f"{request}: expected a reply that accounts for records, found {_answer(response)}"
+            f"invalid response to {request}: expected a result for each record, got {_summary(response)}"
         ) from error
-    if len(found) != expected:
-        raise GatewayError(f"{request}: {expected} records sent, but the reply accounts for {len(found)}")
-    return found
+    if len(results) != expected:
+        raise GatewayError(f"invalid response to {request}: expected {expected} results, got {len(results)}")
+    return results
 
 
-def _answer(response: httpx.Response) -> str:
-    return f"{response.status_code} {response.text[:SHOWN_CHARACTERS]}".strip()
+def _summary(response: httpx.Response) -> str:
+    return f"{response.status_code} {response.text[:MAX_BODY_CHARACTERS]}".strip()
 
 
 def _retry_after(response: httpx.Response) -> float:
-    """Seconds; a date, the header's other form, leaves the wait to the backoff."""
+    """Return the seconds of Retry-After; 0 for the other form of the header, a date, so that the backoff applies."""
     value = response.headers["Retry-After"]
     return float(value) if value.isdecimal() else 0

@@ -1,4 +1,4 @@
-"""Which rows the emulator posts, and how long it waits before each: the same sequence for everybody."""
+"""Sampling: a reproducible sequence of rows to post and pauses between them."""
 
 from __future__ import annotations
 
@@ -8,11 +8,17 @@ from itertools import repeat
 from random import Random
 
 LAST_ROW = 11_000
+"""Last row that the original emulator draws from."""
 
 
 @dataclass(frozen=True)
 class Draw:
-    """One turn of the emulator: seconds to wait, then the position of the row, in key order, to post of each table."""
+    """One draw: the row to post of each source table.
+
+    Attributes:
+        pause: seconds to wait before the post.
+        position: index of the row in key order.
+    """
 
     pause: int
     position: int
@@ -20,12 +26,13 @@ class Draw:
 
 @dataclass(frozen=True)
 class Draws:
-    """Draws from the rows `first_row` to `last_row`; every iteration gives the same ones.
+    """Draws from the rows `first_row` to `last_row`; every iteration gives the same sequence.
 
     Attributes:
-        count: how many; None for no end, or, one after the other, for every row once.
-        last_row: by default the original emulator's, 11,000, or, one after the other, the last row that there is.
-        sequential: one row after the other, instead of at random and with replacement.
+        count: number of draws; None for an endless sequence, or every row once if `sequential`.
+        last_row: last row to draw from; by default 11,000, as in the original emulator, or the last row of the tables
+            if `sequential`.
+        sequential: draw the rows in order instead of at random with replacement.
     """
 
     count: int | None
@@ -34,13 +41,13 @@ class Draws:
     last_row: int | None = None
     sequential: bool = False
 
-    def within(self, rows: int) -> Draws:
-        """The draws from tables of so many rows."""
+    def with_last_row(self, rows: int) -> Draws:
+        """Resolve the default of `last_row` for tables with the given number of rows."""
         default = rows - 1 if self.sequential else LAST_ROW
         return replace(self, last_row=default if self.last_row is None else self.last_row)
 
     def __iter__(self) -> Iterator[Draw]:
-        """Draw from the start. The pause consumes randomness whether it is waited for or not."""
+        """Iterate from the first draw. The pause consumes a random number even if the run is not paced."""
         random = Random(self.seed)  # noqa: S311 - a reproducible sequence is the purpose
         last = LAST_ROW if self.last_row is None else self.last_row
         rows = iter(range(self.first_row, last + 1)) if self.sequential else None

@@ -1,10 +1,9 @@
-"""Who posts, where API Gateway asks for it: AWS's signature, version 4, and behind it a key of the gateway."""
+"""Signing of requests to API Gateway: AWS Signature Version 4, and the API key of the gateway."""
 
 from __future__ import annotations
 
-import os
 import re
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field
 
 import boto3
@@ -12,20 +11,23 @@ import httpx
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 
+from pin_pipeline.errors import PipelineError
+
 API_GATEWAY = re.compile(r"\w+\.execute-api\.([\w-]+)\.amazonaws\.com")
 SIGNED = ("content-type", "host")
 
 
-class SigningError(Exception):
-    """A request cannot be signed; says what is missing."""
+class SigningError(PipelineError):
+    """Raised when a request cannot be signed."""
 
 
 @dataclass
 class Signature(httpx.Auth):
-    """Signs every request with the credentials that boto3 finds, which may change while it is used.
+    """Signature of every request with the current credentials of boto3, which refreshes them when they expire.
 
     Attributes:
-        key: sent as x-api-key where there is one.
+        region: AWS region of the API.
+        key: value of the header x-api-key; empty for none.
     """
 
     requires_request_body = True
@@ -35,14 +37,17 @@ class Signature(httpx.Auth):
     _session: boto3.Session = field(default_factory=boto3.Session, init=False, repr=False, compare=False)
 
     def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
-        """Put the signature into the headers.
+        """Add the signature to the headers.
 
         Raises:
-            SigningError: there are no credentials.
+            SigningError: boto3 finds no credentials.
         """
         credentials = self._session.get_credentials()
         if credentials is None:
-            raise SigningError(f"{request.url} wants signed requests: attach a role, or sign in (`aws sso login`)")
+            raise SigningError(
+                f"cannot sign the request to {request.url}: no AWS credentials found; attach a role, or sign in with"
+                " `aws sso login`"
+            )
         headers = {name: request.headers[name] for name in SIGNED if name in request.headers}
         unsigned = AWSRequest(request.method, str(request.url), headers, request.content)
         SigV4Auth(credentials.get_frozen_credentials(), "execute-api", self.region).add_auth(unsigned)
@@ -52,7 +57,7 @@ class Signature(httpx.Auth):
         yield request
 
 
-def signature_for(url: str) -> Signature | None:
-    """The signature of requests to API Gateway, with the first of `PIN_GATEWAY_API_KEYS`; None for any other place."""
+def signature_for(url: str, api_keys: Sequence[str]) -> Signature | None:
+    """Return the signature of requests to API Gateway, with the first API key; None for any other host."""
     host = API_GATEWAY.fullmatch(httpx.URL(url).host)
-    return host and Signature(host[1], os.environ.get("PIN_GATEWAY_API_KEYS", "").split(",")[0].strip())
+    return host and Signature(host[1], next(iter(api_keys), ""))

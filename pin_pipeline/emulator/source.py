@@ -1,4 +1,4 @@
-"""The source database: one table a record kind, filled from rows or JSON lines, read by position in key order."""
+"""Source database: one table per record type, loaded from rows or files, and read by position in key order."""
 
 from __future__ import annotations
 
@@ -12,63 +12,87 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import mysql
 from sqlalchemy.exc import SQLAlchemyError
 
-from pin_pipeline.aws.secrets import Login
-from pin_pipeline.emulator import files
-from pin_pipeline.emulator.files import Row
+from pin_pipeline.aws.secrets import Credentials, read_credentials
+from pin_pipeline.emulator.files import SourceRow, read_rows
+from pin_pipeline.errors import PipelineError
 from pin_pipeline.records import RECORD_TYPES, RecordType
 from pin_pipeline.records.fields import Field, Integer, Number, Text, Timestamp
+from pin_pipeline.settings import Settings
 
 BATCH_ROWS = 1000
+"""Rows read or written per statement."""
 Item = TypeVar("Item")
 
 
-class SourceError(Exception):
-    """The source database cannot do what was asked; says what was tried, where, and what to do."""
+class SourceError(PipelineError):
+    """Raised when the source database cannot be reached, or refuses an operation."""
 
 
-def with_login(url: str, user: Login) -> str:
-    """A database URL with a login in it.
+def with_credentials(url: str, user: Credentials) -> str:
+    """Add a user name and password to a database URL.
 
     Raises:
-        SourceError: it is no URL.
+        SourceError: the URL is invalid.
     """
     try:
-        whole = sa.make_url(url).set(username=user.username, password=user.password)
-    except SQLAlchemyError:  # which would quote it
-        raise SourceError("PIN_SOURCE_URL is no URL; expected one like mysql+pymysql://host/pinterest_data") from None
-    return whole.render_as_string(hide_password=False)
+        with_user = sa.make_url(url).set(username=user.username, password=user.password)
+    except SQLAlchemyError:  # its message may contain a password
+        raise SourceError(
+            "invalid PIN_SOURCE_URL: expected a database URL such as mysql+pymysql://host/pinterest_data"
+        ) from None
+    return with_user.render_as_string(hide_password=False)
 
 
 class SourceDatabase:
-    """The source tables behind a SQLAlchemy URL: SQLite, or MySQL by `mysql+pymysql://`.
+    """The source tables in the database of a SQLAlchemy URL: SQLite, or MySQL with `mysql+pymysql://`.
 
-    Every method raises SourceError where the database cannot be reached or refuses; no message holds the password.
+    Every method raises SourceError if the database cannot be reached or refuses; no message contains the password.
     """
 
     def __init__(self, url: str) -> None:
         metadata = sa.MetaData()
-        self._tables = {name: table(record_type, metadata) for name, record_type in RECORD_TYPES.items()}
+        self._tables = {name: source_table(record_type, metadata) for name, record_type in RECORD_TYPES.items()}
         try:
             self._url = sa.make_url(url)
             self._engine = sa.create_engine(self._url)
         except (SQLAlchemyError, ImportError, ValueError) as error:
             raise SourceError(
-                "PIN_SOURCE_URL is no database URL that can be used; expected one like sqlite:////folder/source.db or"
-                f" mysql+pymysql://user:password@host/pinterest_data ({type(error).__name__})"
+                f"invalid PIN_SOURCE_URL ({type(error).__name__}): expected a database URL such as"
+                " sqlite:////folder/source.db or mysql+pymysql://user:password@host/pinterest_data"
             ) from None
         self._create_folder()
         with self._errors():
             metadata.create_all(self._engine)
 
-    def load(self, record_type: str, rows: Iterable[Row]) -> int:
-        """Store rows, all or none, each replacing the row of the same key.
+    @classmethod
+    def of(cls, settings: Settings) -> SourceDatabase:
+        """Connect to the source database that the settings name.
+
+        Raises:
+            SettingError: PIN_SOURCE_URL is not set.
+        """
+        return cls.connect(settings.required("source_url"), settings.source_secret, settings.region)
+
+    @classmethod
+    def connect(cls, url: str, secret: str, region: str) -> SourceDatabase:
+        """Connect to a source database.
 
         Args:
-            kind: name of the record kind.
-            rows: a value for every column, timestamps as naive UTC datetimes.
+            url: SQLAlchemy URL.
+            secret: name or ARN of the secret with the user name and password; empty if the URL has them.
+            region: AWS region of the secret.
+        """
+        return cls(with_credentials(url, read_credentials(secret, region)) if secret else url)
+
+    def load(self, record_type: str, rows: Iterable[SourceRow]) -> int:
+        """Store rows in one transaction; each replaces the row of the same key.
+
+        Args:
+            record_type: name of the record type.
+            rows: a value for every column, with timestamps as naive UTC datetimes.
 
         Returns:
-            How many rows were given.
+            The number of rows read from `rows`.
         """
         target, key = self._tables[record_type], RECORD_TYPES[record_type].key
         count = 0
@@ -81,38 +105,42 @@ class SourceDatabase:
         return count
 
     def load_file(self, record_type: str, path: Path) -> int:
-        """Store the rows of a file of JSON lines or CSV, all or none; see `load`.
+        """Store the rows of a file of JSON lines or CSV in one transaction; see `load`.
 
         Raises:
             OSError: the file cannot be read.
-            RowError: a line is no row of this kind; nothing was stored.
+            RowError: a line is not a valid row of this record type; nothing was stored.
         """
-        return self.load(record_type, files.read(RECORD_TYPES[record_type], path))
+        return self.load(record_type, read_rows(RECORD_TYPES[record_type], path))
 
     def count(self, record_type: str) -> int:
-        """How many rows the kind's table holds."""
+        """Return the number of rows in the table of a record type."""
         with self._errors(), self._engine.connect() as connection:
             return connection.execute(sa.select(sa.func.count()).select_from(self._tables[record_type])).scalar_one()
 
-    def rows(self, record_type: str, positions: Iterable[int]) -> Iterator[Row]:
-        """The rows at these positions in key order, in the order asked for, repeats included.
+    def rows(self, record_type: str, positions: Iterable[int]) -> Iterator[SourceRow]:
+        """Read rows by their position in key order.
+
+        Args:
+            record_type: name of the record type.
+            positions: indexes of the rows; the rows are returned in this order, with repeats.
 
         Raises:
-            SourceError: a position lies beyond the last row.
+            SourceError: a position is beyond the last row.
         """
-        source, names = self._tables[record_type], [field.name for field in RECORD_TYPES[record_type].fields]
-        key = source.c[RECORD_TYPES[record_type].key]
+        table, names = self._tables[record_type], [field.name for field in RECORD_TYPES[record_type].fields]
+        key = table.c[RECORD_TYPES[record_type].key]
         with self._errors(), self._engine.connect() as connection:
             keys = connection.execute(sa.select(key).order_by(key)).scalars().all()
         for batch in _batches(positions):
             if max(batch) >= len(keys):
                 raise SourceError(
-                    f"{self}: table {source.name} has {len(keys)} rows, none at position {max(batch)};"
+                    f"cannot read position {max(batch)} of table {table.name} in {self}: it has {len(keys)} rows;"
                     " load more rows with `pin-pipeline source load`"
                 )
             wanted = [keys[position] for position in batch]
             with self._errors(), self._engine.connect() as connection:
-                found = connection.execute(sa.select(key, *source.c).where(key.in_(set(wanted)))).all()
+                found = connection.execute(sa.select(key, *table.c).where(key.in_(set(wanted)))).all()
             rows = {value: dict(zip(names, row, strict=True)) for value, *row in found}
             yield from (rows[value] for value in wanted)
 
@@ -125,7 +153,7 @@ class SourceDatabase:
             try:
                 folder.mkdir(parents=True, exist_ok=True)
             except OSError as error:
-                raise SourceError(f"{self}: folder {folder} cannot be created: {error.strerror}") from error
+                raise SourceError(f"cannot create folder {folder} of {self}: {error.strerror}") from error
 
     @contextmanager
     def _errors(self) -> Iterator[None]:
@@ -133,11 +161,13 @@ class SourceDatabase:
             yield
         except SQLAlchemyError as error:
             reason = getattr(error, "orig", None) or error
-            raise SourceError(f"{self}: {reason}; check that it is up and that PIN_SOURCE_URL is right") from error
+            raise SourceError(
+                f"{self} failed: {reason}; check that it is running and that PIN_SOURCE_URL is correct"
+            ) from error
 
 
-def table(record_type: RecordType, metadata: sa.MetaData) -> sa.Table:
-    """The source table of a record kind: its fields in stored order, text in any script."""
+def source_table(record_type: RecordType, metadata: sa.MetaData) -> sa.Table:
+    """Define the source table of a record type: its fields in stored order, with Unicode text."""
     columns = (
         sa.Column(
             field.name,
@@ -160,7 +190,7 @@ def _type(field: Field) -> sa.types.TypeEngine[Any]:
         case Number():
             return sa.Double()
         case Timestamp():
-            # MySQL's plain DATETIME rounds fractions of a second away.
+            # DATETIME without a precision rounds to seconds in MySQL.
             return sa.DateTime().with_variant(mysql.DATETIME(fsp=6), "mysql", "mariadb")
     raise NotImplementedError(type(field))
 

@@ -1,4 +1,4 @@
-"""Synthetic pins: texts in several scripts, posters with a following, and the marks of what could not be scraped."""
+"""Synthetic pins: text in several scripts, posters with followers, and the sentinels of failed scraping."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from random import Random
 from string import capwords
 
-from pin_pipeline.emulator.files import Row
+from pin_pipeline.emulator.files import SourceRow
 from pin_pipeline.emulator.vocabulary import (
     EMOJI,
     ENGLISH,
@@ -24,21 +24,21 @@ from pin_pipeline.records import PIN
 from pin_pipeline.records.fields import Text
 from pin_pipeline.records.pin import CATEGORIES, IMAGE, STORY, VIDEO
 
-# The keys that the categories begin at, in their order.
-STARTS = (0, 896, 1638, 2637, 3467, 4330, 5078, 5865, 6725, 7577, 8487, 9458, 10316)
+# First key of each category, in the order of CATEGORIES.
+CATEGORY_STARTS = (0, 896, 1638, 2637, 3467, 4330, 5078, 5865, 6725, 7577, 8487, 9458, 10316)
 MEDIA_SHARES = {IMAGE: 0.899, STORY: 0.071, VIDEO: 0.03}
 SENTINELS = {field.name: field.sentinels for field in PIN.fields if isinstance(field, Text)}
 
-# Shares measured on the real table. Only stories lose their picture, and some of them everything.
-STORY_LOST = 0.094
-STORY_WITHOUT_PICTURE = 0.245
+# Shares measured on the real table. Only stories lack their image, and some of these lack every scraped field.
+STORY_SCRAPE_FAILED = 0.094
+STORY_WITHOUT_IMAGE = 0.245
 WITHOUT_TAGS = 0.0076
 WITHOUT_DESCRIPTION = 0.015
-CUT, OTHER_LANGUAGE, WITH_EMOJI, QUOTED = 0.399, 0.115, 0.022, 0.023
-TITLE_AFTER_SPACE = 0.003
+TRUNCATED, OTHER_LANGUAGE, WITH_EMOJI, QUOTED = 0.399, 0.115, 0.022, 0.023
+TITLE_WITH_LEADING_SPACE = 0.003
 
-CUT_CHARACTERS = 177
-CUT_END = "…\u00a0"
+TRUNCATED_CHARACTERS = 177
+TRUNCATION_MARK = "…\u00a0"
 LONGEST_NAME = 268
 POSTERS = 8_000
 LONG_NAMES = 0.001
@@ -50,41 +50,41 @@ THOUSANDS_WEIGHTS, MILLIONS_WEIGHTS = [1 / n for n in THOUSANDS], [1 / (n * n) f
 
 @dataclass(frozen=True)
 class Poster:
-    """An account and its follower_count as it is shown."""
+    """An account with its abbreviated follower count."""
 
     name: str
     followers: str
 
 
-def pins(random: Random, count: int) -> Iterator[Row]:
-    """Pins of the indices 0 to `count` - 1, columns in stored order."""
+def generate_pins(random: Random, count: int) -> Iterator[SourceRow]:
+    """Generate pins with indexes 0 to `count` - 1 and columns in stored order."""
     posters = [_poster(random) for _ in range(POSTERS)]
     untitled = random.randrange(count)
     for index in range(count):
-        share = random.random()
-        row = _pin(random, index, posters[int(POSTERS * share * share)])
+        rank = random.random()
+        row = _pin(random, index, posters[int(POSTERS * rank * rank)])
         yield row | {"title": ""} if index == untitled else row
 
 
-def _pin(random: Random, index: int, poster: Poster) -> Row:
+def _pin(random: Random, index: int, poster: Poster) -> SourceRow:
     media = random.choices(list(MEDIA_SHARES), list(MEDIA_SHARES.values()))[0]
-    lost = media == STORY and random.random() < STORY_LOST
-    pictured = not lost and not (media == STORY and random.random() < STORY_WITHOUT_PICTURE)
-    tagged = not lost and random.random() >= WITHOUT_TAGS
+    scrape_failed = media == STORY and random.random() < STORY_SCRAPE_FAILED
+    has_image = not scrape_failed and not (media == STORY and random.random() < STORY_WITHOUT_IMAGE)
+    has_tags = not scrape_failed and random.random() >= WITHOUT_TAGS
     words = OTHER_LANGUAGES[random.randrange(len(OTHER_LANGUAGES))] if random.random() < OTHER_LANGUAGE else ENGLISH
     followers = _followers(random) if random.random() < FOLLOWERS_CHANGED else poster.followers
-    category = CATEGORIES[bisect(STARTS, index) - 1]
+    category = CATEGORIES[bisect(CATEGORY_STARTS, index) - 1]
     return {
         "index": index,
         "unique_id": str(uuid.UUID(int=random.randrange(2**128), version=4)),
-        "title": SENTINELS["title"][0] if lost else _title(random, words),
+        "title": SENTINELS["title"][0] if scrape_failed else _title(random, words),
         "description": _description(random, words, story=media == STORY),
-        "poster_name": SENTINELS["poster_name"][0] if lost else poster.name,
-        "follower_count": SENTINELS["follower_count"][0] if lost else followers,
-        "tag_list": _tags(random) if tagged else SENTINELS["tag_list"][0],
+        "poster_name": SENTINELS["poster_name"][0] if scrape_failed else poster.name,
+        "follower_count": SENTINELS["follower_count"][0] if scrape_failed else followers,
+        "tag_list": _tags(random) if has_tags else SENTINELS["tag_list"][0],
         "is_image_or_video": media,
-        "image_src": _picture(random) if pictured else SENTINELS["image_src"][0],
-        "downloaded": int(pictured),
+        "image_src": _image_url(random) if has_image else SENTINELS["image_src"][0],
+        "downloaded": int(has_image),
         "save_location": f"Local save in /data/{category}",
         "category": category,
     }
@@ -109,22 +109,22 @@ def _followers(random: Random) -> str:
 
 def _title(random: Random, words: tuple[str, ...]) -> str:
     title = capwords(" ".join(random.choices(words, k=random.randrange(2, 12))))
-    return random.choices((" ", "\n", "\n  "))[0] + title if random.random() < TITLE_AFTER_SPACE else title
+    return random.choices((" ", "\n", "\n  "))[0] + title if random.random() < TITLE_WITH_LEADING_SPACE else title
 
 
 def _description(random: Random, words: tuple[str, ...], *, story: bool) -> str:
-    nothing, nothing_of_story = SENTINELS["description"]
+    no_description, no_story_description = SENTINELS["description"]
     if story:
-        return nothing_of_story
+        return no_story_description
     if random.random() < WITHOUT_DESCRIPTION:
-        return nothing
+        return no_description
     chosen = random.choices(words, k=80)
     if random.random() < WITH_EMOJI:
         chosen.insert(1, random.choices(EMOJI)[0])
     if random.random() < QUOTED:
         chosen[0] = f'"{chosen[0]}"'
-    if random.random() < CUT:
-        return " ".join(chosen)[:CUT_CHARACTERS] + CUT_END
+    if random.random() < TRUNCATED:
+        return " ".join(chosen)[:TRUNCATED_CHARACTERS] + TRUNCATION_MARK
     return " ".join(chosen[: random.randrange(3, 24)]) + "."
 
 
@@ -133,6 +133,6 @@ def _tags(random: Random) -> str:
     return ",".join(f"{modifier} {noun}" for modifier, noun in zip(modifiers, nouns, strict=True))
 
 
-def _picture(random: Random) -> str:
+def _image_url(random: Random) -> str:
     name = f"{random.randrange(2**128):032x}"
     return f"https://images.example.com/originals/{name[:2]}/{name[2:4]}/{name[4:6]}/{name}.jpg"

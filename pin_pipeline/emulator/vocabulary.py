@@ -1,4 +1,4 @@
-"""The words that the synthetic texts are made of."""
+"""Vocabulary of the synthetic texts: names, words, emoji and tags."""
 
 
 def _words(text: str) -> tuple[str, ...]:

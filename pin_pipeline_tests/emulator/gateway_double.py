@@ -1,4 +1,4 @@
-"""A tiny HTTP server in the gateway's place: it plays scripted answers and keeps what it was sent."""
+"""Test double of the gateway: an HTTP server that returns scripted responses and records requests."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from pin_pipeline.emulator.sinks import KAFKA_JSON
 
 
 @dataclass
-class Answer:
-    """One scripted answer; `hang_up` closes the connection instead."""
+class ScriptedResponse:
+    """One scripted response; `hang_up` closes the connection instead."""
 
     status: int = 200
     body: bytes = b""
@@ -26,30 +26,33 @@ class Answer:
 
 @dataclass
 class GatewayDouble:
-    """Answers by the script, then acknowledges everything; `requests` holds each request's path and records."""
+    """Returns the responses of `script`, then acknowledges everything.
+
+    `requests` has the path and the records of each request.
+    """
 
     url: str = ""
-    script: list[Answer] = field(default_factory=list)
+    script: list[ScriptedResponse] = field(default_factory=list)
     requests: list[tuple[str, list[dict[str, Any]]]] = field(default_factory=list)
 
     def values(self, topic: str) -> list[dict[str, Any]]:
         return [record["value"] for path, records in self.requests if path == f"/topics/{topic}" for record in records]
 
-    def answer(self, path: str, content_type: str | None, body: bytes) -> Answer:
+    def respond(self, path: str, content_type: str | None, body: bytes) -> ScriptedResponse:
         assert content_type == KAFKA_JSON
         records = orjson.loads(body)["records"]
         self.requests.append((path, records))
         return self.script.pop(0) if self.script else acknowledge(len(records))
 
 
-def acknowledge(count: int, refused: tuple[int, ...] = ()) -> Answer:
+def acknowledge(count: int, refused: tuple[int, ...] = ()) -> ScriptedResponse:
     offsets = [
         {"partition": None, "offset": None, "error_code": 50002, "error": "too large"}
         if n in refused
         else {"partition": 0, "offset": n, "error_code": None, "error": None}
         for n in range(count)
     ]
-    return Answer(body=orjson.dumps({"offsets": offsets, "key_schema_id": None, "value_schema_id": None}))
+    return ScriptedResponse(body=orjson.dumps({"offsets": offsets, "key_schema_id": None, "value_schema_id": None}))
 
 
 @contextmanager
@@ -62,19 +65,19 @@ def running_gateway() -> Iterator[GatewayDouble]:
 
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
-            answer = double.answer(self.path, self.headers["Content-Type"], body)
-            if answer.hang_up:
+            response = double.respond(self.path, self.headers["Content-Type"], body)
+            if response.hang_up:
                 self.close_connection = True
                 return
-            self.send_response(answer.status)
-            for name, value in answer.headers.items():
+            self.send_response(response.status)
+            for name, value in response.headers.items():
                 self.send_header(name, value)
-            self.send_header("Content-Length", str(len(answer.body)))
+            self.send_header("Content-Length", str(len(response.body)))
             self.end_headers()
-            self.wfile.write(answer.body)
+            self.wfile.write(response.body)
 
         def log_message(self, *_: object) -> None:
-            """Stay quiet."""
+            """Suppress the log of requests."""
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         server.daemon_threads = True

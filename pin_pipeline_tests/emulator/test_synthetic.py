@@ -1,4 +1,4 @@
-"""The synthetic rows: the same for everybody, and of the shape measured on the real tables."""
+"""Synthetic rows: identical on every machine, with the shape measured on the real tables."""
 
 from __future__ import annotations
 
@@ -55,25 +55,27 @@ def share(rows: Rows, column: str, pattern: str) -> float:
     return sum(re.search(pattern, row[column]) is not None for row in rows) / len(rows)
 
 
-def test_the_rows_are_the_same_on_every_machine(tables: dict[str, Rows]) -> None:
+def test_synthetic_rows_are_identical_on_every_machine(tables: dict[str, Rows]) -> None:
     assert hashlib.sha256(orjson.dumps(tables)).hexdigest() == DIGEST
 
 
 @pytest.mark.parametrize("record_type", RECORD_TYPES)
-def test_rows_have_the_columns_in_stored_order_and_keys_without_gaps(record_type: str, tables: dict[str, Rows]) -> None:
+def test_synthetic_rows_have_columns_in_stored_order_and_consecutive_keys(
+    record_type: str, tables: dict[str, Rows]
+) -> None:
     assert {tuple(row) for row in tables[record_type]} == {
         tuple(field.name for field in RECORD_TYPES[record_type].fields)
     }
     assert [row[RECORD_TYPES[record_type].key] for row in tables[record_type]] == list(range(11_154))
 
 
-def test_categories_are_contiguous_by_key(pins: Rows) -> None:
+def test_synthetic_pins_categories_are_contiguous_by_key(pins: Rows) -> None:
     runs = [(category, len(list(run))) for category, run in groupby(pins, key=lambda pin: pin["category"])]
     assert runs == list(CATEGORY_SIZES.items())
     assert all(pin["save_location"] == f"Local save in /data/{pin['category']}" for pin in pins)
 
 
-def test_unique_ids_are_version_4_uuids(pins: Rows) -> None:
+def test_synthetic_pins_unique_ids_are_version_4_uuids(pins: Rows) -> None:
     assert {UUID(pin["unique_id"]).version for pin in pins} == {4}
     assert len({pin["unique_id"] for pin in pins}) == len(pins)
 
@@ -99,11 +101,13 @@ def test_unique_ids_are_version_4_uuids(pins: Rows) -> None:
         ("image_src", r"^Image src error\.$", 0.018, 0.027),
     ],
 )
-def test_shares_are_near_the_measured_ones(pins: Rows, column: str, pattern: str, low: float, high: float) -> None:
+def test_synthetic_pins_shares_are_close_to_measured_ones(
+    pins: Rows, column: str, pattern: str, low: float, high: float
+) -> None:
     assert low < share(pins, column, pattern) < high
 
 
-def test_follower_counts_stay_in_the_measured_ranges(pins: Rows) -> None:
+def test_synthetic_pins_follower_counts_stay_in_measured_ranges(pins: Rows) -> None:
     counts = defaultdict(set)
     for pin in pins:
         if match := re.fullmatch(r"(\d+)([kM]?)", pin["follower_count"]):
@@ -114,7 +118,7 @@ def test_follower_counts_stay_in_the_measured_ranges(pins: Rows) -> None:
     assert 10 < max(counts["M"]) <= 15
 
 
-def test_sentinels_come_together_as_they_do_in_the_source(pins: Rows) -> None:
+def test_synthetic_pins_sentinels_are_consistent(pins: Rows) -> None:
     for pin in pins:
         assert (pin["poster_name"] == "User Info Error") == (pin["follower_count"] == "User Info Error")
         assert (pin["image_src"] == "Image src error.") == (pin["downloaded"] == 0)
@@ -122,22 +126,22 @@ def test_sentinels_come_together_as_they_do_in_the_source(pins: Rows) -> None:
         assert pin["tag_list"] == NO_TAGS or pin["tag_list"].count(",") == 8
 
 
-def test_exactly_one_title_is_the_empty_string(pins: Rows) -> None:
+def test_synthetic_pins_exactly_one_title_is_empty(pins: Rows) -> None:
     assert sum(pin["title"] == "" for pin in pins) == 1
 
 
-def test_the_longest_poster_name_has_268_characters(pins: Rows) -> None:
+def test_synthetic_pins_longest_poster_name_has_268_characters(pins: Rows) -> None:
     assert max(len(pin["poster_name"]) for pin in pins) == 268
 
 
-def test_nearly_every_poster_has_one_follower_count(pins: Rows) -> None:
+def test_synthetic_pins_nearly_every_poster_has_one_follower_count(pins: Rows) -> None:
     counts = defaultdict(set)
     for pin in pins:
         counts[pin["poster_name"]].add(pin["follower_count"])
     assert 0.95 < sum(len(values) == 1 for values in counts.values()) / len(counts) < 1
 
 
-def test_countries_are_heavily_skewed(tables: dict[str, Rows]) -> None:
+def test_synthetic_geolocations_countries_are_heavily_skewed(tables: dict[str, Rows]) -> None:
     posts = Counter(geo["country"] for geo in tables["geo"])
     assert len(posts) == 243
     assert posts.most_common()[0] == ("Albania", 563)
@@ -145,22 +149,22 @@ def test_countries_are_heavily_skewed(tables: dict[str, Rows]) -> None:
     assert all(any(mark in country for country in posts) for mark in (",", "'", "("))
 
 
-def test_coordinates_are_anywhere_with_four_decimals_at_most(tables: dict[str, Rows]) -> None:
+def test_synthetic_geolocations_coordinates_have_at_most_four_decimals(tables: dict[str, Rows]) -> None:
     for geo in tables["geo"]:
         assert -90 <= geo["latitude"] <= 90
         assert -180 <= geo["longitude"] <= 180
         assert (round(geo["latitude"], 4), round(geo["longitude"], 4)) == (geo["latitude"], geo["longitude"])
 
 
-def test_times_stay_in_the_measured_spans(tables: dict[str, Rows]) -> None:
+def test_synthetic_rows_timestamps_stay_in_measured_ranges(tables: dict[str, Rows]) -> None:
     posted = [geo["timestamp"] for geo in tables["geo"]]
     joined = [user["date_joined"] for user in tables["user"]]
     assert datetime.fromisoformat("2017-10-19") <= min(posted) < max(posted) < datetime.fromisoformat("2022-10-20")
     assert datetime.fromisoformat("2015-10-21") <= min(joined) < max(joined) < datetime.fromisoformat("2017-10-21")
-    assert {moment.year for moment in joined} == {2015, 2016, 2017}
+    assert {timestamp.year for timestamp in joined} == {2015, 2016, 2017}
 
 
-def test_5307_distinct_users_of_20_to_60_years_are_behind_the_rows(tables: dict[str, Rows]) -> None:
+def test_synthetic_users_are_5307_people_aged_20_to_60(tables: dict[str, Rows]) -> None:
     users = Counter(
         (user["first_name"], user["last_name"], user["age"], user["date_joined"]) for user in tables["user"]
     )
@@ -169,7 +173,7 @@ def test_5307_distinct_users_of_20_to_60_years_are_behind_the_rows(tables: dict[
     assert {user["age"] for user in tables["user"]} == set(range(20, 61))
 
 
-def test_filling_a_database_stores_every_row(tmp_path: Path, tables: dict[str, Rows]) -> None:
+def test_synthetic_fill_stores_every_row(tmp_path: Path, tables: dict[str, Rows]) -> None:
     database = SourceDatabase(f"sqlite:///{tmp_path / 'source.db'}")
     synthetic.fill(database)
     synthetic.fill(database)
