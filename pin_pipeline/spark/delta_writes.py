@@ -1,4 +1,4 @@
-"""What every write to a Delta table has in common: its properties, and our metadata in the commit."""
+"""Writes to Delta tables by Spark: table properties and commit metadata."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from pyspark.sql import DataFrame, SparkSession
 
 from pin_pipeline.storage.lake import PROPERTIES, Lake
 
-# A commit bears the number of its batch under this name; Delta lets no two commits bear the same.
 APPLICATION = "pin_pipeline"
-# Another writer committed first. Delta's Python errors have no base of their own.
+"""Application ID under which a commit stores its batch number; Delta does not commit the same number twice."""
+
 CONFLICTS = (
     ConcurrentAppendException,
     ConcurrentDeleteDeleteException,
@@ -32,10 +32,18 @@ CONFLICTS = (
     MetadataChangedException,
     ProtocolChangedException,
 )
+"""Errors of a commit that lost against a concurrent one; Delta's Python API has no common base class for them."""
 
 
 def overwrite(frame: DataFrame, lake: Lake, key: str, metadata: str) -> None:
-    """Replace a table's rows in one commit: readers see the old rows or the new ones."""
+    """Replace the rows of a table in one commit.
+
+    Args:
+        frame: new rows.
+        lake: location of the table.
+        key: asset key of the table.
+        metadata: user metadata of the commit.
+    """
     writer = frame.write.format("delta").mode("overwrite").option("overwriteSchema", "true")
     for name, value in PROPERTIES.items():
         writer = writer.option(name, value)
@@ -44,7 +52,13 @@ def overwrite(frame: DataFrame, lake: Lake, key: str, metadata: str) -> None:
 
 @contextmanager
 def commit_metadata(spark: SparkSession, metadata: str, batch: int | None = None) -> Iterator[None]:
-    """Commits of this session inside the block carry `metadata`, and succeed once only for a `batch`."""
+    """Set the metadata of the session's commits in this context.
+
+    Args:
+        spark: the session.
+        metadata: user metadata of the commits.
+        batch: number of the batch, which can be committed only once; None for no such limit.
+    """
     settings = {"spark.databricks.delta.commitInfo.userMetadata": metadata}
     if batch is not None:
         settings |= {

@@ -1,4 +1,4 @@
-"""The Spark settings of the local environment."""
+"""Configuration of local Spark sessions, for the daily batch and for streaming jobs."""
 
 from __future__ import annotations
 
@@ -6,80 +6,50 @@ import os
 import sys
 from pathlib import Path
 
-ARROW_BATCH_BYTES = 4 * 2**20
-# Both made by `pin_pipeline.local.spark`, and only faster than what there is without them: a home of Spark, and the
-# archive of its classes, which Java passes over when it is of another Java.
-HOME = Path(sys.prefix, "spark")
-CLASSES = HOME / "classes.jsa"
-# On few cores neither the second compiler nor a parallel collector is worth what it costs: a day is over before, and in
-# a streaming driver the compiler takes a sixth of a core for minutes. Spark's classes are more than a JVM expects.
-SMALL = (
-    "-XX:TieredStopAtLevel=1",
-    "-XX:ReservedCodeCacheSize=256m",
-    "-XX:+UseSerialGC",
-    "-XX:MetaspaceSize=256m",
-    "-Xlog:cds=off",
-    "-Xlog:cds+dynamic=off",
+from pin_pipeline.spark.conf import (
+    BATCH_JVM_OPTIONS,
+    CHECKPOINT_FILE_MANAGER,
+    CLASS_ARCHIVE_OPTION,
+    LOCAL_FILE_SYSTEM,
+    RESULT_CONF,
+    SPARK_HOME,
+    STREAMING_JVM_OPTIONS,
 )
-# Collections that only make room to grow are spared.
-BATCH = (*SMALL, "-Xms1g", "-Xmn400m")
-# When a query is stopped, Spark searches the long text of an error by a regular expression that overflows the usual
-# stack.
-STREAMING = (*SMALL, "-Xms256m", "-Xss8m")
-ARCHIVED = f"-XX:SharedArchiveFile={CLASSES}"
-# What decides about results, and must be the same wherever Spark runs.
-RESULTS = {
-    "spark.sql.ansi.enabled": "true",
-    "spark.sql.session.timeZone": "UTC",
-    # The default, INT96, is nanoseconds to most other readers, and ends in the year 2262 there.
-    "spark.sql.parquet.outputTimestampType": "TIMESTAMP_MICROS",
-    # An object or two: the default limit of what Python is given at once, ten thousand, would be gigabytes.
-    "spark.sql.execution.arrow.maxBytesPerBatch": str(ARROW_BATCH_BYTES),
-}
-CHECKPOINT_FILES = "org.apache.spark.sql.execution.streaming.checkpointing.FileSystemBasedCheckpointFileManager"
-
-
-def streaming_conf(jars: Path, home: Path, s3_endpoint_url: str | None, region: str) -> dict[str, str]:
-    """Settings of a session for queries that never end: small micro-batches, as soon as there is something to read."""
-    return spark_conf(jars, home, s3_endpoint_url, region) | {
-        "spark.driver.memory": "512m",
-        "spark.driver.extraJavaOptions": " ".join((*STREAMING, ARCHIVED)),
-        "spark.sql.adaptive.enabled": "false",
-        "spark.sql.shuffle.partitions": "1",
-        # Without Hadoop's native library its local file system starts programs, `chmod` and others, for every file that
-        # it writes: a third of a second for the checkpoint of a micro-batch. This one asks Java.
-        "spark.hadoop.fs.file.impl": "com.globalmentor.apache.hadoop.fs.BareLocalFileSystem",
-        "spark.sql.streaming.checkpointFileManagerClass": CHECKPOINT_FILES,
-    }
 
 
 def spark_variables() -> dict[str, str]:
-    """What Spark is told by environment variables, for want of settings: its Python, and its home where it has one."""
-    # Without the first PySpark starts the `python3` of the PATH.
+    """Return the environment variables that Spark needs, for what it has no setting for: its Python and its home."""
+    # Without PYSPARK_PYTHON, PySpark starts the first `python3` of the PATH.
     python = {"PYSPARK_PYTHON": sys.executable}
-    return python | {"SPARK_HOME": str(HOME)} if HOME.exists() else python
+    return python | {"SPARK_HOME": str(SPARK_HOME)} if SPARK_HOME.exists() else python
 
 
 def spark_conf(jars: Path, home: Path, s3_endpoint_url: str | None, region: str) -> dict[str, str]:
-    """Settings of a session on this machine that reads and writes Delta tables on an S3 endpoint.
+    """Return the settings of a local session that reads and writes Delta tables on S3.
 
-    Small tables on few cores: what Spark and Delta spread over hundreds of tasks by default goes into one or two.
-    What Spark keeps on disk by itself lies in `home`. Its Python workers run the Python of this process.
+    The tables are small and the cores few: work that Spark and Delta spread over hundreds of tasks by default is done
+    in one or two. Python workers run the Python of this process; the environment variables for it are set here.
+
+    Args:
+        jars: folder of Spark's additional jars.
+        home: folder for the files that Spark writes locally.
+        s3_endpoint_url: endpoint of S3; None for AWS.
+        region: AWS region.
     """
     for name, value in spark_variables().items():
         os.environ.setdefault(name, value)
-    return RESULTS | {
+    return RESULT_CONF | {
         "spark.app.name": "pin_pipeline",
         "spark.master": "local[*]",
         "spark.driver.host": "127.0.0.1",
         "spark.driver.bindAddress": "127.0.0.1",
         "spark.driver.memory": "1g",
         "spark.driver.extraClassPath": f"{jars}/*",
-        "spark.driver.extraJavaOptions": " ".join((*BATCH, ARCHIVED)),
+        "spark.driver.extraJavaOptions": " ".join((*BATCH_JVM_OPTIONS, CLASS_ARCHIVE_OPTION)),
         "spark.ui.enabled": "false",
         "spark.ui.showConsoleProgress": "false",
         "spark.log.level": "ERROR",
-        # The code of a day's queries is more than the usual hundred classes.
+        # The queries of the daily batch generate more classes than the default cache size, 100.
         "spark.sql.codegen.cache.maxEntries": "1000",
         "spark.sql.warehouse.dir": str(home / "spark-warehouse"),
         "spark.sql.shuffle.partitions": "2",
@@ -93,4 +63,16 @@ def spark_conf(jars: Path, home: Path, s3_endpoint_url: str | None, region: str)
         "spark.hadoop.fs.s3a.aws.credentials.provider": (
             "software.amazon.awssdk.auth.credentials.EnvironmentVariableCredentialsProvider"
         ),
+    }
+
+
+def streaming_conf(jars: Path, home: Path, s3_endpoint_url: str | None, region: str) -> dict[str, str]:
+    """Return the settings of a local session for continuous queries with small micro-batches; see `spark_conf`."""
+    return spark_conf(jars, home, s3_endpoint_url, region) | {
+        "spark.driver.memory": "512m",
+        "spark.driver.extraJavaOptions": " ".join((*STREAMING_JVM_OPTIONS, CLASS_ARCHIVE_OPTION)),
+        "spark.sql.adaptive.enabled": "false",
+        "spark.sql.shuffle.partitions": "1",
+        "spark.hadoop.fs.file.impl": LOCAL_FILE_SYSTEM,
+        "spark.sql.streaming.checkpointFileManagerClass": CHECKPOINT_FILE_MANAGER,
     }

@@ -1,4 +1,4 @@
-"""What the cleaning rules publish, and what they quarantine and why."""
+"""Classification on Spark: published values, and reasons of rejected records."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ from pin_pipeline.spark.classify import classify
 from pin_pipeline_tests.helpers.rows import geo, pin, user
 
 Row = dict[str, Any]
-Clean = Callable[..., list[Row]]
+ClassifyRows = Callable[..., list[Row]]
 RECORDS = "topic string, partition int, offset bigint, bytes binary"
 
 
 @pytest.fixture
-def clean(spark: SparkSession) -> Clean:
-    def cleaned(record_type: str, *values: Row | str) -> list[Row]:
+def classify_rows(spark: SparkSession) -> ClassifyRows:
+    def classify_values(record_type: str, *values: Row | str) -> list[Row]:
         texts = [value if isinstance(value, str) else json.dumps(value) for value in values]
         rows = [("t", 0, offset, text.encode()) for offset, text in enumerate(texts)]
         frame = classify(RECORD_TYPES[record_type], spark.createDataFrame(rows, RECORDS))
         return [row.asDict(recursive=True) for row in frame.orderBy("offset").collect()]
 
-    return cleaned
+    return classify_values
 
 
-def test_a_pin_is_published_with_its_columns_in_order(clean: Clean) -> None:
-    (row,) = clean("pin", pin(7))
+def test_classify_publishes_pin_with_columns_in_order(classify_rows: ClassifyRows) -> None:
+    (row,) = classify_rows("pin", pin(7))
     assert row.pop("rejection") is None
     assert list(row)[4:-2] == [column.name for column in RECORD_TYPES["pin"].columns]
     assert {name: row[name] for name in ("ind", "follower_count", "save_location", "title")} == {
@@ -43,16 +43,18 @@ def test_a_pin_is_published_with_its_columns_in_order(clean: Clean) -> None:
     }
 
 
-def test_a_geo_is_published_with_coordinates_and_a_utc_timestamp(clean: Clean, spark: SparkSession) -> None:
+def test_classify_publishes_geo_with_coordinates_and_utc_timestamp(
+    classify_rows: ClassifyRows, spark: SparkSession
+) -> None:
     assert spark.conf.get("spark.sql.session.timeZone") == "UTC"
-    written = ["2019-01-01 07:21:13", "2019-01-01T07:21:13", "2019-01-01T09:21:13+02:00", "2019-01-01T07:21:13.000Z"]
-    rows = clean("geo", *(geo(timestamp=each) for each in written))
+    timestamps = ["2019-01-01 07:21:13", "2019-01-01T07:21:13", "2019-01-01T09:21:13+02:00", "2019-01-01T07:21:13.000Z"]
+    rows = classify_rows("geo", *(geo(timestamp=each) for each in timestamps))
     assert {row["timestamp"].astimezone(UTC) for row in rows} == {datetime(2019, 1, 1, 7, 21, 13, tzinfo=UTC)}
     assert [row["coordinates"] for row in rows] == [[-88.8298, 170.188]] * 4
 
 
-def test_a_user_is_published_with_first_name_space_last_name(clean: Clean) -> None:
-    both, first, none = clean("user", user(), user(last_name=" "), user(first_name=None, last_name=""))
+def test_classify_publishes_user_with_full_name(classify_rows: ClassifyRows) -> None:
+    both, first, none = classify_rows("user", user(), user(last_name=" "), user(first_name=None, last_name=""))
     assert (both["user_name"], first["user_name"], none["user_name"]) == ("Ada Lovelace", "Ada", None)
 
 
@@ -71,13 +73,13 @@ FOLLOWERS = {
 }
 
 
-def test_follower_counts_become_exact_whole_numbers(clean: Clean) -> None:
-    rows = clean("pin", *(pin(follower_count=written) for written in FOLLOWERS))
+def test_classify_parses_follower_counts_exactly(classify_rows: ClassifyRows) -> None:
+    rows = classify_rows("pin", *(pin(follower_count=count) for count in FOLLOWERS))
     assert [row["rejection"] for row in rows] == [None] * len(rows)
     assert dict(zip(FOLLOWERS, (row["follower_count"] for row in rows), strict=True)) == FOLLOWERS
 
 
-NOTHING = [
+NULL_VALUES = [
     ("title", "No Title Data Available"),
     ("description", "No description available"),
     ("description", "No description available Story format"),
@@ -90,26 +92,26 @@ NOTHING = [
 ]
 
 
-def test_sentinels_blank_text_and_null_become_null(clean: Clean) -> None:
-    rows = clean("pin", *(pin(**{field: nothing}) for field, nothing in NOTHING))
-    for row, (field, nothing) in zip(rows, NOTHING, strict=True):
-        assert (row["rejection"], row[field]) == (None, None), (field, nothing)
+def test_classify_publishes_sentinels_blank_text_and_null_as_null(classify_rows: ClassifyRows) -> None:
+    rows = classify_rows("pin", *(pin(**{field: value}) for field, value in NULL_VALUES))
+    for row, (field, value) in zip(rows, NULL_VALUES, strict=True):
+        assert (row["rejection"], row[field]) == (None, None), (field, value)
 
 
-def test_every_other_text_is_kept_byte_for_byte(clean: Clean) -> None:
+def test_classify_preserves_other_text_byte_for_byte(classify_rows: ClassifyRows) -> None:
     texts = ["no title data available", " No Title Data Available", "\n é…\u00a0", "😀", "\u0000x"]
-    rows = clean("pin", *(pin(title=text) for text in texts))
+    rows = classify_rows("pin", *(pin(title=text) for text in texts))
     assert [(row["rejection"], row["title"]) for row in rows] == [(None, text) for text in texts]
 
 
-def test_optional_fields_may_be_absent(clean: Clean) -> None:
+def test_classify_accepts_missing_optional_fields(classify_rows: ClassifyRows) -> None:
     old_model = {name: value for name, value in pin().items() if name not in {"poster_name", "description"}}
-    (row,) = clean("pin", old_model)
+    (row,) = classify_rows("pin", old_model)
     assert (row["rejection"], row["poster_name"], row["description"]) == (None, None, None)
 
 
-def test_an_unknown_extra_field_is_no_error(clean: Clean) -> None:
-    (row,) = clean("geo", geo(altitude=12))
+def test_classify_accepts_unknown_fields(classify_rows: ClassifyRows) -> None:
+    (row,) = classify_rows("geo", geo(altitude=12))
     assert row["rejection"] is None
 
 
@@ -150,13 +152,15 @@ REASONS = [
 
 
 @pytest.mark.parametrize("record_type", RECORD_TYPES)
-def test_what_does_not_fit_is_quarantined_with_its_reason_and_published_nowhere(clean: Clean, record_type: str) -> None:
+def test_classify_rejects_record_with_reason_and_publishes_nothing(
+    classify_rows: ClassifyRows, record_type: str
+) -> None:
     cases = [case[1:] for case in REASONS if case[0] == record_type]
-    rows = clean(record_type, *(value for value, *_ in cases))
+    rows = classify_rows(record_type, *(value for value, *_ in cases))
     for row, (value, reason, field, shown) in zip(rows, cases, strict=True):
         assert row["rejection"] == {"reason": reason.value, "field": field, "value": shown}, value
         assert all(row[column.name] is None for column in RECORD_TYPES[record_type].columns), value
 
 
-def test_every_reason_is_tried_and_described() -> None:
+def test_reasons_are_all_covered_and_described() -> None:
     assert {reason for _, _, reason, _, _ in REASONS} == set(Reason) == set(DESCRIPTIONS)
