@@ -12,10 +12,11 @@ from pin_pipeline.reports import Check, Metadata, Severity
 from pin_pipeline.storage.progress import BatchStats, Occurrences
 
 MAX_UNKNOWN_FIELDS, MAX_NAME_CHARACTERS = 20, 100
+"""Bounds of the unknown fields in the stats, which are stored in the metadata of each commit."""
 
 
 def collect_batch_stats(records: DataFrame) -> BatchStats:
-    """Count classified records whose position has the column names of the published tables."""
+    """Count the classified records of a batch, whose position columns are named as in the published tables."""
     findings = (F.size("inconsistent") > 0) | (F.size("unknown") > 0)
     [counts] = records.agg(F.count("*"), F.count("rejection"), F.count_if(findings)).collect()
     landed, quarantined, with_findings = counts
@@ -25,7 +26,7 @@ def collect_batch_stats(records: DataFrame) -> BatchStats:
 
 
 def batch_checks(stats: BatchStats, record_type: RecordType) -> Iterator[Check]:
-    """Return the checks that the stats of a batch answer: its consistency rules, and `no_unknown_fields`."""
+    """Return the checks of a batch: one per consistency rule, and `no_unknown_fields`."""
     for rule in record_type.consistency_rules:
         found = stats.inconsistent.get(rule.name)
         yield _check(stats, rule.name, {"failed": found.records if found else 0, "example": str(found or "none")})

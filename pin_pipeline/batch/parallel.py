@@ -1,4 +1,4 @@
-"""Bring several tables up to date at once."""
+"""Parallel processing of several tables."""
 
 from __future__ import annotations
 
@@ -7,14 +7,17 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 
 from pin_pipeline.reports import Report
 
-# A small table waits for its commit's round trips, not for the cores.
-TABLES_AT_ONCE = 4
+MAX_PARALLEL_TABLES = 4
+"""More tables than cores: a small table mostly waits for the round trips of its commit."""
 
 
 def in_parallel(tasks: Sequence[Callable[[], Report]]) -> Iterator[Report]:
-    """The reports of all tasks as they come. The first failure is raised when the others have ended and reported."""
+    """Run tasks in parallel, and yield their reports as they finish.
+
+    If tasks fail, the first error is raised after all others have finished and their reports were yielded.
+    """
     failure: BaseException | None = None
-    with ThreadPoolExecutor(TABLES_AT_ONCE) as pool:
+    with ThreadPoolExecutor(MAX_PARALLEL_TABLES) as pool:
         for future in as_completed([pool.submit(task) for task in tasks]):
             error = future.exception()
             if error is None:

@@ -1,8 +1,9 @@
-"""Make the cleaned tables and the quarantine anew from the landed objects alone.
+"""Rebuild of the cleaned tables and the quarantine from the landed objects alone.
 
-They are made beside the tables that are there, by the same cleaning, and then take their place in one commit a table:
-readers see the old table or the new one. A crash before that leaves the old tables; run it again, it begins anew.
-After a crash between the commits of a quarantine and of its cleaned table, the counts do not add up until it has run.
+The tables are built in a staging area by the same cleaning, and then replace the existing ones in one commit per table:
+readers see the old table or the new one. A crash before that leaves the old tables in place, and the next run starts
+from scratch. After a crash between the commits of a quarantine and of its cleaned table, the record counts do not
+reconcile until a rebuild has finished.
 """
 
 from __future__ import annotations
@@ -28,36 +29,45 @@ from pin_pipeline.storage.progress import CleaningProgress
 def rebuild(
     session: Callable[[], SparkSession], lake: Lake, store: ObjectStore, topics: Mapping[str, RecordType]
 ) -> Iterator[Report]:
-    """Clean all landed objects of each topic again, and put the outcome into the place of its tables."""
-    beside = replace(lake, root=f"rebuild/{uuid.uuid4().hex}")
+    """Clean all landed objects of each topic from scratch, and replace its tables by the result.
+
+    Args:
+        session: returns the Spark session.
+        lake: location of the tables.
+        store: location of the landed objects.
+        topics: record type of each topic.
+    """
+    staging = replace(lake, root=f"rebuild/{uuid.uuid4().hex}")
     try:
-        list(clean_topics(session, beside, store, topics))
+        list(clean_topics(session, staging, store, topics))
         for record_type in topics.values():
-            _take_place(session().newSession(), lake, beside, record_type)
+            _replace_tables(session().newSession(), lake, staging, record_type)
     finally:
-        store.remove(f"{beside.root}/")
+        store.delete_prefix(f"{staging.root}/")
     yield from clean_topics(session, lake, store, topics)
 
 
-def _take_place(spark: SparkSession, lake: Lake, beside: Lake, record_type: RecordType) -> None:
+def _replace_tables(spark: SparkSession, lake: Lake, staging: Lake, record_type: RecordType) -> None:
+    """Replace the quarantine, then the cleaned table of a record type by those in the staging area."""
     cleaned, quarantine = f"cleaned/{record_type.name}", f"quarantine/{record_type.name}"
-    if any(place.snapshot(quarantine) is not None for place in (lake, beside)):
-        for place in (lake, beside):
-            place.ensure(quarantine, TOPIC_QUARANTINE, PROPERTIES, metadata="{}")
-        overwrite(_first_seen_as_before(spark, lake, beside, quarantine), lake, quarantine, metadata="{}")
-    before, after = lake.snapshot(cleaned), beside.existing(cleaned)
+    if any(each.snapshot(quarantine) is not None for each in (lake, staging)):
+        for each in (lake, staging):
+            each.ensure_table(quarantine, TOPIC_QUARANTINE, PROPERTIES, metadata="{}")
+        overwrite(_with_earlier_first_seen(spark, lake, staging, quarantine), lake, quarantine, metadata="{}")
+    before, after = lake.snapshot(cleaned), staging.require(cleaned)
     advanced = replace(CleaningProgress.of(after), batch=CleaningProgress.of(before).batch + 1)
     metadata = advanced.metadata(accepted=after.rows)
     with commit_metadata(spark, metadata, advanced.batch):
-        overwrite(_read(spark, beside, cleaned), lake, cleaned, metadata)
+        overwrite(_read(spark, staging, cleaned), lake, cleaned, metadata)
 
 
-def _first_seen_as_before(spark: SparkSession, lake: Lake, beside: Lake, key: str) -> DataFrame:
+def _with_earlier_first_seen(spark: SparkSession, lake: Lake, staging: Lake, key: str) -> DataFrame:
+    """Return the rebuilt quarantine with the `first_seen` of the existing one for records that were in it."""
     position = [column.name for column in SOURCE_POSITION]
-    after = _read(spark, beside, key)
-    before = _read(spark, lake, key).select(*position, F.col("first_seen").alias("seen_before"))
+    after = _read(spark, staging, key)
+    before = _read(spark, lake, key).select(*position, F.col("first_seen").alias("first_seen_before"))
     comment = after.schema["first_seen"].metadata
-    first_seen = F.coalesce("seen_before", "first_seen").alias("first_seen", metadata=comment)
+    first_seen = F.coalesce("first_seen_before", "first_seen").alias("first_seen", metadata=comment)
     joined = after.join(before, position, "left")
     return joined.select(*(first_seen if name == "first_seen" else F.col(name) for name in after.columns))
 

@@ -1,4 +1,4 @@
-"""Putting records on S3 as landing would, and reading what became of them, for the tests."""
+"""Helpers for tests of the batch: write objects as landing does, run the cleaning, and read the tables."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pin_pipeline.records import RECORD_TYPES, RecordType
 from pin_pipeline.reports import Report
 from pin_pipeline.settings import Settings
 from pin_pipeline.storage.lake import Lake
-from pin_pipeline.storage.object_format import TopicRecord, chunks
+from pin_pipeline.storage.object_format import TopicRecord, chunk_records
 from pin_pipeline.storage.object_keys import ObjectName
 from pin_pipeline.storage.object_store import ObjectStore
 
@@ -33,7 +33,7 @@ def put(
     """Put values at consecutive offsets, `size` records an object; bytes and None as they are, the rest as JSON."""
     store = ObjectStore.of(settings)
     raw = [value if value is None or isinstance(value, bytes) else json.dumps(value).encode() for value in values]
-    for chunk in chunks([TopicRecord(offset, 0, value) for offset, value in enumerate(raw, first)], size):
+    for chunk in chunk_records([TopicRecord(offset, 0, value) for offset, value in enumerate(raw, first)], size):
         name = ObjectName(chunk.area, settings.topic(record_type), partition, chunk.first_offset)
         assert store.put_once(name, chunk.body)
 
@@ -41,7 +41,7 @@ def put(
 def run_clean(
     settings: Settings, session: Callable[[], SparkSession], *record_types: str | RecordType, replay: bool = False
 ) -> dict[str, Report]:
-    """Clean kinds, given by their names or definitions; all of them where none is given."""
+    """Clean the topics of record types, given by name or definition; by default all."""
     reports = clean_topics(
         session, Lake.of(settings), ObjectStore.of(settings), topics(settings, *record_types), replay=replay
     )
@@ -49,7 +49,7 @@ def run_clean(
 
 
 def topics(settings: Settings, *record_types: str | RecordType) -> dict[str, RecordType]:
-    """The topic of each kind, as cleaning wants them."""
+    """Return the topics of record types as the argument of `clean_topics`; by default all."""
     definitions = [
         RECORD_TYPES[record_type] if isinstance(record_type, str) else record_type
         for record_type in record_types or RECORD_TYPES
@@ -58,17 +58,17 @@ def topics(settings: Settings, *record_types: str | RecordType) -> dict[str, Rec
 
 
 def redefined(record_type: RecordType, field: str, **changes: Any) -> RecordType:
-    """A kind of which one field was changed."""
+    """Return a record type with one field changed."""
     fields = tuple(replace(each, **changes) if each.name == field else each for each in record_type.fields)
     return replace(record_type, fields=fields)
 
 
 def table(settings: Settings, key: str, sql: str = "select * from t") -> list[Row]:
-    """The rows of a table, read by another Delta reader than the one that wrote them."""
-    rows: list[Row] = Lake.of(settings).existing(key).query(sql).to_pylist()
+    """Read the rows of a table with delta-rs, not with Spark, which wrote them."""
+    rows: list[Row] = Lake.of(settings).require(key).query(sql).to_pylist()
     return rows
 
 
 def totals(report: Report) -> tuple[Any, ...]:
-    """Landed, published, superseded, quarantined and unreconciled records."""
+    """Return the numbers of landed, published, superseded, quarantined and unreconciled records."""
     return tuple(report.metadata[name] for name in ("landed", "published", "superseded", "quarantined", "unreconciled"))

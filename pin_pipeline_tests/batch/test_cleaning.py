@@ -1,4 +1,4 @@
-"""Cleaning on real S3 and Delta: exactly once, in any batching, through crashes and beside other runs."""
+"""Cleaning on real S3 and Delta: exactly once, in any batching, despite crashes and concurrent runs."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ import pytest
 from deltalake import write_deltalake
 from pyspark.sql import SparkSession
 
-from pin_pipeline.batch import cleaning as module
-from pin_pipeline.batch import quarantine_table
+from pin_pipeline.batch import cleaning
+from pin_pipeline.batch.cleaning import TableCleaner
+from pin_pipeline.batch.quarantine_table import QuarantineTable
 from pin_pipeline.records import RECORD_TYPES
 from pin_pipeline.settings import Settings
 from pin_pipeline.storage.lake import Lake
@@ -27,9 +28,7 @@ QUARANTINED = "select source_partition, source_offset, reason, field, value, byt
 DIRTY = [b"no json", pin(follower_count="many"), json.dumps(pin()), user(5), [pin()]]
 
 
-def test_the_latest_record_of_a_key_is_published_and_all_are_accounted_for(
-    settings: Settings, session: Session
-) -> None:
+def test_cleaning_publishes_latest_record_of_each_key_and_reconciles(settings: Settings, session: Session) -> None:
     put(settings, "pin", [pin(1), pin(2), *DIRTY, pin(1, title="newer")])
     report = run_clean(settings, session, "pin")["cleaned/pin"]
     assert totals(report) == (8, 2, 1, 5, 0)
@@ -40,7 +39,7 @@ def test_the_latest_record_of_a_key_is_published_and_all_are_accounted_for(
     ]
 
 
-def test_quarantine_keeps_position_reason_and_original_bytes(settings: Settings, session: Session) -> None:
+def test_cleaning_quarantines_position_reason_and_original_bytes(settings: Settings, session: Session) -> None:
     put(settings, "pin", [b'{"index": "1\xff', pin(follower_count="many")], first=40, partition=2)
     run_clean(settings, session, "pin")
     assert table(settings, "quarantine/pin", QUARANTINED) == [
@@ -63,7 +62,7 @@ def test_quarantine_keeps_position_reason_and_original_bytes(settings: Settings,
     ]
 
 
-def test_a_run_reads_only_what_came_since_the_last_commit(settings: Settings, session: Session) -> None:
+def test_cleaning_reads_only_objects_since_last_commit(settings: Settings, session: Session) -> None:
     put(settings, "geo", [geo(1), geo(2)])
     run_clean(settings, session, "geo")
     put(settings, "geo", [geo(2, country="Chad"), geo(3)], first=2)
@@ -76,27 +75,27 @@ def test_a_run_reads_only_what_came_since_the_last_commit(settings: Settings, se
     assert totals(report) == (4, 3, 1, 0, 0)
 
 
-def test_nothing_new_changes_nothing_and_starts_no_spark(settings: Settings, session: Session) -> None:
+def test_cleaning_without_new_objects_changes_nothing_and_starts_no_spark(settings: Settings, session: Session) -> None:
     put(settings, "user", [user(1), user(2)])
     first = run_clean(settings, session, "user")["cleaned/user"]
-    version = Lake.of(settings).existing("cleaned/user").version
+    version = Lake.of(settings).require("cleaned/user").version
 
     def no_spark() -> SparkSession:
         raise AssertionError("Spark was started")
 
-    again = run_clean(settings, no_spark, "user")["cleaned/user"]
-    assert (totals(again), again.metadata["new_landed"]) == (totals(first), 0)
-    assert Lake.of(settings).existing("cleaned/user").version == version
+    second = run_clean(settings, no_spark, "user")["cleaned/user"]
+    assert (totals(second), second.metadata["new_landed"]) == (totals(first), 0)
+    assert Lake.of(settings).require("cleaned/user").version == version
 
 
-def test_before_the_first_record_there_are_empty_tables(settings: Settings, session: Session) -> None:
+def test_cleaning_without_records_creates_empty_tables(settings: Settings, session: Session) -> None:
     reports = run_clean(settings, session)
     assert {key: totals(report) for key, report in reports.items()} == {
         f"cleaned/{record_type}": (0, 0, 0, 0, 0) for record_type in RECORD_TYPES
     }
 
 
-def test_a_record_of_an_earlier_offset_never_replaces_a_later_one(settings: Settings, session: Session) -> None:
+def test_cleaning_never_replaces_later_offset_by_earlier_one(settings: Settings, session: Session) -> None:
     put(settings, "pin", [pin(1, title="later")], first=10)
     run_clean(settings, session, "pin")
     put(settings, "pin", [pin(1, title="earlier")], first=5, partition=1)
@@ -105,87 +104,90 @@ def test_a_record_of_an_earlier_offset_never_replaces_a_later_one(settings: Sett
     assert table(settings, "cleaned/pin", "select title from t") == [{"title": "later"}]
 
 
-def _mix() -> list[Any]:
+def _mixed_records() -> list[Any]:
     random = Random(7)
-    keyed: list[Any] = [pin(random.randrange(6), title=f"Pin at {number}") for number in range(40)]
+    records: list[Any] = [pin(random.randrange(6), title=f"Pin at {number}") for number in range(40)]
     for number, dirty in enumerate(DIRTY):
-        keyed.insert(number * 7, dirty)
-    return keyed
+        records.insert(number * 7, dirty)
+    return records
 
 
 @pytest.mark.parametrize(("cuts", "size"), [([1, 44], 1), ([15, 15, 15], 4)], ids=str)
-def test_any_batching_gives_the_same_tables(settings: Settings, session: Session, cuts: list[int], size: int) -> None:
-    first, mix = 0, _mix()
+def test_cleaning_result_is_independent_of_batching(
+    settings: Settings, session: Session, cuts: list[int], size: int
+) -> None:
+    first, mixed = 0, _mixed_records()
     for cut in cuts:
-        put(settings, "pin", mix[first : first + cut], first=first, size=size)
+        put(settings, "pin", mixed[first : first + cut], first=first, size=size)
         report = run_clean(settings, session, "pin")["cleaned/pin"]
         first += cut
     assert totals(report) == (45, 6, 34, 5, 0)
-    latest = {row["index"]: (offset, row["title"]) for offset, row in enumerate(mix) if _fits(row)}
+    latest = {row["index"]: (offset, row["title"]) for offset, row in enumerate(mixed) if _is_valid(row)}
     assert {
         row["ind"]: (row["source_offset"], row["title"]) for row in table(settings, "cleaned/pin", PUBLISHED)
     } == latest
     assert [row["source_offset"] for row in table(settings, "quarantine/pin", QUARANTINED)] == [0, 7, 14, 21, 28]
 
 
-def _fits(row: Any) -> bool:
+def _is_valid(row: Any) -> bool:
     return isinstance(row, dict) and row.get("title", "").startswith("Pin at")
 
 
-def test_a_crash_at_every_step_one_after_another_and_a_rerun_give_the_same_tables(
-    settings: Settings, session: Session
-) -> None:
+def test_cleaning_rerun_after_crash_at_every_step_gives_same_tables(settings: Settings, session: Session) -> None:
     put(settings, "pin", [pin(1), b"no json"])
     run_clean(settings, session, "pin")
     put(settings, "pin", [pin(1, title="newer"), b"none either", pin(2)], first=2)
-    steps = ((module, "read_objects", True), (quarantine_table, "add", True), (module, "_publish", False))
-    for where, step, done in (*steps, (module, "_publish", True)):
-        with crash_at(where, step, done=done):
+    steps: list[tuple[object, str, bool]] = [
+        (cleaning, "read_objects", True),
+        (QuarantineTable, "add", True),
+        (TableCleaner, "_publish", False),
+        (TableCleaner, "_publish", True),
+    ]
+    for owner, step, done in steps:
+        with crash_at(owner, step, done=done):
             run_clean(settings, session, "pin")
     report = run_clean(settings, session, "pin")["cleaned/pin"]
     assert totals(report) == (5, 2, 1, 2, 0)
     assert [row["title"] for row in table(settings, "cleaned/pin", PUBLISHED)] == ["newer", "Pin 2"]
 
 
-def test_runs_at_once_publish_each_record_once(settings: Settings, session: Session) -> None:
+def test_cleaning_concurrent_runs_publish_each_record_once(settings: Settings, session: Session) -> None:
     put(settings, "pin", [pin(1), pin(2), b"no json", pin(1, title="newer")])
     with ThreadPoolExecutor(3) as pool:
         reports = list(pool.map(lambda _: run_clean(settings, session, "pin")["cleaned/pin"], range(3)))
     assert [totals(report) for report in reports] == [(4, 2, 1, 1, 0)] * 3
-    assert Lake.of(settings).existing("cleaned/pin").version == 1
+    assert Lake.of(settings).require("cleaned/pin").version == 1
 
 
-def test_a_lost_row_fails_the_check_that_counts_them(settings: Settings, session: Session) -> None:
+def test_record_counts_reconcile_fails_on_lost_row(settings: Settings, session: Session) -> None:
     put(settings, "pin", [pin(1), pin(2)])
     run_clean(settings, session, "pin")
-    Lake.of(settings).existing("cleaned/pin").delta.delete("ind = 2")
+    Lake.of(settings).require("cleaned/pin").delta.delete("ind = 2")
     report = run_clean(settings, session, "pin")["cleaned/pin"]
     assert totals(report) == (2, 1, 0, 0, 1)
     assert [check.name for check in report.checks if not check.passed] == ["record_counts_reconcile"]
 
 
-def test_a_doubled_row_fails_the_check_that_counts_them(settings: Settings, session: Session) -> None:
+def test_record_counts_reconcile_fails_on_duplicate_row(settings: Settings, session: Session) -> None:
     put(settings, "pin", [pin(1), pin(2)])
     run_clean(settings, session, "pin")
-    cleaned = Lake.of(settings).existing("cleaned/pin")
+    cleaned = Lake.of(settings).require("cleaned/pin")
     write_deltalake(cleaned.delta, cleaned.query("select * from t where ind = 1"), mode="append")
     report = run_clean(settings, session, "pin")["cleaned/pin"]
     assert totals(report) == (2, 3, 0, 0, -1)
     assert [check.name for check in report.checks if not check.passed] == ["record_counts_reconcile"]
 
 
-def test_what_does_not_go_together_and_what_is_unknown_is_reported_with_an_example(
-    settings: Settings, session: Session
-) -> None:
-    strange = [pin(1), pin(2, downloaded=0), pin(3, Title="again", colour="red"), pin(4, colour="blue", downloaded=0)]
-    put(settings, "pin", strange, first=10, partition=1)
+def test_batch_checks_report_inconsistent_and_unknown_fields_with_example(settings: Settings, session: Session) -> None:
+    records = [pin(1), pin(2, downloaded=0), pin(3, Title="again", colour="red"), pin(4, colour="blue", downloaded=0)]
+    put(settings, "pin", records, first=10, partition=1)
     checks = {check.name: check for check in run_clean(settings, session, "pin")["cleaned/pin"].checks}
     assert [name for name, check in checks.items() if not check.passed] == [
         "picture_and_its_source",
         "no_unknown_fields",
     ]
-    apart, unknown = checks["picture_and_its_source"].metadata, checks["no_unknown_fields"].metadata
-    assert apart == {"records": 4, "failed": 2, "example": "2 records, the first at partition 1, offset 11"}
+    inconsistent, unknown = checks["picture_and_its_source"].metadata, checks["no_unknown_fields"].metadata
+    assert inconsistent == {"records": 4, "failed": 2, "example": "2 records, the first at partition 1, offset 11"}
     assert unknown["fields"] == (
         "* `colour`: 2 records, the first at partition 1, offset 12\n"
         "* `Title`: 1 records, the first at partition 1, offset 12"

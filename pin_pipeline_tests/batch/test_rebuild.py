@@ -1,4 +1,4 @@
-"""The tables made anew from the landed objects."""
+"""Rebuild of the tables from the landed objects."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from collections.abc import Callable
 import pytest
 from pyspark.sql import SparkSession
 
-from pin_pipeline.batch import cleaning
 from pin_pipeline.batch import rebuild as module
+from pin_pipeline.batch.cleaning import TableCleaner
 from pin_pipeline.batch.rebuild import rebuild
 from pin_pipeline.reports import Report
 from pin_pipeline.settings import Settings
@@ -40,7 +40,7 @@ def history(settings: Settings, session: Session) -> Settings:
     return settings
 
 
-def test_a_rebuild_gives_the_same_content_and_the_days_go_on_behind_it(history: Settings, session: Session) -> None:
+def test_rebuild_gives_same_content_and_cleaning_continues_after_it(history: Settings, session: Session) -> None:
     before = content(history)
     assert totals(run_rebuild(history, session)) == (5, 2, 1, 2, 0)
     assert content(history) == before
@@ -49,10 +49,10 @@ def test_a_rebuild_gives_the_same_content_and_the_days_go_on_behind_it(history: 
     assert totals(run_clean(history, session, "pin")["cleaned/pin"]) == (7, 3, 1, 3, 0)
 
 
-def test_what_was_lost_or_altered_in_the_tables_is_restored(history: Settings, session: Session) -> None:
+def test_rebuild_restores_lost_rows(history: Settings, session: Session) -> None:
     before, lake = content(history), Lake.of(history)
     for key in ("cleaned/pin", "quarantine/pin"):
-        lake.existing(key).delta.delete("source_offset < 3")
+        lake.require(key).delta.delete("source_offset < 3")
     assert totals(run_clean(history, session, "pin")["cleaned/pin"])[-1] != 0
     assert totals(run_rebuild(history, session)) == (5, 2, 1, 2, 0)
     (cleaned, quarantined), (restored, in_quarantine) = before, content(history)
@@ -62,15 +62,13 @@ def test_what_was_lost_or_altered_in_the_tables_is_restored(history: Settings, s
     ]
 
 
-def test_readers_see_the_old_tables_until_it_is_done_and_a_killed_one_can_be_run_again(
-    history: Settings, session: Session
-) -> None:
+def test_rebuild_is_atomic_for_readers_and_can_be_rerun_after_crash(history: Settings, session: Session) -> None:
     before = content(history)
-    version = Lake.of(history).existing("cleaned/pin").version
-    for where, step in ((cleaning, "_publish"), (module, "overwrite")):
-        with crash_at(where, step, done=False):
+    version = Lake.of(history).require("cleaned/pin").version
+    for owner, step in ((TableCleaner, "_publish"), (module, "overwrite")):
+        with crash_at(owner, step, done=False):
             run_rebuild(history, session)
-        assert (content(history), Lake.of(history).existing("cleaned/pin").version) == (before, version)
+        assert (content(history), Lake.of(history).require("cleaned/pin").version) == (before, version)
     assert totals(run_rebuild(history, session)) == (5, 2, 1, 2, 0)
     assert content(history) == before
-    assert Lake.of(history).existing("cleaned/pin").version == version + 1
+    assert Lake.of(history).require("cleaned/pin").version == version + 1

@@ -1,16 +1,15 @@
-"""After a rule was fixed: what fits by now comes out of quarantine, exactly once, the rest stays."""
+"""Replay after a rule was fixed: accepted records leave the quarantine exactly once, the others stay."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from types import ModuleType
 from typing import Any
 
 import pytest
 from pyspark.sql import SparkSession
 
-from pin_pipeline.batch import cleaning as module
-from pin_pipeline.batch import quarantine_table
+from pin_pipeline.batch.cleaning import TableCleaner
+from pin_pipeline.batch.quarantine_table import QuarantineTable
 from pin_pipeline.records import PIN
 from pin_pipeline.records.rules_version import rules_version
 from pin_pipeline.settings import Settings
@@ -19,7 +18,7 @@ from pin_pipeline_tests.batch.crash import crash_at
 from pin_pipeline_tests.helpers.rows import pin
 
 Session = Callable[[], SparkSession]
-# Once "many" is known to mean that nobody counted, two of the four records fit.
+# With "many" as a sentinel, three of the five quarantined records are accepted.
 FIXED = redefined(PIN, "follower_count", sentinels=("User Info Error", "many"))
 MANY = {"follower_count": "many"}
 RECORDS: list[Any] = [
@@ -42,38 +41,36 @@ def in_quarantine(settings: Settings) -> list[tuple[Any, ...]]:
     return [tuple(row.values()) for row in table(settings, "quarantine/pin", QUARANTINED)]
 
 
-def test_what_fits_by_now_is_published_once_and_the_rest_stays_under_todays_rules(
-    settings: Settings, session: Session
-) -> None:
+def test_replay_publishes_accepted_records_once_and_updates_rejections(settings: Settings, session: Session) -> None:
     put(settings, "pin", RECORDS)
     assert totals(run_clean(settings, session, PIN)["cleaned/pin"]) == (6, 1, 0, 5, 0)
-    seen = {offset: first_seen for offset, *_, first_seen in in_quarantine(settings)}
+    first_seen_by_offset = {offset: first_seen for offset, *_, first_seen in in_quarantine(settings)}
     report = run_clean(settings, session, FIXED, replay=True)["cleaned/pin"]
     assert totals(report) == (6, 2, 2, 2, 0)
     assert (report.metadata["new_replayed"], report.metadata["new_landed"]) == (3, 0)
     assert titles(settings) == [(1, "new"), (2, "older")]
     version = rules_version(FIXED)
     assert in_quarantine(settings) == [
-        (3, "no_key", "index", version, seen[3]),
-        (4, "wrong_type", "downloaded", version, seen[4]),
+        (3, "no_key", "index", version, first_seen_by_offset[3]),
+        (4, "wrong_type", "downloaded", version, first_seen_by_offset[4]),
     ]
-    again = run_clean(settings, session, FIXED, replay=True)["cleaned/pin"]
-    assert (totals(again), again.metadata["new_replayed"]) == ((6, 2, 2, 2, 0), 0)
+    second = run_clean(settings, session, FIXED, replay=True)["cleaned/pin"]
+    assert (totals(second), second.metadata["new_replayed"]) == ((6, 2, 2, 2, 0), 0)
 
 
 @pytest.mark.parametrize(
-    ("where", "step", "done"),
-    [(quarantine_table, "mark", True), (module, "_publish", True)],
+    ("owner", "step", "done"),
+    [(QuarantineTable, "update", True), (TableCleaner, "_publish", True)],
     ids=lambda value: {True: "after", False: "before"}.get(value, getattr(value, "__name__", value)),
 )
-def test_a_replay_that_was_killed_never_loses_nor_doubles_a_record(
-    settings: Settings, session: Session, where: ModuleType, step: str, done: bool
+def test_replay_crash_never_loses_or_duplicates_record(
+    settings: Settings, session: Session, owner: type, step: str, done: bool
 ) -> None:
     put(settings, "pin", RECORDS)
     run_clean(settings, session, PIN)
-    with crash_at(where, step, done=done):
+    with crash_at(owner, step, done=done):
         run_clean(settings, session, FIXED, replay=True)
-    # The next day takes the number that the killed replay had in mind.
+    # The next cleaning uses the batch number of the killed replay.
     put(settings, "pin", [pin(9), pin(8, age=2, downloaded=None)], first=len(RECORDS))
     published = step == "_publish" and done
     expected = (8, 3, 2, 3, 0) if published else (8, 2, 0, 6, 0)

@@ -1,4 +1,4 @@
--- The age groups of every query: 50 belongs to 36-50, and nobody under 18 to any.
+-- Age groups of all queries: 50 belongs to 36-50, and ages under 18 to no group.
 create or replace temporary function age_group(age int) returns string
 return case
   when age between 18 and 24 then '18-24'
