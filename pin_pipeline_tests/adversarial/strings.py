@@ -1,11 +1,11 @@
-"""Texts that have broken pipelines: scripts, controls, quoting, injection, numbers and paths that are none."""
+"""Strings known to break pipelines: scripts, control characters, quoting, injection, invalid numbers and paths."""
 
 from __future__ import annotations
 
 import sys
 import unicodedata
 
-WRITTEN = [
+HAND_PICKED = [
     "a\tb",
     "a\nb",
     "a\r\nb",
@@ -252,8 +252,8 @@ WRITTEN = [
 ]
 
 
-def _of_every_block() -> list[str]:
-    """A word of the first assigned characters of each 256 code points, surrogates left out."""
+def _words_of_every_block() -> list[str]:
+    """Return a word of the first assigned characters of each 256 code points, without surrogates."""
     words = []
     for first in range(0, sys.maxunicode, 0x100):
         codes = [code for code in range(first, first + 0x100) if not 0xD800 <= code <= 0xDFFF]
@@ -263,4 +263,4 @@ def _of_every_block() -> list[str]:
     return words
 
 
-STRINGS: list[str] = list(dict.fromkeys([*WRITTEN, *_of_every_block()]))
+STRINGS: list[str] = list(dict.fromkeys([*HAND_PICKED, *_words_of_every_block()]))

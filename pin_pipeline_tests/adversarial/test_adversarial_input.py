@@ -1,4 +1,4 @@
-"""Hostile records by every way in: each ends in a table as it came, or in quarantine with its bytes."""
+"""Adversarial records through every entry point: each is published unchanged, or quarantined with its bytes."""
 
 from __future__ import annotations
 
@@ -17,8 +17,10 @@ from pin_pipeline.records.fields import Magnitude, PrefixedPath, Text
 from pin_pipeline.settings import Settings
 from pin_pipeline.storage.lake import Lake
 from pin_pipeline.storage.object_store import ObjectStore
-from pin_pipeline_tests.adversarial.json_texts import EITHER, LARGE, NO, NO_UTF8, YES
+from pin_pipeline_tests.adversarial.edge_json import INVALID_ENCODINGS, LARGE_JSON, UNSUPPORTED_JSON
+from pin_pipeline_tests.adversarial.invalid_json import INVALID_JSON
 from pin_pipeline_tests.adversarial.strings import STRINGS
+from pin_pipeline_tests.adversarial.valid_json import VALID_JSON
 from pin_pipeline_tests.batch.batch_helpers import run_clean, table
 from pin_pipeline_tests.helpers.reference import SENTINELS
 from pin_pipeline_tests.helpers.rows import geo, pin, user
@@ -37,13 +39,13 @@ def gateway(settings: Settings) -> Iterator[httpx.Client]:
 
 
 def post(gateway: httpx.Client, topic: str, values: Sequence[str]) -> httpx.Response:
-    """Post values as the JSON texts that they are, to one partition, so that their offsets are their order."""
+    """Post JSON texts to one partition, so that their offsets follow their order."""
     records = ",".join(f'{{"partition":0,"value":{value}}}' for value in values)
     return gateway.post(f"/topics/{topic}", content=f'{{"records":[{records}]}}'.encode(), headers=JSON_V2)
 
 
-def work_off(settings: Settings, session: Session, *record_types: str) -> None:
-    """Land and clean what stands on the topics; the law must hold behind it."""
+def land_and_clean(settings: Settings, session: Session, *record_types: str) -> None:
+    """Land and clean the records on the topics, and check that they reconcile."""
     store = ObjectStore.of(settings)
     for record_type in record_types:
         land_topic(settings.kafka, store, settings.topic(record_type))
@@ -60,54 +62,56 @@ def quarantined(settings: Settings, record_type: str) -> dict[int, tuple[str, by
     return {row["source_offset"]: (row["reason"], row["bytes"]) for row in rows}
 
 
-def test_there_are_enough_cases_and_none_is_there_twice() -> None:
-    texts: list[Any] = [*YES, *NO, *EITHER, *NO_UTF8]
+def test_adversarial_cases_are_numerous_and_unique() -> None:
+    texts: list[Any] = [*VALID_JSON, *INVALID_JSON, *UNSUPPORTED_JSON, *INVALID_ENCODINGS]
     assert len(texts) == len(set(texts)) >= 300
     assert len(STRINGS) == len(set(STRINGS)) >= 500
 
 
-def test_json_of_every_form_is_published_as_an_unknown_field_or_quarantined_with_its_bytes(
+def test_valid_json_is_published_as_unknown_field_or_quarantined_with_bytes(
     settings: Settings, session: Session, gateway: httpx.Client
 ) -> None:
-    within = [f'{json.dumps(geo(number))[:-1]},"x":{text}}}' for number, text in enumerate(YES)]
-    assert post(gateway, settings.topic("geo"), [*YES, *within]).status_code == 200
-    work_off(settings, session, "geo")
+    nested = [f'{json.dumps(geo(number))[:-1]},"x":{text}}}' for number, text in enumerate(VALID_JSON)]
+    assert post(gateway, settings.topic("geo"), [*VALID_JSON, *nested]).status_code == 200
+    land_and_clean(settings, session, "geo")
     published = table(settings, "cleaned/geo", "select ind, source_offset from t order by ind")
-    assert published == [{"ind": number, "source_offset": len(YES) + number} for number in range(len(YES))]
+    assert published == [
+        {"ind": number, "source_offset": len(VALID_JSON) + number} for number in range(len(VALID_JSON))
+    ]
     found = quarantined(settings, "geo")
-    for offset, text in enumerate(YES):
+    for offset, text in enumerate(VALID_JSON):
         reason, raw = found[offset]
-        assert raw == text.strip(" \t\r").replace("\r", "").encode(), "what is around a value belongs to the request"
+        assert raw == text.strip(" \t\r").replace("\r", "").encode(), "whitespace around a value belongs to the request"
         assert reason in {"not_an_object", "no_key"}
-    assert len(found) == len(YES)
+    assert len(found) == len(VALID_JSON)
 
 
-def test_what_is_no_json_is_refused_by_the_gateway_whole(settings: Settings, gateway: httpx.Client) -> None:
-    accepted = [text for text in NO if post(gateway, settings.topic("geo"), [text]).status_code == 200]
+def test_invalid_json_is_refused_by_gateway(settings: Settings, gateway: httpx.Client) -> None:
+    accepted = [text for text in INVALID_JSON if post(gateway, settings.topic("geo"), [text]).status_code == 200]
     assert accepted == []
 
 
-def test_what_is_no_json_on_the_topic_is_quarantined_with_its_bytes(settings: Settings, session: Session) -> None:
-    within = [f'{json.dumps(geo(1))[:-1]},"x":{text}}}' for text in NO]
-    values = [*(text.encode() for text in [*NO, *within, *EITHER]), *NO_UTF8]
+def test_invalid_json_on_topic_is_quarantined_with_bytes(settings: Settings, session: Session) -> None:
+    nested = [f'{json.dumps(geo(1))[:-1]},"x":{text}}}' for text in INVALID_JSON]
+    values = [*(text.encode() for text in [*INVALID_JSON, *nested, *UNSUPPORTED_JSON]), *INVALID_ENCODINGS]
     produce(settings, "geo", values)
-    work_off(settings, session, "geo")
+    land_and_clean(settings, session, "geo")
     found = quarantined(settings, "geo")
     assert [found[offset] for offset in range(len(values))] == [("not_json", value) for value in values]
     assert table(settings, "cleaned/geo") == []
 
 
-def test_what_some_readers_have_limits_for_is_published(settings: Settings, session: Session) -> None:
-    values = [f'{json.dumps(geo(number))[:-1]},"x":{text}}}'.encode() for number, text in enumerate(LARGE)]
+def test_json_beyond_common_parser_limits_is_published(settings: Settings, session: Session) -> None:
+    values = [f'{json.dumps(geo(number))[:-1]},"x":{text}}}'.encode() for number, text in enumerate(LARGE_JSON)]
     produce(settings, "geo", values)
-    work_off(settings, session, "geo")
+    land_and_clean(settings, session, "geo")
     assert [row["ind"] for row in table(settings, "cleaned/geo", "select ind from t order by ind")] == [
-        *range(len(LARGE))
+        *range(len(LARGE_JSON))
     ]
 
 
 @pytest.mark.parametrize("record_type", RECORD_TYPES)
-def test_nasty_texts_in_each_text_field_are_published_as_they_came_or_quarantined(
+def test_adversarial_text_is_published_unchanged_or_quarantined(
     settings: Settings, session: Session, gateway: httpx.Client, record_type: str
 ) -> None:
     definition, topic = RECORD_TYPES[record_type], settings.topic(record_type)
@@ -120,11 +124,11 @@ def test_nasty_texts_in_each_text_field_are_published_as_they_came_or_quarantine
     for first in range(0, len(rows), 200):
         batch = [json.dumps(row, ensure_ascii=number % 2 == 0) for number, row in enumerate(rows[first : first + 200])]
         assert post(gateway, topic, batch).status_code == 200
-    work_off(settings, session, record_type)
+    land_and_clean(settings, session, record_type)
     found = {row["ind"]: row for row in table(settings, f"cleaned/{record_type}")}
     for number, text in enumerate(STRINGS):
         for column in definition.columns:
             if len(column.fields) == 1 and definition.field(column.fields[0]) in free:
-                nothing = not text.strip(BLANKS) or text in SENTINELS.get(column.name, ())
-                assert found[number][column.name] == (None if nothing else text), (column.name, text)
+                published_as_null = not text.strip(BLANKS) or text in SENTINELS.get(column.name, ())
+                assert found[number][column.name] == (None if published_as_null else text), (column.name, text)
     assert len(found) + len(quarantined(settings, record_type) if strict else {}) == len(rows)

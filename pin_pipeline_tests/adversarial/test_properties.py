@@ -1,4 +1,4 @@
-"""Any records, in any order, batching, duplication and restart: the law holds; without its protections it does not."""
+"""Reconciliation holds for any records, order, batching, duplicates and crashes, and fails without the safeguards."""
 
 from __future__ import annotations
 
@@ -6,22 +6,23 @@ import json
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, replace
-from types import ModuleType
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, Phase, given
-from hypothesis import settings as how
+from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from pyspark.sql import SparkSession, functions
 
-from pin_pipeline.batch import cleaning, quarantine_table
+from pin_pipeline.batch import cleaning
+from pin_pipeline.batch.cleaning import TableCleaner
+from pin_pipeline.batch.quarantine_table import QuarantineTable
 from pin_pipeline.local import s3
 from pin_pipeline.reconciliation.findings import TopicFindings
 from pin_pipeline.reconciliation.objects import ObjectReader
 from pin_pipeline.reconciliation.tables import TopicTables
-from pin_pipeline.reconciliation.topic import audit
+from pin_pipeline.reconciliation.topic import reconcile_topic_records
 from pin_pipeline.records import GEO
 from pin_pipeline.settings import Settings
 from pin_pipeline.storage import object_format
@@ -32,7 +33,7 @@ from pin_pipeline_tests.batch.crash import crash_at
 from pin_pipeline_tests.helpers.rows import geo
 
 Session = Callable[[], SparkSession]
-STEPS: list[tuple[ModuleType, str]] = [(cleaning, "read_objects"), (quarantine_table, "add"), (cleaning, "_publish")]
+STEPS: list[tuple[object, str]] = [(cleaning, "read_objects"), (QuarantineTable, "add"), (TableCleaner, "_publish")]
 
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=20),
@@ -43,27 +44,33 @@ keys = st.integers(0, 5)
 valid = st.builds(
     geo, keys, country=st.text(max_size=20), latitude=st.floats(-90, 90), longitude=st.integers(-180, 180)
 )
-bent = st.builds(lambda row, name, value: row | {name: value}, valid, st.sampled_from(sorted(geo())), json_values)
-as_bytes = (valid | bent | json_values).map(lambda value: json.dumps(value).encode())
-cut = st.builds(lambda raw, at: raw[:at], as_bytes, st.integers(0, 80))
-flipped = st.builds(lambda raw, at: raw[:at] + b"\xff" + raw[at + 1 :], as_bytes, st.integers(0, 80))
-over_lines = valid.map(lambda row: json.dumps(row, indent=1).encode())
+modified = st.builds(lambda row, name, value: row | {name: value}, valid, st.sampled_from(sorted(geo())), json_values)
+as_bytes = (valid | modified | json_values).map(lambda value: json.dumps(value).encode())
+truncated = st.builds(lambda raw, at: raw[:at], as_bytes, st.integers(0, 80))
+corrupted = st.builds(lambda raw, at: raw[:at] + b"\xff" + raw[at + 1 :], as_bytes, st.integers(0, 80))
+multiline = valid.map(lambda row: json.dumps(row, indent=1).encode())
 raw_records = st.lists(
-    as_bytes | cut | flipped | over_lines | st.binary(max_size=20) | st.none(), min_size=1, max_size=40
+    as_bytes | truncated | corrupted | multiline | st.binary(max_size=20) | st.none(), min_size=1, max_size=40
 )
 
 
 @dataclass(frozen=True)
-class Day:
-    """What comes before a cleaning: how many records of each partition, how many an object; and where it is killed."""
+class Run:
+    """One run of the cleaning.
+
+    Attributes:
+        records: number of records landed in each partition before the run.
+        size: maximum number of records per object.
+        crash: index of the step that crashes, and whether it crashes after the step; None for no crash.
+    """
 
     records: tuple[int, int]
     size: int
     crash: tuple[int, bool] | None
 
 
-days = st.builds(
-    Day,
+runs = st.builds(
+    Run,
     st.tuples(st.integers(0, 20), st.integers(0, 20)),
     st.integers(1, 20),
     st.none() | st.tuples(st.integers(0, len(STEPS) - 1), st.booleans()),
@@ -72,7 +79,7 @@ days = st.builds(
 
 @dataclass
 class Topic:
-    """Two partitions of records; the auditor asks it as it asks the broker."""
+    """Two partitions of records, with the interface of the broker reader."""
 
     values: dict[int, list[bytes | None]]
 
@@ -87,51 +94,53 @@ class Topic:
         return iter(list(enumerate(self.values[partition]))[first:])
 
 
-def live_through(settings: Settings, session: Session, topic: Topic, course: Sequence[Day]) -> None:
-    """Land and clean the records day by day, and what is left of them on a last day on which nothing is killed."""
+def land_and_clean(settings: Settings, session: Session, topic: Topic, runs: Sequence[Run]) -> None:
+    """Land and clean the records in several runs, and the remaining ones in a last run that does not crash."""
     landed = [0, 0]
-    for day in [*course, Day((len(topic.values[0]), len(topic.values[1])), 20, None)]:
+    for run in [*runs, Run((len(topic.values[0]), len(topic.values[1])), 20, None)]:
         for partition in (0, 1):
             first = landed[partition]
-            values = topic.values[partition][first : first + day.records[partition]]
-            put(settings, "geo", values, first=first, partition=partition, size=day.size)
+            values = topic.values[partition][first : first + run.records[partition]]
+            put(settings, "geo", values, first=first, partition=partition, size=run.size)
             landed[partition] += len(values)
-        with killed(day):
+        with crash_of(run):
             run_clean(settings, session, "geo")
 
 
-def killed(day: Day) -> AbstractContextManager[None]:
-    """Kill the day's cleaning where it says; it may never come there."""
-    if day.crash is None:
+def crash_of(run: Run) -> AbstractContextManager[None]:
+    """Crash the run at its step, if it reaches it."""
+    if run.crash is None:
         return nullcontext()
-    step, done = day.crash
+    step, done = run.crash
     return crash_at(*STEPS[step], done=done, certain=False)
 
 
-def audited(settings: Settings, topic: Topic) -> TopicFindings:
+def reconcile(settings: Settings, topic: Topic) -> TopicFindings:
     lake, store = Lake.of(settings), ObjectStore.of(settings)
     tables = TopicTables.read(GEO, lake.snapshot("cleaned/geo"), lake.snapshot("quarantine/geo"), 0)
-    asked: Any = topic
-    return audit(GEO, asked, ObjectReader(store.client, store.bucket, settings.topic("geo")), tables, {})
+    broker: Any = topic
+    return reconcile_topic_records(
+        GEO, broker, ObjectReader(store.client, store.bucket, settings.topic("geo")), tables, {}
+    )
 
 
 def content(settings: Settings) -> tuple[list[Row], list[Row]]:
     quarantined = "select source_partition, source_offset, reason, field, value, bytes from t order by 1, 2"
-    there = Lake.of(settings).snapshot("quarantine/geo") is not None
+    exists = Lake.of(settings).snapshot("quarantine/geo") is not None
     return (
         table(settings, "cleaned/geo", "select * from t order by ind"),
-        table(settings, "quarantine/geo", quarantined) if there else [],
+        table(settings, "quarantine/geo", quarantined) if exists else [],
     )
 
 
-def apart(settings: Settings) -> Settings:
-    """A bucket of its own."""
-    mine = replace(settings, bucket=f"b{uuid.uuid4().hex[:12]}")
-    s3.create_bucket(mine.s3_endpoint_url, mine.bucket)
-    return mine
+def with_new_bucket(settings: Settings) -> Settings:
+    """Return settings with a new, empty bucket."""
+    separate = settings.model_copy(update={"bucket": f"b{uuid.uuid4().hex[:12]}"})
+    s3.create_bucket(separate.s3_endpoint_url, separate.bucket)
+    return separate
 
 
-@how(
+@hypothesis_settings(
     max_examples=3,
     deadline=None,
     derandomize=True,
@@ -139,49 +148,51 @@ def apart(settings: Settings) -> Settings:
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(
-    records=raw_records, again=st.lists(st.integers(0, 39), max_size=10), course=st.lists(days, min_size=1, max_size=3)
+    records=raw_records,
+    duplicates=st.lists(st.integers(0, 39), max_size=10),
+    sequence=st.lists(runs, min_size=1, max_size=3),
 )
-def test_any_course_of_days_gives_the_same_tables_and_the_law_holds(
+def test_any_sequence_of_runs_and_crashes_gives_same_tables_and_reconciles(
     settings: Settings,
     session: Session,
     records: list[bytes | None],
-    again: list[int],
-    course: list[Day],
+    duplicates: list[int],
+    sequence: list[Run],
 ) -> None:
-    values = [*records, *(records[number % len(records)] for number in again)]
+    values = [*records, *(records[number % len(records)] for number in duplicates)]
     topic = Topic({0: values[::2], 1: values[1::2]})
-    one, other = apart(settings), apart(settings)
-    live_through(one, session, topic, course)
-    live_through(other, session, topic, [])
-    findings = audited(one, topic)
+    crashing, reference = with_new_bucket(settings), with_new_bucket(settings)
+    land_and_clean(crashing, session, topic, sequence)
+    land_and_clean(reference, session, topic, [])
+    findings = reconcile(crashing, topic)
     assert list(findings.sentences()) == []
     assert findings.total("landed") == len(values)
     assert findings.total("waiting") == 0
-    assert content(one) == content(other)
-    assert totals(run_clean(one, session, "geo")["cleaned/geo"])[-1] == 0
+    assert content(crashing) == content(reference)
+    assert totals(run_clean(crashing, session, "geo")["cleaned/geo"])[-1] == 0
 
 
-def without_gaps(records: Any, *_: Any) -> Iterator[object_format.Chunk]:
-    """Landing that does not close an object at what is no JSON, but leaves it out."""
+def without_gaps(records: Any, *_: Any) -> Iterator[object_format.ObjectChunk]:
+    """Chunk records without closing an object at a value that is not JSON, which leaves it out."""
     lines = [record for record in records if object_format.is_json(record.value)]
-    yield object_format.Chunk("topics", 0, tuple(record.value for record in lines))
+    yield object_format.ObjectChunk("topics", 0, tuple(record.value for record in lines))
 
 
-@pytest.mark.parametrize("protection", [None, "quarantine", "gaps", "latest"])
-def test_with_one_protection_switched_off_and_only_then_the_law_is_broken_and_the_auditor_says_so(
-    settings: Settings, session: Session, monkeypatch: pytest.MonkeyPatch, protection: str | None
+@pytest.mark.parametrize("safeguard", [None, "quarantine", "gaps", "latest"])
+def test_reconciliation_fails_only_with_a_safeguard_disabled(
+    settings: Settings, session: Session, monkeypatch: pytest.MonkeyPatch, safeguard: str | None
 ) -> None:
     raw = [json.dumps(row).encode() for row in (geo(1), geo(2), geo(1, country="newer"), geo(3))]
     topic = Topic({0: [raw[0], b"no json", *raw[1:]], 1: []})
-    switch_off(monkeypatch, protection)
-    live_through(settings, session, topic, [])
-    assert bool(list(audited(settings, topic).sentences())) is (protection is not None)
+    disable(monkeypatch, safeguard)
+    land_and_clean(settings, session, topic, [])
+    assert bool(list(reconcile(settings, topic).sentences())) is (safeguard is not None)
 
 
-def switch_off(monkeypatch: pytest.MonkeyPatch, protection: str | None) -> None:
-    match protection:
+def disable(monkeypatch: pytest.MonkeyPatch, safeguard: str | None) -> None:
+    match safeguard:
         case "quarantine":
-            monkeypatch.setattr(quarantine_table, "add", lambda *_: None)
+            monkeypatch.setattr(QuarantineTable, "add", lambda *_: None)
         case "gaps":
             monkeypatch.setattr("pin_pipeline_tests.batch.batch_helpers.chunks", without_gaps)
         case "latest":

@@ -1,4 +1,4 @@
-"""Spark's cleaning against plain Python, cell by cell, on a hundred thousand records of which a third are bent."""
+"""Cleaning by Spark against the reference implementation, on 100,000 records of which a third are modified."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from pin_pipeline_tests.helpers import reference
 Session = Callable[[], SparkSession]
 Row = dict[str, Any]
 COUNTS = {"pin": 34_000, "geo": 33_000, "user": 33_000}
-OF_ANY_TYPE: list[Any] = [None, True, 0, -1, 1.5, "", "x", [], {}, ["x"], {"a": None}]
+VALUES_OF_ANY_TYPE: list[Any] = [None, True, 0, -1, 1.5, "", "x", [], {}, ["x"], {"a": None}]
 
 
-def generated(record_type: str, random: Random) -> Iterator[Row]:
-    """Synthetic rows over and over, each under a key of its own, every third with one to three fields bent."""
+def generate_rows(record_type: str, random: Random) -> Iterator[Row]:
+    """Repeat the synthetic rows with unique keys; a third of them have one to three modified fields."""
     definition = RECORD_TYPES[record_type]
     rows = list(synthetic.rows(record_type))
     for key in range(COUNTS[record_type]):
@@ -33,24 +33,24 @@ def generated(record_type: str, random: Random) -> Iterator[Row]:
         row = {name: value if isinstance(value, int | float | str) else str(value) for name, value in row.items()}
         if random.random() < 1 / 3:
             for field in random.sample(definition.fields[1:], random.choice((1, 1, 1, 2, 3))):
-                bend(row, field, random)
+                modify(row, field, random)
         yield row
 
 
-def bend(row: Row, field: Field, random: Random) -> None:
+def modify(row: Row, field: Field, random: Random) -> None:
     match random.randrange(12):
         case 0:
             del row[field.name]
         case 1:
-            row[field.name] = random.choice(OF_ANY_TYPE)
+            row[field.name] = random.choice(VALUES_OF_ANY_TYPE)
         case 2:
-            row[random.choice(["extra", field.name.upper()])] = random.choice(OF_ANY_TYPE)
+            row[random.choice(["extra", field.name.upper()])] = random.choice(VALUES_OF_ANY_TYPE)
         case _:
-            row[field.name] = another(field, random)
+            row[field.name] = other_value(field, random)
 
 
-def another(field: Field, random: Random) -> Any:
-    """Another value of the field's own type, which often fits."""
+def other_value(field: Field, random: Random) -> Any:
+    """Return another value of the field's JSON type, which is often accepted."""
     match field:
         case Magnitude():
             digits = random.choice(["", str(random.randrange(10 ** random.randint(1, 19)))])
@@ -74,24 +74,24 @@ def another(field: Field, random: Random) -> Any:
         case Timestamp():
             year, month, day = random.choice([1, 1582, 1900, 2019, 9999]), random.randint(0, 13), random.randint(0, 31)
             hour, second = random.randint(0, 25), random.choice([0, 59, 60])
-            tail = random.choice(["", "", ".5", ".123456", ".1234567", "Z", "+01:30", "-14:00", "+15:00", " UTC"])
-            return f"{year:04}-{month:02}-{day:02}{random.choice(' Tt')}{hour:02}:59:{second:02}{tail}"
+            suffix = random.choice(["", "", ".5", ".123456", ".1234567", "Z", "+01:30", "-14:00", "+15:00", " UTC"])
+            return f"{year:04}-{month:02}-{day:02}{random.choice(' Tt')}{hour:02}:59:{second:02}{suffix}"
     raise NotImplementedError(type(field))
 
 
 @pytest.mark.parametrize("record_type", RECORD_TYPES)
-def test_spark_cleans_as_plain_python_does_cell_by_cell(settings: Settings, session: Session, record_type: str) -> None:
+def test_cleaned_tables_equal_reference_cell_by_cell(settings: Settings, session: Session, record_type: str) -> None:
     assert sum(COUNTS.values()) == 100_000
-    rows = list(generated(record_type, Random(f"reference {record_type}")))
+    rows = list(generate_rows(record_type, Random(f"reference {record_type}")))
     values = [json.dumps(row, ensure_ascii=bool(number % 2)).encode() for number, row in enumerate(rows)]
     put(settings, record_type, values)
     report = run_clean(settings, session, record_type)["cleaned/" + record_type]
     names = [field.name for field in RECORD_TYPES[record_type].fields]
-    problems = {offset: reference.problem(names, row) for offset, row in enumerate(rows)}
-    misfits = {offset: problem for offset, problem in problems.items() if problem is not None}
-    expected = {offset: reference.CLEAN[record_type](row) for offset, row in enumerate(rows) if offset not in misfits}
-    assert totals(report) == (len(rows), len(expected), 0, len(misfits), 0)
-    assert len(misfits) > 1_000
+    rejections = {offset: reference.rejection(names, row) for offset, row in enumerate(rows)}
+    rejected = {offset: rejection for offset, rejection in rejections.items() if rejection is not None}
+    expected = {offset: reference.CLEAN[record_type](row) for offset, row in enumerate(rows) if offset not in rejected}
+    assert totals(report) == (len(rows), len(expected), 0, len(rejected), 0)
+    assert len(rejected) > 1_000
     columns = [column.name for column in RECORD_TYPES[record_type].columns]
     found = table(settings, f"cleaned/{record_type}")
     assert {row["source_offset"]: [row[name] for name in columns] for row in found} == {
@@ -99,5 +99,5 @@ def test_spark_cleans_as_plain_python_does_cell_by_cell(settings: Settings, sess
     }
     quarantined = table(settings, f"quarantine/{record_type}", "select source_offset, reason, field, bytes from t")
     assert {row["source_offset"]: (row["reason"], row["field"], row["bytes"]) for row in quarantined} == {
-        offset: (*problem, values[offset]) for offset, problem in misfits.items()
+        offset: (*rejection, values[offset]) for offset, rejection in rejected.items()
     }

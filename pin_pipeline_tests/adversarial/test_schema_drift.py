@@ -1,4 +1,4 @@
-"""Every change of form has the outcome that docs/drift.md says."""
+"""Schema drift: each change of a record has the outcome documented in docs/drift.md."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 from pyspark.sql import SparkSession
 
 from pin_pipeline.landing.lander import land_topic
-from pin_pipeline.quality.table_checks import inspect
+from pin_pipeline.quality.table_checks import check_table
 from pin_pipeline.records import PIN
 from pin_pipeline.settings import Settings
 from pin_pipeline.storage.lake import Lake
@@ -35,11 +35,11 @@ def with_text(member: str) -> bytes:
     return f"{json.dumps(pin())[:-1]},{member}}}".encode()
 
 
-# Bytes as they are, the rest as JSON; each record that is published gets a key of its own.
+# Bytes unchanged, other values as JSON; records with the default key get a unique one.
 CASES: dict[str, Any] = {
     "unchanged": pin(),
     "added field": pin(colour="red"),
-    "added field in a case of its own (`Title` beside `title`)": pin(Title="again"),
+    "added field that differs only in case (`Title` besides `title`)": pin(Title="again"),
     "dropped field": without("category"),
     "dropped optional field": without("description"),
     "dropped key": without("index"),
@@ -59,20 +59,20 @@ CASES: dict[str, Any] = {
     "record nested in an object": {"pin": pin()},
     "record wrapped in a list": [pin()],
     "record encoded twice": json.dumps(pin()),
-    "row of another kind": user(),
+    "record of another type": user(),
     "text that is null": pin(category=None),
     "number that is null": pin(downloaded=None),
     "key that is null": pin(index=None),
-    "all fields null but the key": dict.fromkeys(pin()) | {"index": 1},
+    "all fields except the key null": dict.fromkeys(pin()) | {"index": 1},
     "null record": b"null",
     "tombstone": None,
     "new category": pin(category="gardens", save_location="/data/gardens"),
     "new format": pin(is_image_or_video="hologram"),
-    "new way to write a count": pin(follower_count="12 thousand"),
-    "folder of another form": pin(save_location="C:\\data\\art"),
-    "sentinels that no longer go together": pin(downloaded=0),
-    "key twice in a record (the last one counts)": with_text('"index":999'),
-    "field twice in a record (the last one counts)": with_text('"title":"last"'),
+    "new count format": pin(follower_count="12 thousand"),
+    "new folder format": pin(save_location="C:\\data\\art"),
+    "inconsistent sentinels": pin(downloaded=0),
+    "duplicate key (the last one counts)": with_text('"index":999'),
+    "duplicate field (the last one counts)": with_text('"title":"last"'),
     "unknown field nested 1,025 levels deep": with_text(f'"x":{"[" * 1_024}{"]" * 1_024}'),
     "lone surrogate in a text": with_text('"x":"\\ud800"'),
     "surrogate pair in a text": pin(title="\U0001f600"),
@@ -81,34 +81,34 @@ CASES: dict[str, Any] = {
     "byte order mark": b"\xef\xbb\xbf" + json.dumps(pin()).encode(),
     "UTF-16": json.dumps(pin()).encode("utf-16"),
     "Latin-1": json.dumps(pin(title="é"), ensure_ascii=False).encode("latin-1"),
-    "CRLF behind the record": json.dumps(pin()).encode() + b"\r\n",
-    "record over several lines": json.dumps(pin(), indent=2).encode(),
+    "CRLF after the record": json.dumps(pin()).encode() + b"\r\n",
+    "record on several lines": json.dumps(pin(), indent=2).encode(),
     "empty record": b"",
     "blank record": b" ",
     "empty object": {},
-    "two records in one": json.dumps(pin()).encode() * 2,
+    "two records in one message": json.dumps(pin()).encode() * 2,
     "truncated record": json.dumps(pin()).encode()[:-9],
 }
 
 
-def own_key(value: Any, number: int) -> Any:
-    """The record with a key of its own, where it has the usual one."""
+def with_unique_key(value: Any, number: int) -> Any:
+    """Replace the default key of a record by a unique one."""
     if isinstance(value, bytes):
         return value.replace(b'"index": 1,', f'"index": {number},'.encode())
     return value | {"index": number} if isinstance(value, dict) and value.get("index") == 1 else value
 
 
-def documented() -> dict[str, str]:
+def documented_outcomes() -> dict[str, str]:
     lines = [line.strip("| ").split(" | ") for line in Path("docs/drift.md").read_text().splitlines()]
     return {line[0]: line[1] for line in lines if len(line) == 2 and line[0] != "change"}
 
 
 def outcomes(settings: Settings, session: Session) -> Iterator[str]:
-    """What became of each record, in the order of their offsets."""
+    """Yield the outcome of each record, in the order of the offsets."""
     report = run_clean(settings, session, "pin")["cleaned/pin"]
     offsets = {row["ind"]: row["source_offset"] for row in table(settings, "cleaned/pin")}
     reported: dict[int, str] = {}
-    for check in [*report.checks, *inspect(PIN, Lake.of(settings).existing("cleaned/pin"), 0, datetime.now(UTC))]:
+    for check in [*report.checks, *check_table(PIN, Lake.of(settings).require("cleaned/pin"), 0, datetime.now(UTC))]:
         text = f"{check.metadata.get('example')} {check.metadata.get('fields')} {check.metadata.get('sample')}"
         for ind, offset in offsets.items():
             if f"offset {offset}\n" in f"{text}\n".replace(" None", "\n") or f"| {ind} |" in text:
@@ -122,11 +122,11 @@ def outcomes(settings: Settings, session: Session) -> Iterator[str]:
             yield f"published, reported by `{reported[offset]}`" if offset in reported else "published"
 
 
-def test_every_change_of_form_has_the_outcome_that_the_docs_say(settings: Settings, session: Session) -> None:
-    produce(settings, "pin", [own_key(value, number) for number, value in enumerate(CASES.values(), start=100)])
+def test_schema_drift_outcomes_equal_documented_ones(settings: Settings, session: Session) -> None:
+    produce(settings, "pin", [with_unique_key(value, number) for number, value in enumerate(CASES.values(), start=100)])
     land_topic(settings.kafka, ObjectStore.of(settings), settings.topic("pin"))
     found = dict(zip(CASES, outcomes(settings, session), strict=True))
-    assert found == documented()
+    assert found == documented_outcomes()
     titles = {row["ind"]: row["title"] for row in table(settings, "cleaned/pin")}
-    assert titles[100 + list(CASES).index("field twice in a record (the last one counts)")] == "last"
+    assert titles[100 + list(CASES).index("duplicate field (the last one counts)")] == "last"
     assert 999 in titles
