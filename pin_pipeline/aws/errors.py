@@ -1,4 +1,4 @@
-"""What a person is told when AWS refuses or does not answer."""
+"""Errors of AWS services, with advice on what to do."""
 
 from __future__ import annotations
 
@@ -14,14 +14,16 @@ from botocore.exceptions import (
     PartialCredentialsError,
 )
 
-THROTTLED = "AWS was asked too often: run it again in a minute, and raise the quota if it stays so"
-EXPIRED = "the credentials have expired: renew them (sign in again, or see that the role is still attached)"
-INVALID = "AWS does not know these credentials: see which ones are found, by `aws sts get-caller-identity`"
-DENIED = "the role may not do this: give it the action, or correct the name of what was asked for"
-NO_CREDENTIALS = "there are no AWS credentials: attach a role, or sign in (`aws sso login`)"
+from pin_pipeline.errors import PipelineError
+
+THROTTLED = "AWS throttled the request: try again in a minute, and raise the quota if it persists"
+EXPIRED = "the credentials have expired: renew them (sign in again, or check that the role is still attached)"
+INVALID = "the credentials are invalid: check which ones are used (`aws sts get-caller-identity`)"
+DENIED = "the role lacks the permission: allow the action, or correct the name of the resource"
+NO_CREDENTIALS = "no AWS credentials were found: attach a role, or sign in (`aws sso login`)"
 NO_REGION = "set AWS_REGION"
-UNREACHABLE = "see that the address is right and can be reached from here (locally: `pin-pipeline status`)"
-ANYTHING = "see that what was named is there, and that the credentials may do this"
+UNREACHABLE = "check that the address is correct and reachable (locally: `pin-pipeline status`)"
+DEFAULT = "check that the resource exists, and that the credentials allow this"
 
 ADVICE = {
     **dict.fromkeys(
@@ -39,19 +41,19 @@ ADVICE = {
         INVALID,
     ),
     **dict.fromkeys(("AccessDenied", "AccessDeniedException", "ForbiddenException", "403"), DENIED),
-    "NoSuchBucket": "there is no such bucket: create it, or set PIN_BUCKET",
+    "NoSuchBucket": "create the bucket, or set PIN_BUCKET to an existing one",
 }
 
 
-class AwsError(Exception):
-    """AWS did not do what it was asked; says what was tried, where, and what to do next."""
+class AwsError(PipelineError):
+    """Raised when an AWS service refuses a request or does not respond."""
 
 
 def advice(error: Exception) -> str:
-    """What to do about an error of boto3."""
+    """Return what the user can do about an error of boto3."""
     match error:
         case ClientError():
-            return ADVICE.get(error.response.get("Error", {}).get("Code", ""), ANYTHING)
+            return ADVICE.get(error.response.get("Error", {}).get("Code", ""), DEFAULT)
         case NoCredentialsError() | PartialCredentialsError():
             return NO_CREDENTIALS
         case NoRegionError():
@@ -59,17 +61,17 @@ def advice(error: Exception) -> str:
         case EndpointConnectionError():
             return UNREACHABLE
         case _:
-            return ANYTHING
+            return DEFAULT
 
 
 @contextmanager
-def asking(what: str) -> Iterator[None]:
-    """Say of boto3's errors what was tried: `could not {what}: ...`.
+def translate_errors(action: str) -> Iterator[None]:
+    """Translate boto3's errors into `could not {action}: {error}; {advice}`.
 
     Raises:
-        AwsError: AWS refused, or did not answer.
+        AwsError: the service refuses the request or does not respond.
     """
     try:
         yield
     except (BotoCoreError, ClientError) as error:
-        raise AwsError(f"could not {what}: {error}; {advice(error)}") from error
+        raise AwsError(f"could not {action}: {error}; {advice(error)}") from error

@@ -1,4 +1,4 @@
-"""Kinesis streams as they are managed: made, described, and watched for readers that fall behind."""
+"""Administration of Kinesis streams: creation, description, and the lag of their readers."""
 
 from __future__ import annotations
 
@@ -7,9 +7,8 @@ from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-import boto3
-
-from pin_pipeline.aws.errors import asking
+from pin_pipeline.aws import clients
+from pin_pipeline.aws.errors import translate_errors
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudwatch.client import CloudWatchClient
@@ -17,14 +16,15 @@ if TYPE_CHECKING:
     from mypy_boto3_kinesis.type_defs import StreamDescriptionSummaryTypeDef
 
 RECENT = timedelta(minutes=5)
+"""Period of the metric that `iterator_age` covers."""
 
 
 @dataclass(frozen=True)
 class KinesisStreams:
-    """The streams of a region; every method raises AwsError where AWS refuses or does not answer.
+    """The streams of a region. Every method raises AwsError if the service refuses or does not respond.
 
     Attributes:
-        endpoint_url: where the service is; None for AWS's own.
+        endpoint_url: Kinesis endpoint; None for AWS.
     """
 
     region: str
@@ -32,12 +32,12 @@ class KinesisStreams:
 
     @cached_property
     def _client(self) -> KinesisClient:
-        client: KinesisClient = boto3.client("kinesis", region_name=self.region, endpoint_url=self.endpoint_url)
+        client: KinesisClient = clients.client("kinesis", self.region, self.endpoint_url)
         return client
 
     def create(self, stream: str, shards: int) -> bool:
-        """Create a stream, and return when records can be put; False where it is there already."""
-        with asking(f"create Kinesis stream {stream}"):
+        """Create a stream and wait until it accepts records. Return False if it exists already."""
+        with translate_errors(f"create Kinesis stream {stream}"):
             try:
                 self._client.create_stream(StreamName=stream, ShardCount=shards)
             except self._client.exceptions.ResourceInUseException:
@@ -46,18 +46,18 @@ class KinesisStreams:
             return True
 
     def describe(self, stream: str) -> StreamDescriptionSummaryTypeDef:
-        """A stream's status, open shards and retention, as the service words them."""
-        with asking(f"describe Kinesis stream {stream}"):
+        """Return a stream's status, number of open shards and retention period, as the service returns them."""
+        with translate_errors(f"describe Kinesis stream {stream}"):
             return self._client.describe_stream_summary(StreamName=stream)["StreamDescriptionSummary"]
 
     def iterator_age(self, stream: str) -> timedelta | None:
-        """How far the slowest reader was behind at most in the last minutes; None where nobody read.
+        """Return the highest lag of the slowest reader within `RECENT`, or None if no reader was active.
 
-        It is CloudWatch's metric GetRecords.IteratorAgeMilliseconds.
+        The lag is CloudWatch's metric GetRecords.IteratorAgeMilliseconds.
         """
         now = datetime.now(UTC)
-        with asking(f"read the iterator age of Kinesis stream {stream} from CloudWatch"):
-            client: CloudWatchClient = boto3.client("cloudwatch", region_name=self.region)
+        with translate_errors(f"read the iterator age of Kinesis stream {stream} from CloudWatch"):
+            client: CloudWatchClient = clients.client("cloudwatch", self.region)
             points = client.get_metric_statistics(
                 Namespace="AWS/Kinesis",
                 MetricName="GetRecords.IteratorAgeMilliseconds",
@@ -68,3 +68,8 @@ class KinesisStreams:
                 Statistics=["Maximum"],
             )["Datapoints"]
         return max((timedelta(milliseconds=point["Maximum"]) for point in points), default=None)
+
+
+def stream_name(prefix: str, record_type: str) -> str:
+    """Return the Kinesis stream of a record type."""
+    return f"streaming-{prefix}-{record_type}"

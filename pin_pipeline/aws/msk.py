@@ -1,12 +1,11 @@
-"""The brokers of an MSK cluster."""
+"""Bootstrap brokers of an MSK cluster."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
-import boto3
-
-from pin_pipeline.aws.errors import AwsError, asking
+from pin_pipeline.aws import clients
+from pin_pipeline.aws.errors import AwsError, translate_errors
 
 if TYPE_CHECKING:
     from mypy_boto3_kafka.client import KafkaClient
@@ -15,26 +14,26 @@ Listener = Literal["BootstrapBrokerString", "BootstrapBrokerStringSaslScram", "B
 
 
 def bootstrap_brokers(cluster_arn: str, listener: Listener, region: str) -> str:
-    """The brokers to ask first, host:port, separated by commas.
+    """Return the bootstrap brokers of a cluster, as a comma-separated list of host:port.
 
     Args:
-        cluster_arn: of the cluster.
-        listener: by which of its listeners, as the service's answer names them.
-        region: of the cluster.
+        cluster_arn: ARN of the cluster.
+        listener: listener to connect to, under its name in the response of the service.
+        region: AWS region of the cluster; empty for boto3's default.
 
     Raises:
-        AwsError: there is no such cluster, or it has no such listener.
+        AwsError: the cluster does not exist, or does not have this listener.
     """
     if not cluster_arn:
         raise AwsError("PIN_MSK_CLUSTER_ARN is not set: set it to the ARN of the MSK cluster")
-    with asking(f"find the brokers of MSK cluster {cluster_arn}"):
-        client: KafkaClient = boto3.client("kafka", region_name=region or None)
-        answer = client.get_bootstrap_brokers(ClusterArn=cluster_arn)
-    brokers = answer.get(listener)
+    with translate_errors(f"find the brokers of MSK cluster {cluster_arn}"):
+        client: KafkaClient = clients.client("kafka", region)
+        response = client.get_bootstrap_brokers(ClusterArn=cluster_arn)
+    brokers = response.get(listener)
     if not brokers:
-        found = ", ".join(sorted(name for name in answer if name.startswith("BootstrapBrokerString"))) or "none"
+        found = ", ".join(sorted(name for name in response if name.startswith("BootstrapBrokerString"))) or "none"
         raise AwsError(
-            f"MSK cluster {cluster_arn} has no brokers under {listener} (it has {found}): wait until the cluster is "
-            "ACTIVE, and switch that authentication on, or set PIN_KAFKA_SECURITY to the one it has"
+            f"MSK cluster {cluster_arn} has no {listener}, only {found}: wait until the cluster is ACTIVE, and enable "
+            "this authentication, or set PIN_KAFKA_SECURITY to one that is enabled"
         )
     return str(brokers)

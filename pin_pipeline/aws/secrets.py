@@ -1,41 +1,45 @@
-"""Logins that Secrets Manager keeps, in the form that RDS and MSK give them."""
+"""Credentials in Secrets Manager, in the format of RDS and MSK."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-import boto3
 from pydantic import TypeAdapter, ValidationError
 
-from pin_pipeline.aws.errors import AwsError, asking
+from pin_pipeline.aws import clients
+from pin_pipeline.aws.errors import AwsError, translate_errors
 
 if TYPE_CHECKING:
     from mypy_boto3_secretsmanager.client import SecretsManagerClient
 
 
 @dataclass(frozen=True)
-class Login:
-    """Who signs in, and by what; a secret is the JSON of it."""
+class Credentials:
+    """User name and password; the content of a secret is their JSON object."""
 
     username: str
     password: str = field(repr=False)
 
 
-LOGIN = TypeAdapter(Login)
+CREDENTIALS = TypeAdapter(Credentials)
 
 
-def login(secret: str, region: str) -> Login:
-    """The login of a secret, given by its name or ARN.
+def read_credentials(secret: str, region: str) -> Credentials:
+    """Read the credentials in a secret.
+
+    Args:
+        secret: name or ARN of the secret.
+        region: AWS region of the secret; empty for boto3's default.
 
     Raises:
-        AwsError: there is no such secret, it may not be read, or it holds no login.
+        AwsError: the secret cannot be read, or its content is not credentials.
     """
-    with asking(f"read secret {secret} of Secrets Manager"):
-        client: SecretsManagerClient = boto3.client("secretsmanager", region_name=region or None)
-        answer = client.get_secret_value(SecretId=secret)
+    with translate_errors(f"read secret {secret} from Secrets Manager"):
+        client: SecretsManagerClient = clients.client("secretsmanager", region)
+        response = client.get_secret_value(SecretId=secret)
     try:
-        return LOGIN.validate_json(answer.get("SecretString", ""))
-    except ValidationError:  # which would quote what it read
+        return CREDENTIALS.validate_json(response.get("SecretString", ""))
+    except ValidationError:  # not as the cause: it quotes the secret
         expected = '{"username": ..., "password": ...}'
-        raise AwsError(f"secret {secret} holds no login; expected JSON such as {expected}") from None
+        raise AwsError(f"secret {secret} does not contain credentials: expected JSON such as {expected}") from None

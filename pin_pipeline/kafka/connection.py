@@ -1,9 +1,8 @@
-"""How Kafka is reached: settled once, and told to each of its clients in the words that it has for it."""
+"""Kafka connection settings, rendered for each client library."""
 
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
@@ -12,19 +11,17 @@ from typing import Any
 from aws_msk_iam_sasl_signer import MSKAuthTokenProvider
 
 from pin_pipeline.aws.msk import Listener, bootstrap_brokers
-from pin_pipeline.aws.secrets import Login, login
+from pin_pipeline.aws.secrets import Credentials, read_credentials
 
-# How long a client that nobody waits for by HTTP looks for a broker that takes it.
-BOOTSTRAP_MILLISECONDS = 10_000
+BOOTSTRAP_TIMEOUT_MS = 10_000
+"""How long a client outside the gateway looks for a broker that accepts it."""
 SCRAM = "SCRAM-SHA-512"
-# Databricks keeps its Kafka client and AWS's library under names of their own.
-ON_DATABRICKS = "DATABRICKS_RUNTIME_VERSION"
 SCRAM_MODULE = "org.apache.kafka.common.security.scram.ScramLoginModule"
 IAM_PACKAGE = "software.amazon.msk.auth.iam"
 
 
 class Security(StrEnum):
-    """How a client shows who it is."""
+    """Authentication of clients; SCRAM and IAM are over TLS."""
 
     PLAINTEXT = "plaintext"
     SCRAM = "scram"
@@ -40,15 +37,16 @@ LISTENERS: dict[Security, Listener] = {
 
 @dataclass(frozen=True)
 class KafkaConnection:
-    """A cluster, and how to sign in there. What AWS knows of it, it is asked for when it is first needed.
+    """A cluster and the authentication of its clients. Brokers and credentials are read from AWS on first use.
 
     Attributes:
-        bootstrap: brokers to ask first; empty where the cluster's ARN is to be asked for them.
-        cluster_arn: of the MSK cluster.
-        security: over TLS, unless it is plain text.
-        secret: of Secrets Manager, with the login for SCRAM.
-        region: of the cluster and the secret.
-        ca_file: certificates (PEM) that the brokers' are signed by, where no public authority did.
+        bootstrap: bootstrap brokers; if empty, they are looked up by `cluster_arn`.
+        cluster_arn: ARN of the MSK cluster.
+        security: authentication of the client.
+        secret: name or ARN of the secret with the SCRAM credentials.
+        region: AWS region of the cluster and of the secret.
+        ca_file: certificates (PEM) of the brokers' authority, if it is not a public one.
+        on_databricks: whether the client is Spark on Databricks, which has Kafka's and AWS's classes under other names.
     """
 
     bootstrap: str = ""
@@ -57,70 +55,76 @@ class KafkaConnection:
     secret: str = ""
     region: str = ""
     ca_file: str = ""
+    on_databricks: bool = False
 
     @property
-    def place(self) -> str:
-        """Where it is, for a person to read."""
+    def address(self) -> str:
+        """Address of the cluster, for messages."""
         return self.bootstrap or self.cluster_arn or "PIN_MSK_CLUSTER_ARN (which is not set)"
 
     @cached_property
     def brokers(self) -> str:
-        """The brokers to ask first. Raises AwsError where AWS does not tell them."""
+        """Bootstrap brokers. Raises AwsError if AWS does not return them."""
         return self.bootstrap or bootstrap_brokers(self.cluster_arn, LISTENERS[self.security], self.region)
 
     def kafka_python(self) -> dict[str, Any]:
-        """Arguments of kafka-python's clients. Raises AwsError where AWS does not tell what it needs."""
-        where = {"bootstrap_servers": self.brokers}
+        """Return the arguments of kafka-python's clients. Raises AwsError if AWS does not return what they need."""
+        plain = {"bootstrap_servers": self.brokers}
         if self.security is Security.PLAINTEXT:
-            return where
-        secure = {**where, "security_protocol": "SASL_SSL", "ssl_cafile": self.ca_file or None}
+            return plain
+        secure = {**plain, "security_protocol": "SASL_SSL", "ssl_cafile": self.ca_file or None}
         if self.security is Security.IAM:
             return {**secure, "sasl_mechanism": "AWS_MSK_IAM"}
-        user = self._login
-        names = {"sasl_plain_username": user.username, "sasl_plain_password": user.password}
+        credentials = self._credentials
+        names = {"sasl_plain_username": credentials.username, "sasl_plain_password": credentials.password}
         return {**secure, "sasl_mechanism": SCRAM, **names}
 
     def librdkafka(self) -> dict[str, Any]:
-        """Settings of confluent-kafka's clients. Raises AwsError where AWS does not tell what it needs."""
-        where = {"bootstrap.servers": self.brokers}
+        """Return the settings of confluent-kafka's clients. Raises AwsError if AWS does not return what they need."""
+        plain = {"bootstrap.servers": self.brokers}
         if self.security is Security.PLAINTEXT:
-            return where
-        secure = {**where, "security.protocol": "SASL_SSL"}
+            return plain
+        secure = {**plain, "security.protocol": "SASL_SSL"}
         if self.ca_file:
             secure["ssl.ca.location"] = self.ca_file
         if self.security is Security.IAM:
-            # The library has no mechanism of MSK's own; MSK takes the signed request as an OAuth token as well.
-            return {**secure, "sasl.mechanism": "OAUTHBEARER", "oauth_cb": self._token}
-        user = self._login
-        return {**secure, "sasl.mechanism": SCRAM, "sasl.username": user.username, "sasl.password": user.password}
+            # librdkafka lacks the mechanism AWS_MSK_IAM; MSK accepts the signed request as an OAuth token as well.
+            return {**secure, "sasl.mechanism": "OAUTHBEARER", "oauth_cb": self._oauth_token}
+        credentials = self._credentials
+        return {
+            **secure,
+            "sasl.mechanism": SCRAM,
+            "sasl.username": credentials.username,
+            "sasl.password": credentials.password,
+        }
 
     def spark(self) -> dict[str, str]:
-        """Options of Spark's Kafka source. Raises AwsError where AWS does not tell what it needs."""
-        where = {"kafka.bootstrap.servers": self.brokers}
+        """Return the options of Spark's Kafka source. Raises AwsError if AWS does not return what they need."""
+        plain = {"kafka.bootstrap.servers": self.brokers}
         if self.security is Security.PLAINTEXT:
-            return where
-        secure = {**where, "kafka.security.protocol": "SASL_SSL"}
+            return plain
+        secure = {**plain, "kafka.security.protocol": "SASL_SSL"}
         if self.ca_file:
             secure |= {"kafka.ssl.truststore.type": "PEM", "kafka.ssl.truststore.location": self.ca_file}
         if self.security is Security.IAM:
-            package = f"shadedmskiam.{IAM_PACKAGE}" if ON_DATABRICKS in os.environ else IAM_PACKAGE
+            package = f"shadedmskiam.{IAM_PACKAGE}" if self.on_databricks else IAM_PACKAGE
             return {
                 **secure,
                 "kafka.sasl.mechanism": "AWS_MSK_IAM",
                 "kafka.sasl.jaas.config": f"{package}.IAMLoginModule required;",
                 "kafka.sasl.client.callback.handler.class": f"{package}.IAMClientCallbackHandler",
             }
-        module = f"kafkashaded.{SCRAM_MODULE}" if ON_DATABRICKS in os.environ else SCRAM_MODULE
-        user = self._login
-        name, password = json.dumps(user.username), json.dumps(user.password)
+        module = f"kafkashaded.{SCRAM_MODULE}" if self.on_databricks else SCRAM_MODULE
+        credentials = self._credentials
+        name, password = json.dumps(credentials.username), json.dumps(credentials.password)
         jaas = f"{module} required username={name} password={password};"
         return {**secure, "kafka.sasl.mechanism": SCRAM, "kafka.sasl.jaas.config": jaas}
 
     @property
-    def _login(self) -> Login:
-        return login(self.secret, self.region)
+    def _credentials(self) -> Credentials:
+        return read_credentials(self.secret, self.region)
 
-    def _token(self, _: str) -> tuple[str, float]:
-        """A token for librdkafka, and until when it holds, in epoch seconds."""
+    def _oauth_token(self, _: str) -> tuple[str, float]:
+        """Return a token for librdkafka and its expiry in seconds since the epoch."""
         token, milliseconds = MSKAuthTokenProvider.generate_auth_token(self.region)
         return token, milliseconds / 1000

@@ -1,4 +1,4 @@
-"""The topics of a cluster."""
+"""Topic administration: create the topics of a cluster."""
 
 from __future__ import annotations
 
@@ -9,47 +9,43 @@ from contextlib import contextmanager
 from kafka import KafkaAdminClient
 from kafka.errors import KafkaError, TopicAlreadyExistsError
 
-from pin_pipeline.kafka.connection import BOOTSTRAP_MILLISECONDS, KafkaConnection
+from pin_pipeline.errors import PipelineError
+from pin_pipeline.kafka.connection import BOOTSTRAP_TIMEOUT_MS, KafkaConnection
 
-KNOWN_SECONDS, POLL_SECONDS = 30, 0.05
+VISIBLE_SECONDS, POLL_SECONDS = 30, 0.05
 PARTITIONS = 3
-AS_THE_CLUSTER_HAS_IT = -1
+CLUSTER_DEFAULT = -1
+"""Replication factor that selects the default of the cluster."""
 
 
-class TopicError(Exception):
-    """Topics cannot be listed or created; says what was tried, where, and what to do."""
-
-
-def topics(connection: KafkaConnection) -> list[str]:
-    """The names of all topics, sorted.
-
-    Raises:
-        TopicError: the cluster does not answer, or refuses.
-    """
-    with _admin(connection) as admin:
-        return sorted(admin.list_topics())
+class TopicError(PipelineError):
+    """Raised when topics cannot be created."""
 
 
 def create_topics(connection: KafkaConnection, names: Iterable[str]) -> list[str]:
-    """Create the topics that do not exist yet; returns which, when the cluster knows them all.
+    """Create the topics that do not exist, wait until all are listed, and return the names of the new ones.
 
     Raises:
-        TopicError: the cluster does not answer, refuses, or does not list them within `KNOWN_SECONDS`.
+        TopicError: the cluster cannot be reached, refuses the request, or does not list a topic within
+            `VISIBLE_SECONDS`.
     """
-    wanted = set(names)
+    required = set(names)
     with _admin(connection) as admin:
-        missing = sorted(wanted - set(admin.list_topics()))
+        missing = sorted(required - set(admin.list_topics()))
         for topic in missing:
             try:
-                shape = {"num_partitions": PARTITIONS, "replication_factor": AS_THE_CLUSTER_HAS_IT}
+                shape = {"num_partitions": PARTITIONS, "replication_factor": CLUSTER_DEFAULT}
                 admin.create_topics({topic: shape})
             except TopicAlreadyExistsError:
                 continue
-        # The controller answers before the broker has heard of it.
-        patience = time.monotonic() + KNOWN_SECONDS
-        while unknown := wanted - set(admin.list_topics()):
-            if time.monotonic() > patience:
-                raise TopicError(f"Kafka at {connection.place} created {', '.join(unknown)}, but does not list them")
+        # The controller confirms a topic before the broker lists it.
+        deadline = time.monotonic() + VISIBLE_SECONDS
+        while unlisted := required - set(admin.list_topics()):
+            if time.monotonic() > deadline:
+                raise TopicError(
+                    f"Kafka at {connection.address} created {', '.join(sorted(unlisted))}, but does not list them "
+                    f"after {VISIBLE_SECONDS} s; check the brokers' logs, and try again"
+                )
             time.sleep(POLL_SECONDS)
     return missing
 
@@ -57,13 +53,18 @@ def create_topics(connection: KafkaConnection, names: Iterable[str]) -> list[str
 @contextmanager
 def _admin(connection: KafkaConnection) -> Iterator[KafkaAdminClient]:
     try:
-        admin = KafkaAdminClient(**connection.kafka_python(), bootstrap_timeout_ms=BOOTSTRAP_MILLISECONDS)
+        admin = KafkaAdminClient(**connection.kafka_python(), bootstrap_timeout_ms=BOOTSTRAP_TIMEOUT_MS)
         try:
             yield admin
         finally:
             admin.close()
     except KafkaError as error:
         raise TopicError(
-            f"could not list or create topics at {connection.place}: {error!r}; check that the cluster is up, that "
-            "it can be reached from here, that it takes the login, and that the client may do this"
+            f"could not create topics at {connection.address}: {error!r}; check that the cluster is up and "
+            "reachable, that it accepts the credentials, and that they allow this"
         ) from error
+
+
+def topic_name(prefix: str, record_type: str) -> str:
+    """Return the topic of a record type."""
+    return f"{prefix}.{record_type}"

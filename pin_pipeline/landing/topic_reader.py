@@ -1,4 +1,4 @@
-"""A topic as landing reads it."""
+"""Topic reader: the committed records of a topic, partition by partition."""
 
 from __future__ import annotations
 
@@ -10,28 +10,30 @@ from contextlib import contextmanager
 from kafka import KafkaConsumer, TopicPartition
 from kafka.errors import KafkaError
 
-from pin_pipeline.kafka.connection import BOOTSTRAP_MILLISECONDS, KafkaConnection
+from pin_pipeline.errors import PipelineError
+from pin_pipeline.kafka.connection import BOOTSTRAP_TIMEOUT_MS, KafkaConnection
 from pin_pipeline.storage.object_format import TopicRecord
 
-POLL_MILLISECONDS = 1000
+POLL_TIMEOUT_MS = 1000
 STALL_SECONDS = 60
+"""How long a broker may return no record before reading fails."""
 
 log = logging.getLogger(__name__)
 
 
-class LandingError(Exception):
-    """A topic cannot be landed; says what was expected, what was found and what to do."""
+class LandingError(PipelineError):
+    """Raised when a topic cannot be landed."""
 
 
 @contextmanager
-def reading(
+def open_topic(
     connection: KafkaConnection, topic: str, group: str
 ) -> Iterator[tuple[KafkaConsumer, list[TopicPartition]]]:
-    """A consumer that commits nothing by itself, and the partitions of a topic.
+    """Open a consumer that commits only on request, and list the partitions of a topic.
 
     Raises:
-        LandingError: the broker is away, or the topic is missing.
-        AwsError: AWS does not tell how the cluster is reached.
+        LandingError: the broker cannot be reached, or the topic does not exist.
+        AwsError: AWS does not return the brokers or the credentials of the cluster.
     """
     try:
         consumer = KafkaConsumer(
@@ -43,7 +45,7 @@ def reading(
             isolation_level="read_committed",
             max_poll_records=10_000,
             max_partition_fetch_bytes=8 * 2**20,
-            bootstrap_timeout_ms=BOOTSTRAP_MILLISECONDS,
+            bootstrap_timeout_ms=BOOTSTRAP_TIMEOUT_MS,
         )
         try:
             numbers = consumer.partitions_for_topic(topic)
@@ -54,44 +56,49 @@ def reading(
             consumer.close()
     except KafkaError as error:
         raise LandingError(
-            f"could not read topic {topic} from the Kafka broker at {connection.place}: {error!r}; "
+            f"could not read topic {topic} from the Kafka broker at {connection.address}: {error!r}; "
             "check that it is up (`pin-pipeline status`, `pin-pipeline up`)"
         ) from error
 
 
-def check_retained(partition: TopicPartition, position: int, begin: int, fail_on_data_loss: bool) -> None:
-    """Tell of records that aged out of a topic, which begins at `begin`, before they were landed from `position` on.
+def check_retention(partition: TopicPartition, position: int, begin: int, fail_on_data_loss: bool) -> None:
+    """Report records that the topic deleted before they were landed.
+
+    Args:
+        position: first offset that is not landed.
+        begin: first offset that the topic still has.
+        fail_on_data_loss: whether to raise an error instead of logging a warning.
 
     Raises:
-        LandingError: there are some, and that is to fail; else the log has it.
+        LandingError: records are lost and `fail_on_data_loss` is true.
     """
     if not 0 < position < begin:
         return
-    where = f"{partition.topic}/{partition.partition}"
-    loss = f"{begin - position} records of {where} aged out before they were landed, offsets {position} to {begin}"
+    source = f"{partition.topic}/{partition.partition}"
+    loss = f"{begin - position} records of {source} aged out before they were landed, offsets {position} to {begin}"
     if fail_on_data_loss:
-        raise LandingError(f"{loss}; raise the topic's retention, and set fail_on_data_loss to false to go on")
-    log.warning("%s; going on behind them", loss)
+        raise LandingError(f"{loss}; raise the topic's retention, and set fail_on_data_loss to false to continue")
+    log.warning("%s; continuing after them", loss)
 
 
-def records(consumer: KafkaConsumer, partition: TopicPartition, position: int, end: int) -> Iterator[TopicRecord]:
-    """The records of [position, end). What a transaction aborted, and its markers, are passed over by the client.
+def read_records(consumer: KafkaConsumer, partition: TopicPartition, position: int, end: int) -> Iterator[TopicRecord]:
+    """Yield the records of the offsets [position, end). The client skips aborted records and transaction markers.
 
     Raises:
-        LandingError: the broker gave nothing for `STALL_SECONDS`.
+        LandingError: the broker returned nothing for `STALL_SECONDS`.
     """
     consumer.assign([partition])
     consumer.seek(partition, position)
-    patience = time.monotonic() + STALL_SECONDS
+    deadline = time.monotonic() + STALL_SECONDS
     while (reached := consumer.position(partition)) < end:
-        for message in consumer.poll(timeout_ms=POLL_MILLISECONDS).get(partition, ()):
+        for message in consumer.poll(timeout_ms=POLL_TIMEOUT_MS).get(partition, ()):
             if message.offset >= end:
                 return
             yield TopicRecord(message.offset, message.timestamp, message.value)
         if consumer.position(partition) > reached:
-            patience = time.monotonic() + STALL_SECONDS
-        elif time.monotonic() > patience:
+            deadline = time.monotonic() + STALL_SECONDS
+        elif time.monotonic() > deadline:
             raise LandingError(
-                f"{partition.topic}/{partition.partition} gave nothing for {STALL_SECONDS} s at offset {reached} of "
-                f"{end}; check that the Kafka broker is up (`pin-pipeline status`)"
+                f"{partition.topic}/{partition.partition} returned nothing for {STALL_SECONDS} s at offset {reached} "
+                f"of {end}; check that the Kafka broker is up (`pin-pipeline status`)"
             )

@@ -1,4 +1,4 @@
-"""The quality of a published table: every rule of its kind in one scan."""
+"""Data quality checks of a cleaned table; one scan computes all counts."""
 
 from __future__ import annotations
 
@@ -7,95 +7,110 @@ from datetime import datetime
 
 import pyarrow as pa
 
-from pin_pipeline.quality.volume import fresh, volume_anomaly
+from pin_pipeline.quality.volume import check_freshness, check_volume
 from pin_pipeline.records import RECORD_TYPES, Expectation, RecordType
 from pin_pipeline.reports import Check, Metadata, Severity, markdown_table
-from pin_pipeline.storage.arrivals import arrivals
+from pin_pipeline.storage.arrivals import recent_arrivals
 from pin_pipeline.storage.delta_snapshot import Snapshot
 from pin_pipeline.storage.lake import Lake
 
-SAMPLE = 5
-# Posts that arrive while the three topics are landed may be in one table and not yet in another.
-COMPLETE = 0.99
+SAMPLE_ROWS = 5
+MIN_COMPLETE = 0.99
+"""Share of posts that must be in all three tables: posts that arrive during landing may be in some of them only."""
 DESCRIPTIONS = {
-    "primary_key_unique_not_null": "Every row has a key, and no two rows have the same.",
-    "null_rate": "Each column has a value in at least the share of rows that its definition says.",
-    "referential_integrity": f"At least {COMPLETE:.0%} of the posts in this table are in the other two as well.",
-    "fresh": "New records came within the last 36 hours.",
-    "volume_anomaly": "The last day brought between a third and three times the median of up to seven days before.",
+    "primary_key_unique_not_null": "Every row has a key, and no two rows have the same key.",
+    "null_rate": "The share of rows without a value is within the limit of each column.",
+    "referential_integrity": f"At least {MIN_COMPLETE:.0%} of the posts in this table are in the other two as well.",
+    "fresh": "New records arrived within the last 36 hours.",
+    "volume_anomaly": (
+        "The number of records of the last day is between a third and three times the median of up to seven days "
+        "before it."
+    ),
 }
 
 
 def cleaned_tables(lake: Lake) -> dict[str, Snapshot]:
-    """The cleaned tables that are there by now, by their kinds."""
+    """Return the cleaned tables that exist, by record type."""
     tables = {record_type: lake.snapshot(f"cleaned/{record_type}") for record_type in RECORD_TYPES}
     return {record_type: table for record_type, table in tables.items() if table is not None}
 
 
-def complete_posts(tables: Mapping[str, Snapshot]) -> int:
-    """How many posts are in all of the cleaned tables."""
+def count_complete_posts(tables: Mapping[str, Snapshot]) -> int:
+    """Return the number of posts that are in all cleaned tables; 0 if a table does not exist."""
     if tables.keys() != RECORD_TYPES.keys():
         return 0
     (first, *others), named = RECORD_TYPES, dict(tables)
-    in_all = " and ".join(f"ind in (select ind from {name})" for name in others)  # noqa: S608 - our own
+    in_others = " and ".join(f"ind in (select ind from {name})" for name in others)  # noqa: S608 - names of tables
     table = named.pop(first)
-    counted = table.query(f"select count(*) as posts from t where {in_all}", **named)  # noqa: S608 - our own
+    counted = table.query(f"select count(*) as posts from t where {in_others}", **named)  # noqa: S608 - as above
     return int(counted["posts"][0].as_py())
 
 
-def inspect(record_type: RecordType, table: Snapshot, complete: int, now: datetime) -> Iterator[Check]:
-    """The checks of a kind's cleaned table, when so many posts are complete."""
-    counts = table.query(_scan(record_type)).to_pylist()[0]
-    yield _keys(counts)
-    yield _filled(record_type, counts)
+def check_table(record_type: RecordType, table: Snapshot, complete_posts: int, now: datetime) -> Iterator[Check]:
+    """Check the cleaned table of a record type.
+
+    Args:
+        record_type: definition of the columns and expectations.
+        table: the cleaned table.
+        complete_posts: number of posts that are in all cleaned tables.
+        now: time to compare the last arrival with.
+    """
+    counts = table.query(_counts_query(record_type)).to_pylist()[0]
+    yield _check_primary_key(counts)
+    yield _check_null_rates(record_type, counts)
     for expectation in record_type.expectations:
-        yield _met(table, expectation, counts)
-    yield _complete(table.rows, complete)
-    came = arrivals(table.commits())
-    yield fresh(came, now)
-    yield volume_anomaly(came)
+        yield _check_expectation(table, expectation, counts)
+    yield _check_referential_integrity(table.rows, complete_posts)
+    arrivals = recent_arrivals(table.commits())
+    yield check_freshness(arrivals, now)
+    yield check_volume(arrivals)
 
 
-def _scan(record_type: RecordType) -> str:
+def _counts_query(record_type: RecordType) -> str:
     counts = {
         "rows": "count(*)",
         "keys": "count(distinct ind)",
-        **{_filled_name(column.name): f'count("{column.name}")' for column in record_type.columns},
+        **{_nulls(column.name): f'count(*) - count("{column.name}")' for column in record_type.columns},
         **{
-            expectation.name: f"count(*) filter (where {_unmet(expectation)})"
+            expectation.name: f"count(*) filter (where {_violates(expectation)})"
             for expectation in record_type.expectations
         },
     }
-    return f"select {', '.join(f'{sql} as {name}' for name, sql in counts.items())} from t"  # noqa: S608 - our own
+    return f"select {', '.join(f'{sql} as {name}' for name, sql in counts.items())} from t"  # noqa: S608 - as above
 
 
-def _filled_name(column: str) -> str:
-    return f"filled_{column}"
+def _nulls(column: str) -> str:
+    return f"nulls_{column}"
 
 
-def _unmet(expectation: Expectation) -> str:
+def _violates(expectation: Expectation) -> str:
     return f"({expectation.sql}) is not true"
 
 
-def _keys(counts: dict[str, int]) -> Check:
-    missing = counts["rows"] - counts[_filled_name("ind")]
-    doubled = counts[_filled_name("ind")] - counts["keys"]
-    return Check("primary_key_unique_not_null", not missing and not doubled, {"doubled": doubled, "missing": missing})
+def _check_primary_key(counts: dict[str, int]) -> Check:
+    nulls = counts[_nulls("ind")]
+    duplicates = counts["rows"] - nulls - counts["keys"]
+    metadata: Metadata = {"duplicate_keys": duplicates, "null_keys": nulls}
+    return Check("primary_key_unique_not_null", not duplicates and not nulls, metadata)
 
 
-def _filled(record_type: RecordType, counts: dict[str, int]) -> Check:
+def _check_null_rates(record_type: RecordType, counts: dict[str, int]) -> Check:
     rows = counts["rows"]
-    shares = {column: counts[_filled_name(column.name)] / rows if rows else 1.0 for column in record_type.columns}
-    short = [column.name for column, share in shares.items() if share < column.filled]
-    lines = [
-        {"column": column.name, "filled": f"{share:.1%}", "at least": f"{column.filled:.0%}"}
-        for column, share in shares.items()
+    nulls = {column: counts[_nulls(column.name)] for column in record_type.columns}
+    failed = [column for column, count in nulls.items() if rows and (rows - count) / rows < column.min_filled]
+    rates = [
+        {
+            "column": column.name,
+            "null rate": f"{count / rows if rows else 0.0:.1%}",
+            "at most": f"{1 - column.min_filled:.0%}",
+        }
+        for column, count in nulls.items()
     ]
-    table = markdown_table(pa.Table.from_pylist(lines))
-    return Check("null_rate", not short, {"rows": rows, "failed": len(short), "shares": table}, Severity.WARN)
+    table = markdown_table(pa.Table.from_pylist(rates))
+    return Check("null_rate", not failed, {"rows": rows, "failed": len(failed), "null_rates": table}, Severity.WARN)
 
 
-def _met(table: Snapshot, expectation: Expectation, counts: dict[str, int]) -> Check:
+def _check_expectation(table: Snapshot, expectation: Expectation, counts: dict[str, int]) -> Check:
     failed = counts[expectation.name]
     metadata: Metadata = {"rows": counts["rows"], "failed": failed}
     if failed:
@@ -104,13 +119,18 @@ def _met(table: Snapshot, expectation: Expectation, counts: dict[str, int]) -> C
 
 
 def _sample(table: Snapshot, expectation: Expectation) -> str:
-    """A few rows that differ, by their key, their source position and what the expectation shows."""
-    columns = ", ".join(("ind", *expectation.shown, "source_partition", "source_offset"))
-    sql = f"select {columns} from t where {_unmet(expectation)} order by ind limit {SAMPLE}"  # noqa: S608
+    """Return a few rows that break an expectation: key, sample columns and source position."""
+    columns = ", ".join(("ind", *expectation.sample_columns, "source_partition", "source_offset"))
+    sql = f"select {columns} from t where {_violates(expectation)} order by ind limit {SAMPLE_ROWS}"  # noqa: S608
     return markdown_table(table.query(sql))
 
 
-def _complete(rows: int, complete: int) -> Check:
-    share = complete / rows if rows else 1.0
-    metadata: Metadata = {"posts": rows, "in_all_three": complete, "share": round(share, 4), "at_least": COMPLETE}
-    return Check("referential_integrity", share >= COMPLETE, metadata, Severity.WARN)
+def _check_referential_integrity(rows: int, complete_posts: int) -> Check:
+    share = complete_posts / rows if rows else 1.0
+    metadata: Metadata = {
+        "posts": rows,
+        "in_all_three": complete_posts,
+        "share": round(share, 4),
+        "at_least": MIN_COMPLETE,
+    }
+    return Check("referential_integrity", share >= MIN_COMPLETE, metadata, Severity.WARN)

@@ -1,4 +1,4 @@
-"""Checks of when records arrived and how many: freshness and volume."""
+"""Freshness and volume checks: when records arrived, and how many."""
 
 from __future__ import annotations
 
@@ -7,27 +7,27 @@ from datetime import datetime, timedelta
 from statistics import median
 
 from pin_pipeline.reports import Check, Severity
-from pin_pipeline.storage.arrivals import DAYS, Arrival, by_day
+from pin_pipeline.storage.arrivals import DAYS, Arrival, records_by_day
 
-FRESH = timedelta(hours=36)
+MAX_AGE = timedelta(hours=36)
 """A daily table is fresh for a day and a half: one late run is not a failure."""
 MIN_DAYS = 3
-"""The last day is compared with the median of up to `DAYS` days before it, if there are at least `MIN_DAYS`."""
+"""The last day is compared with the median of up to `DAYS` days before it if there are at least `MIN_DAYS`."""
 MIN_RATIO, MAX_RATIO = 1 / 3, 3
 
 
-def fresh(found: Sequence[Arrival], now: datetime) -> Check:
-    """Check that the table has received records within `FRESH`."""
-    if not found:
+def check_freshness(arrivals: Sequence[Arrival], now: datetime) -> Check:
+    """Check that records arrived within `MAX_AGE`."""
+    if not arrivals:
         return Check("fresh", passed=False, metadata={"records": 0}, severity=Severity.WARN)
-    age = now - max(arrival.at for arrival in found)
-    hours = {"hours_since_last_records": round(age / timedelta(hours=1), 1), "at_most": FRESH // timedelta(hours=1)}
-    return Check("fresh", age <= FRESH, hours, Severity.WARN)
+    age = now - max(arrival.at for arrival in arrivals)
+    hours = {"hours_since_last_records": round(age / timedelta(hours=1), 1), "at_most": MAX_AGE // timedelta(hours=1)}
+    return Check("fresh", age <= MAX_AGE, hours, Severity.WARN)
 
 
-def volume_anomaly(found: Sequence[Arrival]) -> Check:
-    """Check that the last day with records brought about as many as the days before it."""
-    days = sorted(by_day(found).items())
+def check_volume(arrivals: Sequence[Arrival]) -> Check:
+    """Check that the number of records of the last day is similar to those of the days before it."""
+    days = sorted(records_by_day(arrivals).items())
     *before, last = [records for _, records in days] or [0]
     before = before[-DAYS:]
     metadata: dict[str, int | float | str] = {"records_of_last_day": last, "days_before": len(before)}

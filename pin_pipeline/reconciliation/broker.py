@@ -1,4 +1,4 @@
-"""What is on the topic, read from the broker by another client than the one that landed it."""
+"""Records of a topic, read from the broker by another Kafka client than the one that lands them."""
 
 from __future__ import annotations
 
@@ -6,29 +6,29 @@ import time
 from collections.abc import Iterator
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
-from confluent_kafka import Message as Received
+from confluent_kafka import Message as KafkaMessage
 
 from pin_pipeline.kafka.connection import KafkaConnection
 
-# The library wants a group's name even of those who join none.
 GROUP = "pin-pipeline-audit"
-ANSWER_SECONDS = 10
+"""Group name, which librdkafka requires even of consumers that join no group; IAM policies name it."""
+REQUEST_SECONDS = 10
 STALL_SECONDS = 60
 POLL_SECONDS = 0.01
-# Fewer than the objects whose making starts the garbage collector, so that it meets hardly any of them.
 BATCH = 500
+"""Messages per poll: fewer than the allocations that trigger a garbage collection, so that it visits few of them."""
 
-# Not private, but how librdkafka names the codes that are its own.
 STALLED, END = KafkaError._TIMED_OUT, KafkaError._PARTITION_EOF  # noqa: SLF001
+"""Not private: librdkafka prefixes its own error codes with an underscore."""
 
-# An offset and a value, None of a tombstone.
 Message = tuple[int, bytes | None]
+"""Offset and value of a record; the value of a tombstone is None."""
 
 
 class BrokerReader:
-    """A consumer that leaves no trace: it joins no group and commits nothing.
+    """A consumer without side effects on the broker: it joins no group and commits nothing.
 
-    Every method raises KafkaException where the broker does not answer in time.
+    Every method raises KafkaException if the broker does not respond in time.
     """
 
     def __init__(self, connection: KafkaConnection, topic: str) -> None:
@@ -47,25 +47,25 @@ class BrokerReader:
         )
 
     def partitions(self) -> list[int]:
-        """The partitions of the topic."""
-        return sorted(self._consumer.list_topics(self._topic, ANSWER_SECONDS).topics[self._topic].partitions)
+        """Return the partitions of the topic."""
+        return sorted(self._consumer.list_topics(self._topic, REQUEST_SECONDS).topics[self._topic].partitions)
 
     def begin(self, partition: int) -> int:
-        """The first offset that the broker still holds."""
+        """Return the first offset that the broker still has."""
         return self._watermarks(partition)[0]
 
     def end(self, partition: int) -> int:
-        """The offset after the last record of now."""
+        """Return the offset after the last record."""
         return self._watermarks(partition)[1]
 
     def messages(self, partition: int, first: int) -> Iterator[Message]:
-        """Offsets and values from `first` to the end of now, in order."""
+        """Yield offsets and values in order, from `first` to the current end."""
         end = self.end(partition)
         if first >= end:
             return
         self._consumer.assign([TopicPartition(self._topic, partition, first)])
-        patience = time.monotonic() + STALL_SECONDS
-        while time.monotonic() < patience:
+        deadline = time.monotonic() + STALL_SECONDS
+        while time.monotonic() < deadline:
             batch = self._consumer.consume(BATCH, POLL_SECONDS)
             for message in batch:
                 offset = message.offset()
@@ -73,21 +73,20 @@ class BrokerReader:
                     return
                 yield offset, message.value()
             if batch:
-                patience = time.monotonic() + STALL_SECONDS
-        raise KafkaException(KafkaError(STALLED, f"{self._topic}/{partition} gave nothing for {STALL_SECONDS} s"))
+                deadline = time.monotonic() + STALL_SECONDS
+        raise KafkaException(KafkaError(STALLED, f"{self._topic}/{partition} returned nothing for {STALL_SECONDS} s"))
 
     def close(self) -> None:
-        """Leave the broker."""
+        """Close the connection to the broker."""
         self._consumer.close()
 
     def _watermarks(self, partition: int) -> tuple[int, int]:
-        where = TopicPartition(self._topic, partition)
-        low, high = self._consumer.get_watermark_offsets(where, ANSWER_SECONDS)
+        low, high = self._consumer.get_watermark_offsets(TopicPartition(self._topic, partition), REQUEST_SECONDS)
         return int(low), int(high)
 
 
-def _is_end(message: Received) -> bool:
-    """Whether the message only says that there are no more. Raises KafkaException for any other error."""
+def _is_end(message: KafkaMessage) -> bool:
+    """Return whether a message marks the end of a partition. Raises KafkaException for any other error."""
     error = message.error()
     if error is not None and error.code() != END:
         raise KafkaException(error)

@@ -1,4 +1,4 @@
-"""What an audit says: counts that add up, and every record that breaks the law by name."""
+"""Findings of a reconciliation: counts that add up, and every discrepancy with the position of its record."""
 
 from __future__ import annotations
 
@@ -8,29 +8,32 @@ from enum import StrEnum
 from typing import Generic, NamedTuple, TypeVar
 
 
-class Breach(StrEnum):
-    """How a record breaks the law: landed = published + superseded + quarantined, each as it came."""
+class DiscrepancyType(StrEnum):
+    """How a record breaks the reconciliation invariant: landed = published + superseded + quarantined, unmodified."""
 
-    DROPPED = "dropped"
-    INVENTED = "invented"
-    DOUBLED = "doubled"
-    ALTERED = "altered"
-    LOST = "lost"
-    MISJUDGED = "misjudged"
+    NOT_LANDED = "not landed"
+    UNEXPECTED = "unexpected"
+    DUPLICATED = "duplicated"
+    MODIFIED = "modified"
+    MISSING = "missing"
+    MISCLASSIFIED = "misclassified"
 
 
-DESCRIPTIONS: dict[Breach, str] = {
-    Breach.DROPPED: "On the topic, but not on S3, although later records are.",
-    Breach.INVENTED: "On S3, in a table or in quarantine, but not where it says it comes from.",
-    Breach.DOUBLED: "More than once on S3, in a table or in quarantine.",
-    Breach.ALTERED: "Other bytes or cells than those of the record it comes from.",
-    Breach.LOST: "On S3 and read, but neither published nor superseded nor in quarantine.",
-    Breach.MISJUDGED: "In quarantine by the rules of today although it fits, or for another reason than theirs.",
+DESCRIPTIONS: dict[DiscrepancyType, str] = {
+    DiscrepancyType.NOT_LANDED: "On the topic, but not on S3, although later records are.",
+    DiscrepancyType.UNEXPECTED: "On S3, in a table or in quarantine, but not at the origin that it names.",
+    DiscrepancyType.DUPLICATED: "More than once on S3, in a table or in quarantine.",
+    DiscrepancyType.MODIFIED: "Bytes or cells differ from those of the original record.",
+    DiscrepancyType.MISSING: "On S3 and read, but neither published nor superseded nor in quarantine.",
+    DiscrepancyType.MISCLASSIFIED: (
+        "Quarantined under the current rules although it is valid or for another reason than theirs, or published "
+        "although it is invalid."
+    ),
 }
 
 
 class TopicPosition(NamedTuple):
-    """Where a record stands on its topic."""
+    """Position of a record on its topic."""
 
     partition: int
     offset: int
@@ -40,7 +43,7 @@ class TopicPosition(NamedTuple):
 
 
 class StreamPosition(NamedTuple):
-    """Where a record stands in its stream."""
+    """Position of a record in its stream."""
 
     shard: str
     sequence_number: int
@@ -49,26 +52,26 @@ class StreamPosition(NamedTuple):
         return f"{self.shard}, sequence number {self.sequence_number}"
 
 
-Part = TypeVar("Part", int, str)
-Place = TypeVar("Place", TopicPosition, StreamPosition)
+PartitionId = TypeVar("PartitionId", int, str)
+Position = TypeVar("Position", TopicPosition, StreamPosition)
 
 
-class Defect(NamedTuple, Generic[Place]):
-    """One record that breaks the law."""
+class Discrepancy(NamedTuple, Generic[Position]):
+    """A record that breaks the reconciliation invariant."""
 
-    position: Place
-    breach: Breach
+    position: Position
+    type: DiscrepancyType
     detail: str
 
 
 @dataclass
 class PartitionCounts:
-    """What became of the records of one topic partition that were landed from some offset on, or of a stream's shard.
+    """Counts of the records of one topic partition, from an offset on, or of one shard.
 
     Attributes:
-        replayable: of those in quarantine, such as fit by the rules of today, but were judged by earlier ones.
-        waiting: landed, or in the stream, but not read by the cleaning yet.
-        next_offset: where an audit of later records begins.
+        replayable: quarantined records that earlier rules rejected and the current rules accept.
+        waiting: records that are landed, or in the stream, but not read by the cleaning yet.
+        next_offset: offset at which a reconciliation of later records begins.
     """
 
     landed: int = 0
@@ -81,24 +84,24 @@ class PartitionCounts:
 
 
 @dataclass
-class Findings(Generic[Part, Place]):
-    """The outcome of an audit of one topic or stream: counts by partition or shard, and all that break the law."""
+class Findings(Generic[PartitionId, Position]):
+    """Outcome of the reconciliation of one topic or stream: counts by partition or shard, and all discrepancies."""
 
-    partitions: dict[Part, PartitionCounts] = field(default_factory=dict)
-    defects: list[Defect[Place]] = field(default_factory=list)
+    partitions: dict[PartitionId, PartitionCounts] = field(default_factory=dict)
+    discrepancies: list[Discrepancy[Position]] = field(default_factory=list)
 
-    def add(self, position: Place, breach: Breach, detail: str) -> None:
-        """Name a record that breaks the law."""
-        self.defects.append(Defect(position, breach, detail))
+    def add(self, position: Position, discrepancy_type: DiscrepancyType, detail: str) -> None:
+        """Add a discrepancy."""
+        self.discrepancies.append(Discrepancy(position, discrepancy_type, detail))
 
     def total(self, name: str) -> int:
-        """A count over all partitions."""
+        """Return the sum of a count over all partitions."""
         return sum(getattr(partition, name) for partition in self.partitions.values())
 
     def sentences(self) -> Iterator[str]:
-        """A sentence for each defect, in the order of the records."""
-        for position, breach, detail in sorted(self.defects):
-            yield f"{position} is {breach}: {detail}"
+        """Yield one sentence per discrepancy, in the order of the records."""
+        for position, discrepancy_type, detail in sorted(self.discrepancies):
+            yield f"{position} is {discrepancy_type}: {detail}"
 
 
 TopicFindings = Findings[int, TopicPosition]

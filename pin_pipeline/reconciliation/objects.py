@@ -1,4 +1,4 @@
-"""What is on S3, read from the landed objects."""
+"""Landed objects of a topic, read from S3 independently of the code that lands and cleans them."""
 
 from __future__ import annotations
 
@@ -11,15 +11,18 @@ from typing import TYPE_CHECKING, NamedTuple
 import orjson
 from botocore.exceptions import ClientError
 
+from pin_pipeline.reconciliation.errors import ReconciliationError
+
 if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client
 
-AREAS = ("topics", "quarantine")
-NAME = re.compile(r"(topics|quarantine)/(.+)/partition=(\d+)/\2\+\3\+(\d{10})\.json")
+AREAS = ("topics", "encoded", "quarantine")
+"""Areas of JSON lines, of other records in Base64, and of the latter as earlier releases wrote them."""
+KEY = re.compile(r"(topics|encoded|quarantine)/(.+)/partition=(\d+)/\2\+\3\+(\d{10})\.json")
 
 
 class LandedRange(NamedTuple):
-    """A landed object: its name, and the values of its records from its first offset on."""
+    """A landed object: its key, its first offset, and the values of its records."""
 
     key: str
     offset: int
@@ -27,19 +30,19 @@ class LandedRange(NamedTuple):
 
     @property
     def folder(self) -> str:
-        """The part of the name that all objects of its area and partition have."""
+        """Key prefix of all objects of its area and partition."""
         return self.key[: self.key.rindex("/") + 1]
 
 
 class ObjectReader:
-    """The landed objects of one topic."""
+    """Reads the landed objects of one topic."""
 
     def __init__(self, client: S3Client, bucket: str, topic: str) -> None:
         self._client, self._bucket, self._topic = client, bucket, topic
         self._pages = client.get_paginator("list_objects_v2")
 
     def partitions(self) -> list[int]:
-        """The partitions that have objects."""
+        """Return the partitions that have objects."""
         found = set()
         for area in AREAS:
             prefix = f"{area}/{self._topic}/partition="
@@ -49,7 +52,7 @@ class ObjectReader:
 
     @cached_property
     def with_holes(self) -> bool:
-        """Whether a connector landed them: within an object it passes over offsets that hold no record."""
+        """Whether a connector landed the topic: it does not end an object at an offset without a record."""
         try:
             self._client.head_object(Bucket=self._bucket, Key=f"landed/{self._topic}.json")
         except ClientError as error:
@@ -59,29 +62,28 @@ class ObjectReader:
         return True
 
     def landed(self, partition: int, first: int) -> Iterator[LandedRange]:
-        """The objects from the one on that begins at an offset, in the order of their offsets."""
-        names = [match for area in AREAS for match in self._names(area, partition, first)]
-        for match in sorted(names, key=lambda match: match[4]):
+        """Yield the objects of a partition in the order of their offsets, from the one that begins at `first` on."""
+        matches = [match for area in AREAS for match in self._matches(area, partition, first)]
+        for match in sorted(matches, key=lambda match: match[4]):
             yield self._read(match)
 
-    def _names(self, area: str, partition: int, first: int) -> Iterator[re.Match[str]]:
+    def _matches(self, area: str, partition: int, first: int) -> Iterator[re.Match[str]]:
         folder = f"{area}/{self._topic}/partition={partition}/"
         after = f"{folder}{self._topic}+{partition}+{first:010d}"
         for page in self._pages.paginate(Bucket=self._bucket, Prefix=folder, StartAfter=after):
             for entry in page.get("Contents", ()):
-                match = NAME.fullmatch(entry["Key"])
+                match = KEY.fullmatch(entry["Key"])
                 if match is None:
-                    raise ValueError(f"{entry['Key']} is no name of a landed object")
+                    raise ReconciliationError(f"s3://{self._bucket}/{entry['Key']} is not a landed object: remove it")
                 yield match
 
     def _read(self, match: re.Match[str]) -> LandedRange:
         body = self._client.get_object(Bucket=self._bucket, Key=match[0])["Body"].read()
         lines = body.removesuffix(b"\n").split(b"\n")
-        return LandedRange(
-            match[0], int(match[4]), lines if match[1] == "topics" else [_unwrapped(line) for line in lines]
-        )
+        values = lines if match[1] == "topics" else [_decode(line) for line in lines]
+        return LandedRange(match[0], int(match[4]), values)
 
 
-def _unwrapped(line: bytes) -> bytes | None:
+def _decode(line: bytes) -> bytes | None:
     text = orjson.loads(line)["base64"]
     return None if text is None else base64.b64decode(text)

@@ -1,9 +1,9 @@
-"""Arrivals: how many records each commit of a cleaned table added, from the totals in its metadata."""
+"""Arrivals: number of records that each commit of a cleaned table added, from the totals in its metadata."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime
 from itertools import pairwise
@@ -22,21 +22,24 @@ class Arrival:
     records: int
 
 
-def arrivals(commits: Iterable[Commit], days: int = DAYS) -> list[Arrival]:
-    """Return the arrivals of the last `days` days that had any, and of the day before them; newest first."""
+def recent_arrivals(commits: Iterable[Commit], days: int = DAYS) -> list[Arrival]:
+    """Return the arrivals of the last `days` + 1 days that had any, newest first.
+
+    The list ends with one arrival of an earlier day, if there is one: it shows that the days before it are complete.
+    """
     totals = ((commit.at, int(commit.metadata["landed"])) for commit in commits)
-    found: list[Arrival] = []
+    newest: list[Arrival] = []
     for (at, landed), (_, before) in pairwise(totals):
         if landed > before:
-            found.append(Arrival(at, landed - before))
-        if len(by_day(found)) > days + 1:
+            newest.append(Arrival(at, landed - before))
+        if len(records_by_day(newest)) > days + 1:
             break
-    return found
+    return newest
 
 
-def by_day(found: Sequence[Arrival]) -> dict[date, int]:
+def records_by_day(arrivals: Iterable[Arrival]) -> dict[date, int]:
     """Return the number of records per UTC day that had any."""
     days: Counter[date] = Counter()
-    for arrival in found:
+    for arrival in arrivals:
         days[arrival.at.date()] += arrival.records
     return dict(days)

@@ -1,4 +1,7 @@
-"""A table's log, commit by commit. Nothing is listed: that takes the longer, the more objects a bucket has."""
+"""Transaction log of a Delta table, read one commit at a time.
+
+The log folder is never listed, because the time that a listing takes grows with the number of objects in the bucket.
+"""
 
 from __future__ import annotations
 
@@ -10,36 +13,36 @@ from typing import Any
 from pyarrow import NativeFile
 from pyarrow.fs import FileSystem
 
-Info = Mapping[str, Any]
+CommitInfo = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
 class DeltaLog:
-    """The files of a table's commits."""
+    """The commit files of one table."""
 
     files: FileSystem = field(repr=False)
     folder: str
-    _read: dict[int, Info] = field(default_factory=dict, init=False, repr=False, compare=False)
+    _cache: dict[int, CommitInfo] = field(default_factory=dict, init=False, repr=False, compare=False)
 
-    def has(self, version: int) -> bool:
-        """Whether there is a commit of this number."""
+    def has_version(self, version: int) -> bool:
+        """Return whether the log has a commit of this version."""
         try:
             self._open(version).close()
         except FileNotFoundError:
             return False
         return True
 
-    def info(self, version: int) -> Info:
-        """What a commit says of itself; it never changes, so it is read once.
+    def commit_info(self, version: int) -> CommitInfo:
+        """Return the `commitInfo` of a commit. Commits are immutable, so each is read once.
 
         Raises:
-            FileNotFoundError: there is none, or it was cleaned up.
+            FileNotFoundError: the log has no such commit, or no longer has it.
         """
-        if version not in self._read:
+        if version not in self._cache:
             with self._open(version) as file:
                 actions = map(json.loads, file.read().splitlines())
-                self._read[version] = next((action["commitInfo"] for action in actions if "commitInfo" in action), {})
-        return self._read[version]
+                self._cache[version] = next((action["commitInfo"] for action in actions if "commitInfo" in action), {})
+        return self._cache[version]
 
     def _open(self, version: int) -> NativeFile:
         return self.files.open_input_stream(f"{self.folder}/{version:020}.json")

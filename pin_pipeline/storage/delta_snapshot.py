@@ -1,4 +1,4 @@
-"""A Delta table as it stood when it was opened, read without Spark."""
+"""Snapshot: one version of a Delta table, read without Spark."""
 
 from __future__ import annotations
 
@@ -12,16 +12,21 @@ from typing import Any
 import pyarrow as pa
 from deltalake import DeltaTable, QueryBuilder
 
+from pin_pipeline.errors import PipelineError
 from pin_pipeline.reports import markdown_table
 from pin_pipeline.storage.delta_log import DeltaLog
 
-# Far more commits than maintenance ever makes between two of ours.
 HISTORY = 100
+"""Commits searched for the pipeline's last one; maintenance makes far fewer between two of them."""
+
+
+class UnknownProgressError(PipelineError):
+    """Raised when a table has no recent commit of this pipeline, so that its progress is unknown."""
 
 
 @dataclass(frozen=True)
 class Commit:
-    """A commit of ours: when it was made, what we wrote into its metadata, and what Delta counted."""
+    """A commit of this pipeline: its time, the metadata that the pipeline wrote, and the metrics that Delta counted."""
 
     at: datetime
     metadata: Mapping[str, Any]
@@ -30,7 +35,7 @@ class Commit:
 
 @dataclass(frozen=True)
 class Snapshot:
-    """One version of a table: all that it is asked fits together, whoever writes meanwhile."""
+    """One version of a table. All reads are consistent with each other, even while other processes write."""
 
     key: str
     delta: DeltaTable
@@ -38,46 +43,46 @@ class Snapshot:
 
     @property
     def version(self) -> int:
-        """The number of its last commit."""
+        """Version of the table, the number of its last commit."""
         return self.delta.version()
 
     @cached_property
     def rows(self) -> int:
-        """How many rows it has, from the counts in its log."""
+        """Number of rows, from the counts in the log."""
         return sum(pa.table(self.delta.get_add_actions(flatten=True))["num_records"].to_pylist())
 
     @cached_property
     def last_commit(self) -> Commit:
-        """The newest commit that carries metadata of ours.
+        """The newest commit of this pipeline.
 
         Raises:
-            ValueError: none of its commits is ours.
+            UnknownProgressError: none of the last `HISTORY` commits is one.
         """
         for commit in self.commits():
             return commit
-        raise ValueError(
+        raise UnknownProgressError(
             f"none of the last {HISTORY} commits of {self.delta.table_uri} was made by this pipeline, so its progress "
-            "is not known; move the table away and materialize it again from the landed objects"
+            "is unknown: move the table elsewhere and materialize it again from the landed objects"
         )
 
     def commits(self) -> Iterator[Commit]:
-        """Those of its last commits that carry metadata of ours, the newest first, each read when it is asked for."""
+        """Yield the pipeline's commits among the last `HISTORY`, newest first; each is read lazily."""
         for version in range(self.version, max(self.version - HISTORY, -1), -1):
             try:
-                info = self.log.info(version)
+                info = self.log.commit_info(version)
             except FileNotFoundError:
-                return  # cleaned up, as all before it
+                return  # log cleanup has removed this commit and all older ones
             if "userMetadata" in info:
                 at = datetime.fromtimestamp(info["timestamp"] / 1000, UTC)
                 yield Commit(at, json.loads(info["userMetadata"]), info.get("operationMetrics", {}))
 
-    def query(self, sql: str, **others: Snapshot) -> pa.Table:
-        """The answer of a query over this table, `t` in it, and others by their names; for counts and samples."""
+    def query(self, sql: str, **tables: Snapshot) -> pa.Table:
+        """Run a SQL query, for counts and samples. This table is `t` in it; other tables have their argument's name."""
         query = QueryBuilder().register("t", self.delta)
-        for name, other in others.items():
-            query.register(name, other.delta)
+        for name, table in tables.items():
+            query.register(name, table.delta)
         return pa.table(query.execute(sql))
 
     def preview(self) -> str:
-        """Its first rows as Markdown."""
+        """Return the first rows as a Markdown table."""
         return markdown_table(self.query("select * from t limit 5"))

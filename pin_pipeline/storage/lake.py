@@ -1,8 +1,7 @@
-"""The lake's tables: where they lie; opened, made and written without starting Spark."""
+"""Lake: the Delta tables of one bucket, opened, created and overwritten without Spark."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -15,6 +14,8 @@ from deltalake.fs import DeltaStorageHandler
 from deltalake.schema import ArrayType, PrimitiveType
 from pyarrow.fs import PyFileSystem
 
+from pin_pipeline.aws.clients import LOCAL_CREDENTIALS, is_local
+from pin_pipeline.errors import PipelineError
 from pin_pipeline.records import Column
 from pin_pipeline.settings import Settings
 from pin_pipeline.storage.delta_log import DeltaLog
@@ -24,15 +25,19 @@ PROPERTIES = {"delta.minReaderVersion": "1", "delta.minWriterVersion": "2", "del
 """Properties of every table: any Delta reader can read it, without deletion vectors or column mapping."""
 
 
+class NoSuchTableError(PipelineError):
+    """Raised when a required table does not exist."""
+
+
 @dataclass(frozen=True)
 class Lake:
     """The Delta tables of one bucket, at `{root}/{asset key}`; credentials come from the environment.
 
-    It keeps what it has opened, so it is made anew for each run: the logs keep their commits for longer than any lasts.
+    Opened tables are cached. Create one instance per run: a table's log keeps its commits for longer than a run lasts.
 
     Attributes:
-        endpoint_url: where S3 is; None for AWS's own.
-        options: further ones of the storage, such as how long to wait for it.
+        endpoint_url: S3 endpoint; None for AWS.
+        options: additional storage options of delta-rs, such as timeouts.
     """
 
     bucket: str
@@ -44,59 +49,73 @@ class Lake:
 
     @classmethod
     def of(cls, settings: Settings) -> Lake:
-        """The lake of the environment."""
+        """Return the lake that the settings describe."""
         return cls(settings.bucket, settings.s3_endpoint_url, settings.region)
 
     def path(self, key: str) -> str:
-        """Where Spark finds a table."""
+        """Return the URL of a table for Spark."""
         return f"s3a://{self.bucket}/{self.root}/{key}"
 
     def snapshot(self, key: str) -> Snapshot | None:
-        """A table as it is now, None where there is none yet."""
+        """Return the current version of a table, or None if it does not exist."""
         if key in self._opened:
-            # It is as it was, whoever writes to it, unless it has got a next commit.
+            # The cached version is current unless the log has the next commit, whichever process wrote it.
             opened = self._opened[key]
-            if not self._log(key).has(0 if opened is None else opened.version + 1):
+            if not self._log(key).has_version(0 if opened is None else opened.version + 1):
                 return opened
         try:
-            self._opened[key] = self.reopen(key)
-        except TableNotFoundError:
+            self._opened[key] = self.load(key)
+        except NoSuchTableError:
             self._opened[key] = None
         return self._opened[key]
 
-    def existing(self, key: str) -> Snapshot:
-        """A table as it is now.
+    def require(self, key: str) -> Snapshot:
+        """Return the current version of a table.
 
         Raises:
-            ValueError: there is none.
+            NoSuchTableError: the table does not exist.
         """
         table = self.snapshot(key)
         if table is None:
-            raise ValueError(f"there is no table at {self.path(key)}; materialize {key} first")
+            raise self._no_such_table(key)
         return table
 
-    def reopen(self, key: str) -> Snapshot:
-        """A table as it is now, for one who goes on writing to it: what others have opened stays as it was.
+    def load(self, key: str) -> Snapshot:
+        """Open the current version of a table, bypassing the cache.
+
+        The caller may advance the returned snapshot without changing those that the cache has handed out.
 
         Raises:
-            TableNotFoundError: there is none.
+            NoSuchTableError: the table does not exist.
         """
-        return Snapshot(key, self._delta(key), self._log(key))
+        try:
+            return Snapshot(key, self._delta(key), self._log(key))
+        except TableNotFoundError as error:
+            raise self._no_such_table(key) from error
 
-    def ensure(self, key: str, columns: Sequence[Column], properties: Mapping[str, str], metadata: str) -> Snapshot:
-        """Make a table without rows, by a commit that carries `metadata`; one that is there gets columns it lacks."""
+    def ensure_table(
+        self, key: str, columns: Sequence[Column], properties: Mapping[str, str], metadata: str
+    ) -> Snapshot:
+        """Create an empty table, or add the missing columns to an existing one.
+
+        Args:
+            key: asset key of the table.
+            columns: columns that the table must have.
+            properties: table properties, set on creation only.
+            metadata: metadata of the commit that creates the table.
+        """
         comments = {column: {"comment": column.description} for column in columns}
         fields = [Field(column.name, _type(column.type), metadata=comment) for column, comment in comments.items()]
         table = self.snapshot(key)
         if table is None:
             self._create(key, fields, properties, metadata)
-            return self.existing(key)
-        there = {field.name for field in table.delta.schema().fields}
-        missing = [field for field in fields if field.name not in there]
+            return self.require(key)
+        existing = {field.name for field in table.delta.schema().fields}
+        missing = [field for field in fields if field.name not in existing]
         if not missing:
             return table
-        self._delta(key).alter.add_columns(missing)  # not on the one that was opened: it is as it was
-        return self.existing(key)
+        self._delta(key).alter.add_columns(missing)  # on a separate handle: snapshots do not change
+        return self.require(key)
 
     def _delta(self, key: str) -> DeltaTable:
         return DeltaTable(self._uri(key), storage_options=self._options())
@@ -105,7 +124,7 @@ class Lake:
         return DeltaLog(self._files, f"{key}/_delta_log")
 
     def _create(self, key: str, fields: list[Field], properties: Mapping[str, str], metadata: str) -> None:
-        # A second try would not make the table, but change it behind the back of the run that has just made it.
+        # A retry after a conflict would not create the table but alter the one that another run has just created.
         commit = CommitProperties(custom_metadata={"userMetadata": metadata}, max_commit_retries=0)
         with suppress(CommitFailedError):
             DeltaTable.create(
@@ -117,11 +136,14 @@ class Lake:
                 storage_options=self._options(),
             )
 
-    def write(self, key: str, rows: pa.Table) -> None:
-        """Replace a small table's rows in one commit; makes the table where there is none."""
+    def overwrite(self, key: str, rows: pa.Table) -> None:
+        """Replace all rows of a small table in one commit; create the table if missing."""
         write_deltalake(
             self._uri(key), rows, mode="overwrite", schema_mode="overwrite", storage_options=self._options()
         )
+
+    def _no_such_table(self, key: str) -> NoSuchTableError:
+        return NoSuchTableError(f"table {key!r} does not exist at {self._uri(key)}: materialize {key} first")
 
     @cached_property
     def _files(self) -> PyFileSystem:
@@ -135,9 +157,9 @@ class Lake:
         if self.endpoint_url:
             options["AWS_ENDPOINT_URL"] = self.endpoint_url
             options["AWS_ALLOW_HTTP"] = str(self.endpoint_url.startswith("http://")).lower()
-        names = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
-        credentials = {name: os.environ[name] for name in names if name in os.environ}
-        return {**options, **credentials, **self.options}
+        if is_local(self.endpoint_url):
+            options |= LOCAL_CREDENTIALS
+        return {**options, **self.options}
 
 
 def _type(sql: str) -> PrimitiveType | ArrayType:

@@ -1,4 +1,4 @@
-"""Which records go into which object: a function of the records and their offsets alone."""
+"""Format of landed objects: which records go into which object, as a function of the records and offsets alone."""
 
 from __future__ import annotations
 
@@ -9,14 +9,19 @@ from typing import NamedTuple
 
 import orjson
 
-from pin_pipeline.storage.object_keys import Area
+from pin_pipeline.storage.object_keys import ENCODED, Area
 
 MAX_RECORDS = 20_000
 MAX_BYTES = 8 * 2**20
 
 
 class TopicRecord(NamedTuple):
-    """A record as it stands on the topic; `value` is None for a tombstone, `timestamp` is in epoch milliseconds."""
+    """A record of a topic partition.
+
+    Attributes:
+        timestamp: milliseconds since the epoch.
+        value: None for a tombstone.
+    """
 
     offset: int
     timestamp: int
@@ -24,8 +29,8 @@ class TopicRecord(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Chunk:
-    """Consecutive records that make one object, a line each."""
+class ObjectChunk:
+    """Consecutive records that make up one object, one line per record."""
 
     area: Area
     first_offset: int
@@ -33,42 +38,43 @@ class Chunk:
 
     @property
     def body(self) -> bytes:
-        """What is written: every line ends with a newline."""
+        """Content of the object; every line ends with a newline."""
         return b"\n".join(self.lines) + b"\n"
 
     @property
     def next_offset(self) -> int:
-        """The offset after the last record."""
+        """Offset after the last record."""
         return self.first_offset + len(self.lines)
 
 
-def chunks(
+def chunk_records(
     records: Iterable[TopicRecord], max_records: int = MAX_RECORDS, max_bytes: int = MAX_BYTES
-) -> Iterator[Chunk]:
-    """Cut records into objects of at most `max_records` and, but for one larger record, `max_bytes`.
+) -> Iterator[ObjectChunk]:
+    """Split records into objects of at most `max_records` records and `max_bytes` bytes.
 
-    An offset that is missing closes the object (a transaction marker, a compaction hole), and so does a change
-    between JSON lines and what is none: the line number in an object always tells the offset.
+    A single record that exceeds `max_bytes` gets an object of its own. An object ends before a missing offset (a
+    transaction marker or a record removed by compaction) and before a record of the other area, so that the position
+    of a line in an object always gives its offset.
     """
     area: Area = "topics"
     first, size = 0, 0
     lines: list[bytes] = []
     for record in records:
-        line, its_area = _line(record)
+        line, its_area = _encode(record)
         follows = its_area == area and record.offset == first + len(lines)
         if lines and not (follows and len(lines) < max_records and size + len(line) < max_bytes):
-            yield Chunk(area, first, tuple(lines))
+            yield ObjectChunk(area, first, tuple(lines))
             lines, size = [], 0
         if not lines:
             area, first = its_area, record.offset
         lines.append(line)
         size += len(line) + 1
     if lines:
-        yield Chunk(area, first, tuple(lines))
+        yield ObjectChunk(area, first, tuple(lines))
 
 
 def is_json(value: bytes) -> bool:
-    """Whether a record is JSON text, as RFC 8259 has it, in UTF-8."""
+    """Return whether a value is JSON text in UTF-8, as RFC 8259 defines it."""
     try:
         orjson.loads(value)
     except orjson.JSONDecodeError:
@@ -76,21 +82,23 @@ def is_json(value: bytes) -> bool:
     return True
 
 
-def values_in(area: Area, body: bytes) -> list[bytes | None]:
-    """The values of the records in an object: the reverse of `chunks`."""
+def decode_values(area: Area, body: bytes) -> list[bytes | None]:
+    """Return the values of the records in an object: the reverse of `chunk_records`."""
     lines = body.removesuffix(b"\n").split(b"\n")
-    return [*lines] if area == "topics" else [_unwrapped(line) for line in lines]
+    return [*lines] if area == "topics" else [_decode(line) for line in lines]
 
 
-def _unwrapped(line: bytes) -> bytes | None:
-    text = orjson.loads(line)["base64"]
-    return None if text is None else base64.b64decode(text)
-
-
-def _line(record: TopicRecord) -> tuple[bytes, Area]:
+def _encode(record: TopicRecord) -> tuple[bytes, Area]:
+    """Return the line of a record and the area it belongs to."""
     value = record.value
     if value is not None and b"\n" not in value and is_json(value):
         return value, "topics"
     text = None if value is None else base64.b64encode(value).decode()
-    envelope = {"offset": record.offset, "timestamp": record.timestamp, "base64": text}
-    return orjson.dumps(envelope), "quarantine"
+    encoded = {"offset": record.offset, "timestamp": record.timestamp, "base64": text}
+    return orjson.dumps(encoded), ENCODED
+
+
+def _decode(line: bytes) -> bytes | None:
+    """Return the value of a line in the encoded area."""
+    text = orjson.loads(line)["base64"]
+    return None if text is None else base64.b64decode(text)

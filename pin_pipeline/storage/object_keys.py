@@ -1,29 +1,43 @@
-"""The names of landed objects: `{area}/{topic}/partition={n}/{topic}+{n}+{first offset}.json`.
+"""S3 keys of landed objects: `{area}/{topic}/partition={n}/{topic}+{n}+{first offset}.json`.
 
-The layout is the one of Confluent's and Aiven's S3 sink connectors, so a reader of theirs reads ours and the reverse.
+The layout is that of Confluent's and Aiven's S3 sink connectors, so that each side can read the other's objects.
 """
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Literal, cast, get_args
 
-Area = Literal["topics", "quarantine"]
+from pin_pipeline.errors import PipelineError
+
+Area = Literal["topics", "encoded", "quarantine"]
+"""First part of a key. `topics` has one JSON text per line. `encoded` has the records that are not a line of JSON, in
+Base64; objects written before that area existed are under `quarantine`, in the same format, and are only read."""
 AREAS: tuple[Area, ...] = get_args(Area)
+ENCODED: Area = "encoded"
+LEGACY_ENCODED: Area = "quarantine"
 
-# Ten digits sort as text in the order of the numbers; an eleventh would not, and readers would miss objects.
 MAX_OFFSET = 9_999_999_999
+"""Ten digits sort as text in the order of the numbers. An eleventh would not, and readers would miss objects."""
 
-_NAME = re.compile(
-    r"(?P<area>topics|quarantine)/(?P<topic>[^/]+)/partition=(?P<partition>\d+)/"
+_KEY = re.compile(
+    rf"(?P<area>{'|'.join(AREAS)})/(?P<topic>[^/]+)/partition=(?P<partition>\d+)/"
     r"(?P=topic)\+(?P=partition)\+(?P<offset>\d{10})\.json"
 )
 
 
+class ObjectKeyError(PipelineError):
+    """Raised when a key is not that of a landed object, or an offset is too large for one."""
+
+
 @dataclass(frozen=True, order=True)
 class ObjectName:
-    """Where an object's records come from: `offset` is the first one's, the others follow without a gap."""
+    """Identity of a landed object.
+
+    Attributes:
+        offset: offset of the first record; the others follow without a gap.
+    """
 
     area: Area
     topic: str
@@ -32,28 +46,34 @@ class ObjectName:
 
     @property
     def folder(self) -> str:
-        """The key prefix of all objects of this area and topic partition."""
+        """Key prefix of all objects of this area and topic partition."""
         return f"{self.area}/{self.topic}/partition={self.partition}/"
 
     @property
     def key(self) -> str:
-        """The S3 key.
+        """S3 key.
 
         Raises:
-            ValueError: the offset has more than ten digits.
+            ObjectKeyError: the offset has more than ten digits.
         """
         if self.offset > MAX_OFFSET:
-            raise ValueError(
+            raise ObjectKeyError(
                 f"offset {self.offset} of {self.topic}/{self.partition} is beyond {MAX_OFFSET}, the last one that "
-                "object names can order; start a new topic (PIN_PREFIX)"
+                "object names can order: start a new topic (PIN_PREFIX)"
             )
         return f"{self.folder}{self.topic}+{self.partition}+{self.offset:010d}.json"
 
     @classmethod
     def parse(cls, key: str) -> ObjectName:
-        """The name that `key` spells. Raises ValueError where it spells none."""
-        match = _NAME.fullmatch(key)
+        """Parse an S3 key.
+
+        Raises:
+            ObjectKeyError: the key is not that of a landed object.
+        """
+        match = _KEY.fullmatch(key)
         if match is None:
-            raise ValueError(f"S3 key {key!r} is no landed object; expected {{area}}/{{topic}}/partition={{n}}/...")
-        area: Area = "topics" if match["area"] == "topics" else "quarantine"
-        return cls(area, match["topic"], int(match["partition"]), int(match["offset"]))
+            raise ObjectKeyError(
+                f"S3 key {key!r} is not a landed object: expected "
+                "{area}/{topic}/partition={n}/{topic}+{n}+{ten-digit offset}.json"
+            )
+        return cls(cast("Area", match["area"]), match["topic"], int(match["partition"]), int(match["offset"]))

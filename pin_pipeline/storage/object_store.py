@@ -1,4 +1,4 @@
-"""The bucket as landing and cleaning use it: objects are written once and listed from a name on."""
+"""Object store: the S3 bucket of landed objects, which are written once and listed by offset."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
-import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 from pydantic import TypeAdapter
 
+from pin_pipeline.aws import clients
 from pin_pipeline.aws.errors import advice
+from pin_pipeline.errors import PipelineError
 from pin_pipeline.settings import Settings
 from pin_pipeline.storage.object_keys import Area, ObjectName
 
@@ -19,78 +20,82 @@ if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client
     from mypy_boto3_s3.type_defs import ObjectIdentifierTypeDef
 
-_ALREADY_THERE = {"PreconditionFailed", "412"}
+_EXISTS = {"PreconditionFailed", "412"}
 _BEING_WRITTEN = {"ConditionalRequestConflict", "409"}
 
 
-class StoreError(Exception):
-    """S3 did not do what it was asked; says what was tried and where."""
+class StoreError(PipelineError):
+    """Raised when S3 refuses a request or does not respond."""
 
 
 @dataclass(frozen=True)
-class Proven:
-    """How far the objects of a partition are proven: the last one, and the offset behind its last record."""
+class VerifiedOffset:
+    """Verified part of a partition: the key of the last verified object, and the offset after its last record."""
 
     key: str
     next_offset: int
 
 
-PROVEN = TypeAdapter(dict[int, Proven])
+VERIFIED_OFFSETS = TypeAdapter(dict[int, VerifiedOffset])
 
 
 @dataclass(frozen=True)
 class ObjectStore:
-    """One bucket of landed objects."""
+    """A bucket of landed objects."""
 
     client: S3Client
     bucket: str
 
     @classmethod
     def of(cls, settings: Settings) -> ObjectStore:
-        """The bucket of the environment."""
-        client = boto3.client("s3", endpoint_url=settings.s3_endpoint_url, region_name=settings.region)
+        """Return the store that the settings describe."""
+        client = clients.client("s3", settings.region, settings.s3_endpoint_url)
         return cls(client, settings.bucket)
 
     def put_once(self, name: ObjectName, body: bytes) -> bool:
-        """Write an object unless there is one of that name; says whether it was written."""
+        """Write an object unless it exists; return whether it was written."""
         while True:
             try:
                 self.client.put_object(Bucket=self.bucket, Key=name.key, Body=body, IfNoneMatch="*")
             except ClientError as error:
                 code = error.response.get("Error", {}).get("Code", "")
-                if code in _ALREADY_THERE:
+                if code in _EXISTS:
                     return False
-                if code not in _BEING_WRITTEN:  # S3 asks to try again while another upload of the key is under way
+                if code not in _BEING_WRITTEN:  # another upload of the key is in progress: S3 asks to retry
                     raise self._failed("write", name.key, error) from error
             except BotoCoreError as error:
                 raise self._failed("write", name.key, error) from error
             else:
                 return True
 
-    def has(self, name: ObjectName) -> bool:
-        """Whether there is an object of that name."""
+    def exists(self, name: ObjectName) -> bool:
+        """Return whether an object exists."""
         try:
             self.client.head_object(Bucket=self.bucket, Key=name.key)
         except ClientError as error:
             if error.response.get("ResponseMetadata", {}).get("HTTPStatusCode") == HTTPStatus.NOT_FOUND:
                 return False
-            raise self._failed("look for", name.key, error) from error
+            raise self._failed("find", name.key, error) from error
         except BotoCoreError as error:
-            raise self._failed("look for", name.key, error) from error
+            raise self._failed("find", name.key, error) from error
         return True
 
     def read(self, name: ObjectName) -> bytes:
-        """The bytes of an object."""
+        """Return the content of an object."""
         try:
             body: bytes = self.client.get_object(Bucket=self.bucket, Key=name.key)["Body"].read()
         except (BotoCoreError, ClientError) as error:
             raise self._failed("read", name.key, error) from error
         return body
 
-    def names_from(self, first: ObjectName, *, inclusive: bool = True) -> Iterator[ObjectName]:
-        """The objects of a topic partition and area in the order of their offsets, from `first` on.
+    def list_from(self, first: ObjectName, *, inclusive: bool = True) -> Iterator[ObjectName]:
+        """Yield the objects of an area and topic partition in order of their offsets, beginning with `first`.
 
-        Lists only what comes at or after `first`: the cost does not grow with what is before it.
+        The listing starts there: its cost does not grow with the number of earlier objects.
+
+        Args:
+            first: name to begin with, whether or not such an object exists.
+            inclusive: whether to include `first` itself.
         """
         after = first.key.removesuffix(".json") if inclusive else first.key
         pages = self.client.get_paginator("list_objects_v2").paginate(
@@ -104,7 +109,7 @@ class ObjectStore:
             raise self._failed("list", first.folder, error) from error
 
     def partitions(self, area: Area, topic: str) -> list[int]:
-        """The partitions of a topic that have objects in an area."""
+        """Return the partitions of a topic that have objects in an area."""
         prefix = f"{area}/{topic}/partition="
         pages = self.client.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=prefix, Delimiter="/")
         try:
@@ -113,29 +118,30 @@ class ObjectStore:
             raise self._failed("list", prefix, error) from error
         return sorted(int(folder.removeprefix(prefix).removesuffix("/")) for folder in folders)
 
-    def proven(self, topic: str) -> dict[int, Proven] | None:
-        """How far a topic's objects are proven, by partition; None where those are final that are there.
+    def verified_offsets(self, topic: str) -> dict[int, VerifiedOffset] | None:
+        """Return the verified offset of each partition of a topic, or None if all objects are final.
 
-        Our own landing writes each object once. A connector may write one anew until it has committed it.
+        In-process landing writes each object once. A connector may overwrite an object until it has committed it, so
+        its objects are final only when they are verified.
         """
-        key = _proven_key(topic)
+        key = _verified_offsets_key(topic)
         try:
             body = self.client.get_object(Bucket=self.bucket, Key=key)["Body"].read()
         except self.client.exceptions.NoSuchKey:
             return None
         except (BotoCoreError, ClientError) as error:
             raise self._failed("read", key, error) from error
-        return PROVEN.validate_json(body)
+        return VERIFIED_OFFSETS.validate_json(body)
 
-    def set_proven(self, topic: str, proven: Mapping[int, Proven]) -> None:
-        """Remember how far a topic's objects are proven."""
-        key = _proven_key(topic)
+    def set_verified_offsets(self, topic: str, offsets: Mapping[int, VerifiedOffset]) -> None:
+        """Store the verified offset of each partition of a topic."""
+        key = _verified_offsets_key(topic)
         try:
-            self.client.put_object(Bucket=self.bucket, Key=key, Body=PROVEN.dump_json(dict(proven)))
+            self.client.put_object(Bucket=self.bucket, Key=key, Body=VERIFIED_OFFSETS.dump_json(dict(offsets)))
         except (BotoCoreError, ClientError) as error:
             raise self._failed("write", key, error) from error
 
-    def remove(self, prefix: str) -> None:
+    def delete_prefix(self, prefix: str) -> None:
         """Delete all objects whose keys begin with `prefix`."""
         pages = self.client.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=prefix)
         try:
@@ -151,5 +157,5 @@ class ObjectStore:
         return StoreError(f"could not {action} s3://{self.bucket}/{key} at {endpoint}: {error}; {advice(error)}")
 
 
-def _proven_key(topic: str) -> str:
+def _verified_offsets_key(topic: str) -> str:
     return f"landed/{topic}.json"

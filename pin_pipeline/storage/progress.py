@@ -68,13 +68,13 @@ class CleaningProgress:
 
     Attributes:
         batch: number of committed batches; each commit must be exactly the next one.
-        last_keys: last object read, by folder.
+        last_keys: key of the last object read, by folder: one per area and partition.
         landed: number of records read.
         quarantined: number of these that are in quarantine.
         superseded: number of accepted records that are not the latest of their key.
         replayed: batch that last published records from quarantine; rows of the quarantine with this number in
             `replayed_in` are published.
-        batch_stats: stats of the last batch that was read.
+        batch_stats: stats of the last batch read.
     """
 
     batch: int = 0
@@ -128,22 +128,22 @@ class CleaningProgress:
 
     @property
     def in_quarantine(self) -> str:
-        """The SQL condition of rows of the quarantine that are still in it."""
-        return "true" if self.replayed is None else f"replayed_in is distinct from {self.replayed}"
+        """SQL condition for the rows of the quarantine table that are still in quarantine."""
+        return "true" if self.replayed is None else f"(replayed_in is distinct from {self.replayed})"
 
     def new_objects(self, store: ObjectStore, topic: str) -> Iterator[ObjectName]:
-        """The objects of a topic that came since and are final; lists none that were read."""
-        proven = store.proven(topic)
-        for name in self._since(store, topic):
-            if proven is None or (name.partition in proven and name.offset < proven[name.partition].next_offset):
+        """Yield the final objects of a topic that were not read yet; the listings start after those that were."""
+        verified = store.verified_offsets(topic)
+        for name in self._unread(store, topic):
+            if verified is None or (name.partition in verified and name.offset < verified[name.partition].next_offset):
                 yield name
 
-    def _since(self, store: ObjectStore, topic: str) -> Iterator[ObjectName]:
+    def _unread(self, store: ObjectStore, topic: str) -> Iterator[ObjectName]:
         for area in AREAS:
             for partition in store.partitions(area, topic):
                 first = ObjectName(area, topic, partition, 0)
                 last_key = self.last_keys.get(first.folder)
                 if last_key is None:
-                    yield from store.names_from(first)
+                    yield from store.list_from(first)
                 else:
-                    yield from store.names_from(ObjectName.parse(last_key), inclusive=False)
+                    yield from store.list_from(ObjectName.parse(last_key), inclusive=False)

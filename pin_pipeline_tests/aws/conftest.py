@@ -1,4 +1,4 @@
-"""A broker with TLS and SCRAM, and stand-ins for the AWS services that tell how it is reached."""
+"""A broker with TLS and SCRAM, and emulators of the AWS services."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from moto.server import ThreadedMotoServer
 from pin_pipeline.kafka.connection import SCRAM_MODULE
 from pin_pipeline.local import jars, kafka, ports
 from pin_pipeline.local.java import find_java
-from pin_pipeline.local.server import Server, ServerProcess
+from pin_pipeline.local.server import ServerProcess, ServerSpec
 from pin_pipeline_tests.aws.control_plane import ControlPlane
 
 ARN = "arn:aws:kafka:us-east-1:123456789012:cluster/pins/0a1b2c3d-4e5f-6789-abcd-ef0123456789-1"
@@ -38,7 +38,7 @@ ssl.keystore.location={keystore}
 
 @dataclass(frozen=True)
 class SecureBroker:
-    """A broker, the address of each of its listeners, and the certificate that it is known by."""
+    """Addresses of a broker's listeners, and its certificate."""
 
     plain: str
     secure: str
@@ -47,21 +47,26 @@ class SecureBroker:
 
 @pytest.fixture(scope="session")
 def secure_broker(clean_environment: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SecureBroker]:  # noqa: ARG001
-    """A real broker whose second listener takes TLS and SCRAM alone."""
+    """Run a real broker whose second listener requires TLS and SCRAM."""
     home = tmp_path_factory.mktemp("secure")
     ca_file, keystore = _certificate(home)
-    where = {"host": ports.HOST, "port": ports.free(), "secure": ports.free(), "controller": ports.free()}
+    where = {
+        "host": ports.HOST,
+        "port": ports.free_port(),
+        "secure": ports.free_port(),
+        "controller": ports.free_port(),
+    }
     lines = kafka.PROPERTIES.format(**where, data=home / "data").splitlines()
-    ours = SECURE.format(**where, keystore=keystore, module=SCRAM_MODULE)
-    replaced = {line.partition("=")[0] for line in ours.splitlines()}
+    listeners = SECURE.format(**where, keystore=keystore, module=SCRAM_MODULE)
+    replaced = {line.partition("=")[0] for line in listeners.splitlines()}
     properties = home / "server.properties"
-    properties.write_text("\n".join([line for line in lines if line.partition("=")[0] not in replaced] + [ours]))
+    properties.write_text("\n".join([line for line in lines if line.partition("=")[0] not in replaced] + [listeners]))
     java = [find_java(), "-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-cp", f"{jars.ensure('kafka')}/*"]
     scram = f'SCRAM-SHA-512=[name={USER},password="{PASSWORD}"]'
     make = [*java, "kafka.tools.StorageTool", "format", "-t", kafka.CLUSTER_ID, "-c", str(properties)]
     subprocess.run([*make, "--add-scram", scram], check=True, capture_output=True, timeout=120)
     plain, secure = f"{ports.HOST}:{where['port']}", f"{ports.HOST}:{where['secure']}"
-    server = Server("kafka", plain, [*java, "kafka.Kafka", str(properties)], {}, lambda: kafka._answers(plain))
+    server = ServerSpec("kafka", plain, [*java, "kafka.Kafka", str(properties)], {}, lambda: kafka._is_ready(plain))
     process = ServerProcess(home, "kafka")
     process.start(server)
     try:
@@ -72,7 +77,7 @@ def secure_broker(clean_environment: None, tmp_path_factory: pytest.TempPathFact
 
 
 def _certificate(folder: Path) -> tuple[Path, Path]:
-    """A certificate of this machine that is its own authority, and the same with its key."""
+    """Create a self-signed certificate for this machine; return the files of the certificate and of the keystore."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
     now = datetime.now(UTC)
@@ -100,8 +105,8 @@ def _certificate(folder: Path) -> tuple[Path, Path]:
 
 @pytest.fixture(scope="session")
 def moto() -> Iterator[str]:
-    """moto's server: Secrets Manager, CloudWatch and others."""
-    port = ports.free()
+    """Run moto's server: Secrets Manager, CloudWatch and other services."""
+    port = ports.free_port()
     server = ThreadedMotoServer(ports.HOST, port, verbose=False)
     server.start()
     yield f"http://{ports.HOST}:{port}"
@@ -110,7 +115,7 @@ def moto() -> Iterator[str]:
 
 @pytest.fixture
 def aws(monkeypatch: pytest.MonkeyPatch, moto: str, clean_environment: None) -> Iterator[ControlPlane]:  # noqa: ARG001
-    """An account: credentials, a region, moto's services, and MSK's and MSK Connect's control planes."""
+    """Set up an account: credentials, a region, moto's services, and the control planes of MSK and MSK Connect."""
     for name in [name for name in os.environ if name.startswith("AWS_")]:
         monkeypatch.delenv(name)
     with ControlPlane.running() as control_plane:

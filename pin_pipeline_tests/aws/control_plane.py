@@ -1,4 +1,4 @@
-"""What moto does not have of AWS: the brokers of MSK clusters, MSK Connect, and any refusal that there can be."""
+"""Emulator of the AWS services that moto lacks: the brokers of MSK clusters, MSK Connect, and any error response."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from pin_pipeline.local import ports
 
 @dataclass(frozen=True)
 class Refusal:
-    """An error as a service answers it."""
+    """An error response of a service."""
 
     status: int
     code: str
@@ -25,7 +25,7 @@ class Refusal:
 
 
 class RefusedError(Exception):
-    """A request is answered by a refusal."""
+    """Raised to respond with a refusal."""
 
     def __init__(self, refusal: Refusal) -> None:
         super().__init__(refusal.code)
@@ -34,12 +34,12 @@ class RefusedError(Exception):
 
 @dataclass
 class ControlPlane:
-    """MSK and MSK Connect of an account, or any service that refuses.
+    """MSK and MSK Connect of an account, or any service that refuses all requests.
 
     Attributes:
-        brokers: the listeners of each cluster, by its ARN.
-        connectors: what MSK Connect's connectors are described by, by their ARN.
-        refusal: what every request is answered by, where there is one.
+        brokers: listeners of each cluster, by ARN.
+        connectors: descriptions of the connectors, by ARN.
+        refusal: response to every request, if set.
     """
 
     address: str = ""
@@ -50,7 +50,7 @@ class ControlPlane:
     @classmethod
     @contextmanager
     def running(cls) -> Iterator[ControlPlane]:
-        """One that listens on this machine."""
+        """Run a server on this machine."""
         plane = cls()
 
         class Handler(BaseHTTPRequestHandler):
@@ -59,7 +59,7 @@ class ControlPlane:
             def do_GET(self) -> None:
                 request = self.rfile.read(int(self.headers.get("Content-Length") or 0))
                 path = unquote(urlsplit(self.path).path)
-                status, code, body = plane.answer(self.command, path, request)
+                status, code, body = plane.respond(self.command, path, request)
                 content = body.encode()
                 self.send_response(status)
                 self.send_header("Content-Length", str(len(content)))
@@ -68,9 +68,9 @@ class ControlPlane:
                 self.end_headers()
                 self.wfile.write(content)
 
-            do_POST = do_DELETE = do_GET  # noqa: N815 - their names there
+            do_POST = do_DELETE = do_GET  # noqa: N815 - names of BaseHTTPRequestHandler
 
-            def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - its name there
+            def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - name of the base class
                 pass
 
         with ThreadingHTTPServer((ports.HOST, 0), Handler) as server:
@@ -79,15 +79,15 @@ class ControlPlane:
             yield plane
             server.shutdown()
 
-    def answer(self, method: str, path: str, request: bytes) -> tuple[int, str, str]:
-        """Status, error code and body."""
+    def respond(self, method: str, path: str, request: bytes) -> tuple[int, str, str]:
+        """Return status, error code and body."""
         try:
-            return 200, "", json.dumps(self._answer(method, path, request))
+            return 200, "", json.dumps(self._handle(method, path, request))
         except RefusedError as refused:
             refusal = refused.refusal
             return refusal.status, refusal.code, json.dumps({"__type": refusal.code, "message": refusal.message})
 
-    def _answer(self, method: str, path: str, request: bytes) -> Mapping[str, Any]:
+    def _handle(self, method: str, path: str, request: bytes) -> Mapping[str, Any]:
         if self.refusal is not None:
             raise RefusedError(self.refusal)
         match method, path.strip("/").split("/", 2):

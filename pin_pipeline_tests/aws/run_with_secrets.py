@@ -1,4 +1,7 @@
-"""Real work, most of which fails, in a process that is full of secrets: `python -m ... JOB|ASSET,ASSET ...`."""
+"""Run jobs and assets in a process whose environment is full of secrets: `python -m ... JOB|ASSET,ASSET ...`.
+
+Most of the runs fail, so that their error messages are searched for secrets too.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,7 @@ CALLS = {"x-api-key": "sk-wrong-key-of-a-caller", "authorization": "AWS4-HMAC-SH
 
 
 def main() -> None:
-    """Run jobs, and materialize assets together, one after the other, whatever becomes of them."""
+    """Run the given jobs and materialize the given assets one after the other, also after failures."""
     logging.basicConfig(level=logging.INFO)
     from pin_pipeline.definitions import defs  # noqa: PLC0415 - reads the environment
     from pin_pipeline.gateway.app import create_app  # noqa: PLC0415
@@ -29,8 +32,8 @@ def main() -> None:
             print(f"{name}: {error}")
     with TestClient(create_app(), base_url="http://10.0.0.9") as gateway:
         for header, value in CALLS.items():
-            answer = gateway.get("/topics", headers={header: value})
-            print(f"gateway: {answer.status_code} {answer.text} {answer.headers}")
+            response = gateway.get("/topics", headers={header: value})
+            print(f"gateway: {response.status_code} {response.text} {response.headers}")
 
 
 if __name__ == "__main__":

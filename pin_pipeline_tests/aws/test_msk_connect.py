@@ -1,4 +1,4 @@
-"""The S3 sink connector on a control plane that keeps what it is told."""
+"""The S3 sink connector on an emulated control plane of MSK Connect."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from pin_pipeline.aws.errors import AwsError
-from pin_pipeline.aws.msk_connect import MskConnector, sink_configuration
+from pin_pipeline.aws.msk_connect import MskConnector
 from pin_pipeline_tests.aws.control_plane import ControlPlane
+from pin_pipeline_tests.helpers.sink_configuration import sink_configuration
 
 SPECIFICATION: dict[str, Any] = {
     "connectorName": "pins",
@@ -30,7 +31,7 @@ def connector(aws: ControlPlane) -> MskConnector:  # noqa: ARG001 - only its eff
     return MskConnector("pins", "us-east-1")
 
 
-def test_a_connector_is_created_and_tells_how_it_is(aws: ControlPlane, connector: MskConnector) -> None:
+def test_connector_state_has_reason_of_msk_connect(aws: ControlPlane, connector: MskConnector) -> None:
     connector.create(SPECIFICATION)
     assert str(connector.state()) == "RUNNING"
     [described] = aws.connectors.values()
@@ -42,7 +43,7 @@ def test_a_connector_is_created_and_tells_how_it_is(aws: ControlPlane, connector
     assert (state.failed, str(state)) == (True, "FAILED (UnknownError.BadPlugin: no such class)")
 
 
-def test_a_restarted_connector_is_another_one_that_was_told_the_same(
+def test_restart_creates_another_connector_with_the_same_specification(
     aws: ControlPlane, connector: MskConnector
 ) -> None:
     connector.create(SPECIFICATION)
@@ -55,11 +56,11 @@ def test_a_restarted_connector_is_another_one_that_was_told_the_same(
     assert connector.state().state == "RUNNING"
 
 
-def test_a_connector_of_a_longer_name_is_another_one(connector: MskConnector) -> None:
-    MskConnector("pins-of-another", "us-east-1").create({**SPECIFICATION, "connectorName": "pins-of-another"})
-    with pytest.raises(AwsError) as told:
+def test_connector_is_found_by_its_whole_name(connector: MskConnector) -> None:
+    MskConnector("pins-other", "us-east-1").create({**SPECIFICATION, "connectorName": "pins-other"})
+    with pytest.raises(AwsError) as caught:
         connector.state()
-    assert str(told.value) == (
-        "there is no MSK Connect connector pins in region us-east-1: create it (`infra/`), or set PIN_MSK_CONNECTOR to "
-        "its name"
+    assert str(caught.value) == (
+        "MSK Connect connector pins does not exist in region us-east-1: create it (`infra/`), or set PIN_MSK_CONNECTOR "
+        "to the name of an existing one"
     )

@@ -6,7 +6,6 @@ import json
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -24,15 +23,16 @@ from pin_pipeline.batch.rebuild import rebuild
 from pin_pipeline.gateway.app import create_app
 from pin_pipeline.kafka.connection import KafkaConnection
 from pin_pipeline.kafka.topics import create_topics
-from pin_pipeline.landing.kafka_connect import await_landed
+from pin_pipeline.landing.kafka_connect import wait_until_landed
 from pin_pipeline.local import s3
-from pin_pipeline.quality.table_checks import cleaned_tables, complete_posts, inspect
+from pin_pipeline.quality.table_checks import check_table, cleaned_tables, count_complete_posts
 from pin_pipeline.quarantine.summary import summarize
-from pin_pipeline.reconciliation.stream import reconcile_stream_of
+from pin_pipeline.reconciliation.stream import reconcile_configured_stream
 from pin_pipeline.reconciliation.topic import reconcile_topic
 from pin_pipeline.records import RECORD_TYPES
 from pin_pipeline.settings import Settings
 from pin_pipeline.storage.lake import Lake
+from pin_pipeline.storage.object_keys import ObjectName
 from pin_pipeline.storage.object_store import ObjectStore
 from pin_pipeline.streaming import queries
 from pin_pipeline.streaming.kinesis_source.position import ShardPosition
@@ -48,8 +48,8 @@ from pin_pipeline_tests.helpers.topics import produce
 from pin_pipeline_tests.infra.api_call_recorder import AuthorizingBroker, at_s3, by_botocore
 from pin_pipeline_tests.infra.pipes import speak
 from pin_pipeline_tests.infra.policies import INFRA, REGION, Call, grants, listed, roles, statements
-from pin_pipeline_tests.landing.test_kafka_connect_proof import Sink
-from pin_pipeline_tests.streaming.conftest import Kinesis
+from pin_pipeline_tests.landing.test_verification import Sink
+from pin_pipeline_tests.streaming.conftest import KinesisProducer
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client
@@ -86,17 +86,24 @@ def listening(settings: Settings, spark: SparkSession | None = None) -> Iterator
             endpoint_of_bucket = f"fs.s3a.bucket.{settings.bucket}.endpoint"
             spark._jsc.hadoopConfiguration().set(endpoint_of_bucket, endpoint_url)
         calls: set[Call] = set()
-        yield replace(settings, s3_endpoint_url=endpoint_url), calls
+        yield settings.model_copy(update={"s3_endpoint_url": endpoint_url}), calls
     calls |= at_endpoint | by_boto
 
 
-def test_the_jobs_on_databricks_use_all_that_their_role_allows_in_the_lake_and_of_the_streams_and_nothing_else(
+def put_legacy_object(settings: Settings, record_type: str, first: int) -> None:
+    """Write an object under the prefix that earlier releases used for records that are not JSON."""
+    body = json.dumps({"offset": first, "timestamp": 0, "base64": "IQ=="}).encode() + b"\n"
+    assert ObjectStore.of(settings).put_once(ObjectName("quarantine", settings.topic(record_type), 0, first), body)
+
+
+def test_databricks_jobs_call_exactly_the_s3_and_kinesis_actions_of_their_role(
     settings: Settings, streams: dict[str, str], spark: SparkSession
 ) -> None:
     for record_type, row in ROWS.items():
         put(settings, record_type, [row(1), row(2), b"no record"])
-        Kinesis(settings).post(streams[record_type], "key", row(1))
-    on_s3 = replace(settings, checkpoints=f"s3a://{settings.bucket}/checkpoints")
+        put_legacy_object(settings, record_type, first=3)
+        KinesisProducer(settings).post(streams[record_type], "key", row(1))
+    on_s3 = settings.model_copy(update={"checkpoints": f"s3a://{settings.bucket}/checkpoints"})
     with listening(on_s3, spark) as (heard, calls):
         lake, store = Lake.of(heard), ObjectStore.of(heard)
         list(clean_topics(lambda: spark, lake, store, topics(heard)))
@@ -107,7 +114,7 @@ def test_the_jobs_on_databricks_use_all_that_their_role_allows_in_the_lake_and_o
         query.stop()
         for stream in streams.values():  # once more in this process: Spark's source asks from one of its own
             service = Service(stream, heard.region, heard.kinesis_endpoint_url)
-            service.created()
+            service.describe()
             for shard in service.shards():
                 service.fetch(shard.id, ShardPosition(), None, 1)
         speak(s3_client(settings), s3_client(heard), messages_bucket(settings))
@@ -116,7 +123,7 @@ def test_the_jobs_on_databricks_use_all_that_their_role_allows_in_the_lake_and_o
     assert differences(role, calls, settings, "s3 kinesis") == []
 
 
-def test_the_stream_from_kafka_reads_the_topic_of_pins_and_joins_no_group(
+def test_kafka_stream_calls_exactly_the_kafka_actions_of_its_role(
     authorized: Settings, authorizing_broker: AuthorizingBroker, spark: SparkSession
 ) -> None:
     produce(authorized, "pin", [pin(1)])
@@ -124,23 +131,26 @@ def test_the_stream_from_kafka_reads_the_topic_of_pins_and_joins_no_group(
     with authorizing_broker.heard() as calls:
         queries._topic_id(authorized, topic)
         read = (
-            queries._kafka(spark, authorized, topic, {}).writeStream.format("noop").trigger(availableNow=True).start()
+            queries._read_kafka(spark, authorized, topic, {})
+            .writeStream.format("noop")
+            .trigger(availableNow=True)
+            .start()
         )
         read.awaitTermination()
     assert differences("databricks_instance_profile", calls, authorized, "kafka-cluster") == []
 
 
-def test_dagster_looks_at_the_lake_audits_what_came_and_speaks_with_remote_runs(
+def test_dagster_calls_exactly_the_actions_of_its_role(
     aws: ControlPlane, authorized: Settings, authorizing_broker: AuthorizingBroker, spark: SparkSession
 ) -> None:
     settings, messages = authorized, messages_bucket(authorized)
     aws.brokers[ARN] = {"BootstrapBrokerString": settings.kafka.bootstrap}
     msk = KafkaConnection(cluster_arn=ARN, region=REGION)
-    connector, kinesis = MskConnector(f"{settings.prefix}-landing", REGION), Kinesis(settings)
+    connector, kinesis = MskConnector(f"{settings.prefix}-landing", REGION), KinesisProducer(settings)
     connector.create({**SPECIFICATION, "connectorName": connector.name})
     for record_type, row in ROWS.items():
         produce(settings, record_type, [row(1), b"no record"])
-        Sink(settings, record_type, group=connector.group).put([2])
+        Sink(settings, record_type, consumer_group=connector.consumer_group).put([2])
 
     with authorizing_broker.heard() as on_kafka, listening(settings) as (heard, calls):
         create_topics(msk, [f"{settings.prefix}.new"])
@@ -150,14 +160,14 @@ def test_dagster_looks_at_the_lake_audits_what_came_and_speaks_with_remote_runs(
         for record_type, row in ROWS.items():
             assert service.create(settings.stream(record_type), 1)
             kinesis.post(settings.stream(record_type), "key", row(1))
-            await_landed(msk, store, settings.topic(record_type), asked, patience_seconds=30)
+            wait_until_landed(msk, store, settings.topic(record_type), asked, timeout_seconds=30)
         asked.restart()
         list(clean_topics(lambda: spark, Lake.of(settings), ObjectStore.of(settings), topics(settings)))
         tables = cleaned_tables(lake)
         for name, definition in RECORD_TYPES.items():
-            assert not reconcile_topic(definition, settings.topic(name), msk, lake, store).defects
-            reconcile_stream_of(definition, heard)
-            list(inspect(definition, tables[name], complete_posts(tables), datetime.now(UTC)))
+            assert not reconcile_topic(definition, settings.topic(name), msk, lake, store).discrepancies
+            reconcile_configured_stream(definition, heard)
+            list(check_table(definition, tables[name], count_complete_posts(tables), datetime.now(UTC)))
         summarize(lake)
         Heartbeats.of(heard).read("kinesis_to_delta")
         speak(s3_client(heard), s3_client(settings), messages)
@@ -182,7 +192,7 @@ def messages_bucket(settings: Settings) -> str:
     return bucket
 
 
-def test_the_gateway_describes_topics_and_writes_to_them(
+def test_gateway_calls_exactly_the_kafka_actions_of_its_role(
     authorized: Settings, authorizing_broker: AuthorizingBroker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PIN_KAFKA_BOOTSTRAP", authorized.kafka.bootstrap)
@@ -204,7 +214,7 @@ UNLIMITED = {
 
 
 @pytest.mark.parametrize("role", roles())
-def test_every_policy_allows_single_actions_on_resources_that_it_names(role: str) -> None:
+def test_policies_allow_single_actions_on_named_resources(role: str) -> None:
     for statement in statements(role):
         assert statement["Effect"] == "Allow"
         assert not {"NotAction", "NotResource"} & statement.keys()
@@ -213,7 +223,7 @@ def test_every_policy_allows_single_actions_on_resources_that_it_names(role: str
 
 
 @mock_aws
-def test_iam_takes_every_policy() -> None:
+def test_iam_accepts_every_policy() -> None:
     iam = boto3.client("iam", region_name=REGION)
     for role in roles():
         iam.create_role(RoleName=role, AssumeRolePolicyDocument="{}")
@@ -223,11 +233,11 @@ def test_iam_takes_every_policy() -> None:
         assert kept == role
 
 
-def test_producing_landing_and_reading_take_twenty_actions_in_all() -> None:
+def test_producing_landing_and_reading_need_twenty_actions() -> None:
     assert len({grant.action for role in PRODUCING_LANDING_READING for grant in grants(role)}) == 20
 
 
-def test_the_page_of_permissions_has_each_of_them_and_names_code_that_is_there() -> None:
+def test_permissions_page_lists_every_action_and_names_existing_code() -> None:
     page = (INFRA.parent / "docs" / "permissions.md").read_text()
     rows = re.findall(r"^\| (\w+) \| ([\w-]+:\w+) \| (.+) \|$", page, re.MULTILINE)
     # What Databricks' own control plane needs is a list of Databricks'.

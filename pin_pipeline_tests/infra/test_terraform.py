@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import subprocess
@@ -15,10 +16,11 @@ import hcl2
 import pytest
 from psycopg.conninfo import make_conninfo
 
-from pin_pipeline.aws.msk_connect import sink_configuration
 from pin_pipeline.local.postgres import create_database
 from pin_pipeline.records import RECORD_TYPES
 from pin_pipeline.settings import Settings
+from pin_pipeline.storage.object_format import MAX_RECORDS
+from pin_pipeline.storage.object_keys import MAX_OFFSET
 from pin_pipeline_tests.infra.policies import INFRA, roles
 
 SOURCES = {path.name: path.read_text() for path in INFRA.glob("*.tf")}
@@ -41,7 +43,7 @@ def local(name: str) -> dict[str, Any]:
     return {key.strip('"'): value for key, value in found.items()}
 
 
-def test_every_policy_belongs_to_one_role_and_gets_all_that_it_names() -> None:
+def test_each_policy_belongs_to_one_role_and_gets_its_template_values() -> None:
     of_services, own = set(local("roles")), {"databricks"}
     assert of_services | own == set(roles())
     assert 'templatefile("${path.module}/policies/${each.key}.json", local.named)' in SOURCES["roles.tf"]
@@ -53,7 +55,7 @@ def test_every_policy_belongs_to_one_role_and_gets_all_that_it_names() -> None:
     )
 
 
-def test_nobody_has_a_key_that_lasts() -> None:
+def test_no_long_lived_credentials_exist() -> None:
     resource_types = {name.strip('"') for block in blocks("resource") for name in block}
     assert not resource_types & {"aws_iam_user", "aws_iam_access_key", "aws_secretsmanager_secret_version"}
     assert "manage_master_user_password" in resources("aws_db_instance")["of"]
@@ -69,12 +71,12 @@ def test_nobody_has_a_key_that_lasts() -> None:
         "aws_s3_bucket_policy",
     ],
 )
-def test_every_bucket_is_versioned_encrypted_closed_to_the_public_and_to_plain_text(record_type: str) -> None:
+def test_every_bucket_is_versioned_encrypted_private_and_tls_only(record_type: str) -> None:
     assert set(resources("aws_s3_bucket")) == {"of"}
     assert [body["for_each"] for body in resources(record_type).values()] == ["${aws_s3_bucket.of}"]
 
 
-def test_nothing_comes_in_but_from_a_named_group_by_one_port() -> None:
+def test_ingress_is_allowed_only_from_a_security_group_on_one_port() -> None:
     rules = resources("aws_vpc_security_group_ingress_rule")
     assert all("referenced_security_group_id" in rule for rule in rules.values())
     assert not [rule for rule in rules.values() if {"cidr_ipv4", "cidr_ipv6"} & rule.keys()]
@@ -83,7 +85,7 @@ def test_nothing_comes_in_but_from_a_named_group_by_one_port() -> None:
     assert not {"ingress", "egress"} & resources("aws_security_group")["of"].keys()
 
 
-def test_nothing_waits_for_itself() -> None:
+def test_resources_have_no_dependency_cycle() -> None:
     nodes = {
         f"{record_type}.{name}": repr(body)
         for block in blocks("resource")
@@ -96,7 +98,7 @@ def test_nothing_waits_for_itself() -> None:
     TopologicalSorter(waits).prepare()  # raises CycleError, which names the cycle
 
 
-def test_every_variable_and_output_says_what_it_is() -> None:
+def test_every_variable_and_output_has_a_description() -> None:
     described = [
         body for record_type in ("variable", "output") for block in blocks(record_type) for body in block.values()
     ]
@@ -111,26 +113,35 @@ def terraform() -> str:
     return found
 
 
-def test_the_connector_is_told_what_landing_expects_of_it() -> None:
-    connector = resources("aws_mskconnect_connector")["landing"]
-    told = {key.strip('"'): str(value).strip('"') for key, value in connector["connector_configuration"].items()}
-    wanted = sink_configuration(
-        [f"pinterest.{record_type}" for record_type in RECORD_TYPES], "${var.bucket}", "${var.region}"
+def test_connector_configuration_matches_the_one_landing_expects() -> None:
+    source = re.sub(r"\s+", " ", SOURCES["landing.tf"])
+    merged = re.search(
+        r'connector_configuration = merge\(jsondecode\(file\("\$\{path.module\}/s3_sink.json"\)\), \{(.*?)\}\)', source
     )
-    assert told.keys() == wanted.keys()
-    of_terraform = {name for name, value in told.items() if "${" in value}
-    assert of_terraform == {"topics", "s3.bucket.name", "s3.region"}
-    assert {name: told[name] for name in told.keys() - of_terraform} == {
-        name: wanted[name] for name in wanted.keys() - of_terraform
+    assert merged, "Terraform deploys the file that the landing tests use"
+    assert re.findall(r'"([\w.]+)" =', merged[1]) == ["topics", "s3.bucket.name", "s3.region"]
+    settings = json.loads((INFRA / "s3_sink.json").read_text())
+    expected = {
+        "tasks.max": str(len(RECORD_TYPES)),
+        "topics.dir": "topics",
+        "format.class": "io.confluent.connect.s3.format.bytearray.ByteArrayFormat",
+        "format.bytearray.extension": ".json",
+        "consumer.override.isolation.level": "read_committed",
+        "flush.size": str(MAX_RECORDS),
+        "enable.conditional.writes": "false",
+        "filename.offset.zero.pad.width": str(len(str(MAX_OFFSET))),
+        "errors.tolerance": "none",
+        "behavior.on.null.values": "fail",
     }
+    assert {name: settings[name] for name in expected} == expected
 
 
-def test_it_is_formatted() -> None:
+def test_terraform_fmt_passes() -> None:
     answer = subprocess.run([terraform(), "fmt", "-check", "-diff", INFRA], capture_output=True, text=True, check=False)
     assert answer.returncode == 0, answer.stdout + answer.stderr
 
 
-def test_it_is_valid(tmp_path: Path) -> None:
+def test_terraform_validate_passes(tmp_path: Path) -> None:
     binary, folder = terraform(), tmp_path / "infra"
     shutil.copytree(INFRA, folder)
     fetched = subprocess.run(
@@ -142,7 +153,9 @@ def test_it_is_valid(tmp_path: Path) -> None:
     assert answer.returncode == 0, answer.stdout + answer.stderr
 
 
-def test_dagster_keeps_its_state_in_postgres(local_environment: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_dagster_instance_stores_its_state_in_postgres(
+    local_environment: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
     url = make_conninfo(local_environment.postgres_url, dbname="dagster")
     create_database(url)
     monkeypatch.setenv("DAGSTER_POSTGRES_URL", local_environment.postgres_url.rpartition("/")[0] + "/dagster")

@@ -1,4 +1,4 @@
-"""The auditor over a real broker, real objects and real tables."""
+"""Reconciliation of a real broker, real objects and real tables."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ from pin_pipeline.kafka.connection import KafkaConnection
 from pin_pipeline.landing.lander import land_topic
 from pin_pipeline.local import ports
 from pin_pipeline.reconciliation import broker
-from pin_pipeline.reconciliation.findings import Breach, TopicFindings
-from pin_pipeline.reconciliation.topic import ReconciliationError, reconcile_topic
+from pin_pipeline.reconciliation.errors import ReconciliationError
+from pin_pipeline.reconciliation.findings import DiscrepancyType, TopicFindings
+from pin_pipeline.reconciliation.topic import reconcile_topic
 from pin_pipeline.records import PIN
 from pin_pipeline.settings import Settings
 from pin_pipeline.storage.lake import Lake
@@ -27,20 +28,20 @@ COUNTS = ("landed", "published", "superseded", "quarantined", "waiting")
 
 
 @pytest.fixture
-def work(settings: Settings, spark: SparkSession) -> Callable[..., None]:
-    """Posts, lands and, where asked for, cleans pins."""
+def land_and_clean(settings: Settings, spark: SparkSession) -> Callable[..., None]:
+    """Produce, land and optionally clean pins."""
 
-    def work_off(*values: Any, cleaning: bool = True) -> None:
+    def run(*values: Any, cleaning: bool = True) -> None:
         topic, store = settings.topic("pin"), ObjectStore.of(settings)
         produce(settings, "pin", values)
         land_topic(settings.kafka, store, topic)
         if cleaning:
             list(clean_topics(lambda: spark, Lake.of(settings), store, {topic: PIN}))
 
-    return work_off
+    return run
 
 
-def audited(settings: Settings, since: dict[int, int] | None = None) -> TopicFindings:
+def reconcile(settings: Settings, since: dict[int, int] | None = None) -> TopicFindings:
     topic, lake, store = settings.topic("pin"), Lake.of(settings), ObjectStore.of(settings)
     return reconcile_topic(PIN, topic, settings.kafka, lake, store, since)
 
@@ -49,33 +50,48 @@ def totals(findings: TopicFindings) -> tuple[int, ...]:
     return tuple(findings.total(name) for name in COUNTS)
 
 
-def test_an_honest_pipeline_passes_and_the_counts_add_up(settings: Settings, work: Callable[..., None]) -> None:
-    assert totals(audited(settings)) == (0, 0, 0, 0, 0)
-    work(pin(1), pin(2), b"no json", user(3), pin(1, title="newer"), None, b'{"a":\n1}')
+def test_reconciliation_of_healthy_pipeline_finds_nothing_and_counts_add_up(
+    settings: Settings, land_and_clean: Callable[..., None]
+) -> None:
+    assert totals(reconcile(settings)) == (0, 0, 0, 0, 0)
+    land_and_clean(pin(1), pin(2), b"no json", user(3), pin(1, title="newer"), None, b'{"a":\n1}')
     produce_in_transaction(settings, "pin", [b"aborted"], commit=False)
-    first = audited(settings)
+    first = reconcile(settings)
     assert (list(first.sentences()), totals(first)) == ([], (7, 2, 1, 4, 0))
-    work(pin(2, title="later"), pin(9, follower_count="many"), cleaning=False)
-    second = audited(settings, {number: counts.next_offset for number, counts in first.partitions.items()})
+    land_and_clean(pin(2, title="later"), pin(9, follower_count="many"), cleaning=False)
+    second = reconcile(settings, {number: counts.next_offset for number, counts in first.partitions.items()})
     assert (list(second.sentences()), totals(second)) == ([], (0, 0, 0, 0, 2))
 
 
-def test_defects_in_the_real_parts_are_named(settings: Settings, work: Callable[..., None]) -> None:
-    work(*(pin(number) for number in range(10)), b"no json")
+def test_reconciliation_finds_defects_in_objects_and_tables(
+    settings: Settings, land_and_clean: Callable[..., None]
+) -> None:
+    land_and_clean(*(pin(number) for number in range(10)), b"no json")
     lake, store = Lake.of(settings), ObjectStore.of(settings)
     name = ObjectName("topics", settings.topic("pin"), 0, 0)
     flipped = store.read(name).replace(b'"Pin 4"', b'"Pin 5"')
     store.client.put_object(Bucket=store.bucket, Key=name.key, Body=flipped)
-    lake.existing("cleaned/pin").delta.delete("ind = 7")
-    lake.existing("quarantine/pin").delta.delete()
-    found = [(defect.position.offset, defect.breach) for defect in sorted(audited(settings).defects)]
-    assert found == [(4, Breach.ALTERED), (4, Breach.ALTERED), (7, Breach.LOST), (10, Breach.LOST)]
+    lake.require("cleaned/pin").delta.delete("ind = 7")
+    lake.require("quarantine/pin").delta.delete()
+    found = [
+        (discrepancy.position.offset, discrepancy.type) for discrepancy in sorted(reconcile(settings).discrepancies)
+    ]
+    assert found == [
+        (4, DiscrepancyType.MODIFIED),
+        (4, DiscrepancyType.MODIFIED),
+        (7, DiscrepancyType.MISSING),
+        (10, DiscrepancyType.MISSING),
+    ]
 
 
-def test_without_a_broker_it_says_what_it_tried(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(broker, "ANSWER_SECONDS", 1)
-    where = f"127.0.0.1:{ports.free()}"
+def test_reconciliation_error_names_topic_and_unreachable_broker(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(broker, "REQUEST_SECONDS", 1)
+    address = f"127.0.0.1:{ports.free_port()}"
     with pytest.raises(
-        ReconciliationError, match=f"could not audit topic {settings.topic('pin')} on the Kafka broker at {where}"
+        ReconciliationError, match=f"could not reconcile topic {settings.topic('pin')} on the Kafka broker at {address}"
     ):
-        reconcile_topic(PIN, settings.topic("pin"), KafkaConnection(where), Lake.of(settings), ObjectStore.of(settings))
+        reconcile_topic(
+            PIN, settings.topic("pin"), KafkaConnection(address), Lake.of(settings), ObjectStore.of(settings)
+        )

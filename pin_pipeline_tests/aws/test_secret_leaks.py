@@ -1,4 +1,6 @@
-"""Twenty kinds of secrets are planted, real work is done and fails with them, and all that it wrote is searched."""
+"""Secrets never reach logs, run storage or S3: runs with nineteen injected secrets succeed and fail, and their output
+is searched.
+"""
 
 from __future__ import annotations
 
@@ -25,19 +27,18 @@ from pin_pipeline_tests.helpers.topics import produce
 SECRETS = {
     "password of the source database in its URL": "source-pa55word",
     "the same, with characters that a URL escapes": "p@ss/w:rd#source",
-    "password in a source URL that is none": "pa55-of-no-url",
+    "password in an invalid source URL": "pa55-of-no-url",
     "password of the source database in Secrets Manager": "managed-pa55/word",
-    "a secret that holds no login": "not-even-json-pa55",
+    "a secret that does not contain credentials": "not-even-json-pa55",
     "password of Postgres in its URL": "postgres-pa55word",
-    "password in a Postgres URL that is none": "pa55-of-no-dsn",
+    "password in an invalid Postgres URL": "pa55-of-no-dsn",
     "password for SCRAM": PASSWORD,
     "AWS access key": "AKIAPLANTED0000EXAMPLE",
-    "AWS secret key": "planted/secret+key/0123456789abcdefghijkl",
+    "AWS secret key": "injected/secret+key/0123456789abcdefghijkl",
     "AWS session token": "FwoGZXIvYXdzEPLANTED//////////wEaDtoken=",
     "Databricks token": "dapi0123456789abcdef0123456789abcdef",
     "Databricks client secret": "dose0123456789abcdefplanted",
     "key of the gateway": "sk-gateway-key-planted",
-    "key of a signer of the gateway": "signer-secret-planted",
     "PGPASSWORD": "pgpassword-planted",
     "MYSQL_PWD": "mysql-pwd-planted",
     "key that a caller sends": CALLS["x-api-key"],
@@ -52,7 +53,6 @@ SHARED = {
     "DATABRICKS_TOKEN": SECRETS["Databricks token"],
     "DATABRICKS_CLIENT_SECRET": SECRETS["Databricks client secret"],
     "PIN_GATEWAY_API_KEYS": SECRETS["key of the gateway"],
-    "PIN_GATEWAY_SIGNERS": f"AKIASIGNER:{SECRETS['key of a signer of the gateway']}",
     "PGPASSWORD": SECRETS["PGPASSWORD"],
     "MYSQL_PWD": SECRETS["MYSQL_PWD"],
     "PIN_POSTGRES_URL": f"postgresql://pin:{SECRETS['password of Postgres in its URL']}@127.0.0.1:1/x",
@@ -61,8 +61,8 @@ SHARED = {
 
 
 @pytest.fixture
-def places(settings: Settings, tmp_path: Path) -> dict[str, str]:
-    """Where the work finds its parts, and leaves what it writes."""
+def run_environment(settings: Settings, tmp_path: Path) -> dict[str, str]:
+    """Environment variables of a run: addresses of the servers, and folders for its output."""
     home = tmp_path / "dagster"
     home.mkdir()
     names = {"PATH", "HOME", "PIN_JARS", "JAVA_HOME", "PYTHONPATH"}
@@ -82,15 +82,15 @@ def places(settings: Settings, tmp_path: Path) -> dict[str, str]:
     }
 
 
-def work(variables: Mapping[str, str], *names: str) -> str:
-    """Run jobs and assets in a process of their own; returns all that it printed."""
+def run(variables: Mapping[str, str], *names: str) -> str:
+    """Run jobs and assets in a separate process; return its output."""
     command = [sys.executable, "-m", "pin_pipeline_tests.aws.run_with_secrets", *names]
-    answer = subprocess.run(command, env=dict(variables), capture_output=True, text=True, check=False, timeout=300)
-    return answer.stdout + answer.stderr
+    completed = subprocess.run(command, env=dict(variables), capture_output=True, text=True, check=False, timeout=300)
+    return completed.stdout + completed.stderr
 
 
 def written(settings: Settings, folder: Path) -> Iterator[tuple[str, bytes]]:
-    """All that lies in a folder and in the bucket: event log, run storage, compute logs, objects, tables."""
+    """Yield every file in a folder and every object in the bucket: event log, run storage, compute logs, tables."""
     for path in folder.rglob("*"):
         if path.is_file():
             yield str(path), path.read_bytes()
@@ -101,7 +101,7 @@ def written(settings: Settings, folder: Path) -> Iterator[tuple[str, bytes]]:
 
 
 def forms(secret: str) -> set[bytes]:
-    """How a secret may look where it was written."""
+    """Return the forms in which a secret may appear."""
     encoded = secret.encode()
     return {
         encoded,
@@ -112,32 +112,30 @@ def forms(secret: str) -> set[bytes]:
 
 
 def search(settings: Settings, folder: Path, printed: str) -> list[str]:
-    """Which secret stands where."""
+    """Return which secrets are found where."""
     found = []
-    for place, content in [("what it printed", printed.encode()), *written(settings, folder)]:
+    for place, content in [("the output", printed.encode()), *written(settings, folder)]:
         found += [
             f"{name} in {place}" for name, secret in SECRETS.items() if any(form in content for form in forms(secret))
         ]
     return found
 
 
-def test_the_search_finds_what_is_there(settings: Settings, tmp_path: Path) -> None:
+def test_search_finds_injected_secrets(settings: Settings, tmp_path: Path) -> None:
     name, secret = next(iter(SECRETS.items()))
     (tmp_path / "log").write_text(f"url is x:{secret}@y")
     assert search(settings, tmp_path, base64.b64encode(secret.encode()).decode()) == [
-        f"{name} in what it printed",
+        f"{name} in the output",
         f"{name} in {tmp_path / 'log'}",
     ]
 
 
-def test_no_secret_is_written_by_the_local_environment(
-    settings: Settings, places: dict[str, str], tmp_path: Path
-) -> None:
+def test_local_runs_write_no_secret(settings: Settings, run_environment: dict[str, str], tmp_path: Path) -> None:
     for record_type, row in (("pin", pin(1)), ("geo", geo(1)), ("user", user(1))):
         produce(settings, record_type, [row, b"no json"])
     good = ",".join(f"{layer}/{record_type}" for layer in ("raw", "cleaned") for record_type in RECORD_TYPES)
     bad = "serving/popular_categories"
-    printed = work(places | SHARED, "emulation", good, bad)
+    printed = run(run_environment | SHARED, "emulation", good, bad)
     assert {name: f"{name}: True" in printed for name in ("emulation", good, bad)} == {
         "emulation": False,
         good: True,
@@ -145,27 +143,27 @@ def test_no_secret_is_written_by_the_local_environment(
     }
     assert "gateway: 40" in printed
     odd = {
-        "PIN_SOURCE_URL": f"mysql+pymysql://pin:{SECRETS['password in a source URL that is none']}@host:port/x",
-        "PIN_POSTGRES_URL": f"postgresql://pin:{SECRETS['password in a Postgres URL that is none']}@host:port:port/x",
+        "PIN_SOURCE_URL": f"mysql+pymysql://pin:{SECRETS['password in an invalid source URL']}@host:port/x",
+        "PIN_POSTGRES_URL": f"postgresql://pin:{SECRETS['password in an invalid Postgres URL']}@host:port:port/x",
     }
-    printed += work(places | SHARED | odd, "emulation", "serving/popular_categories")
+    printed += run(run_environment | SHARED | odd, "emulation", "serving/popular_categories")
     assert search(settings, tmp_path, printed) == []
 
 
-def test_no_secret_is_written_on_aws(
-    aws: ControlPlane, settings: Settings, secure_broker: SecureBroker, places: dict[str, str], tmp_path: Path
+def test_aws_runs_write_no_secret(
+    aws: ControlPlane, settings: Settings, secure_broker: SecureBroker, run_environment: dict[str, str], tmp_path: Path
 ) -> None:
     aws.brokers[ARN] = {"BootstrapBrokerStringSaslScram": secure_broker.secure}
     client = boto3.client("secretsmanager")
     source = {"username": "pin", "password": SECRETS["password of the source database in Secrets Manager"]}
     for name, content in {
-        "planted/scram": json.dumps({"username": USER, "password": PASSWORD}),
-        "planted/source": json.dumps(source),
-        "planted/odd": SECRETS["a secret that holds no login"],
+        "injected/scram": json.dumps({"username": USER, "password": PASSWORD}),
+        "injected/source": json.dumps(source),
+        "injected/odd": SECRETS["a secret that does not contain credentials"],
     }.items():
         client.create_secret(Name=name, SecretString=content)
     variables = {
-        **places,
+        **run_environment,
         **SHARED,
         **{name: value for name, value in os.environ.items() if name.startswith("AWS_ENDPOINT_URL_")},
         "PIN_ENVIRONMENT": "aws",
@@ -173,18 +171,18 @@ def test_no_secret_is_written_on_aws(
         "PIN_MSK_CONNECTOR": "pins",
         "PIN_KAFKA_BOOTSTRAP": "",
         "PIN_KAFKA_SECURITY": "scram",
-        "PIN_KAFKA_SECRET": "planted/scram",
+        "PIN_KAFKA_SECRET": "injected/scram",
         "PIN_KAFKA_CA_FILE": str(secure_broker.ca_file),
         "PIN_SOURCE_URL": "mysql+pymysql://127.0.0.1:1/x",
-        "PIN_SOURCE_SECRET": "planted/source",
+        "PIN_SOURCE_SECRET": "injected/source",
         "PIN_GATEWAY_URL": "http://127.0.0.1:1",
     }
-    printed = work(variables, "create_topics_and_streams", "raw/geo", "emulation")
+    printed = run(variables, "create_topics_and_streams", "raw/geo", "emulation")
     for name, success in {"create_topics_and_streams": True, "raw/geo": True, "emulation": False}.items():
         assert f"{name}: {success}" in printed, printed[-3000:]
-    odd = {"PIN_KAFKA_SECRET": "planted/odd", "PIN_SOURCE_SECRET": "planted/odd"}
-    printed += work(variables | odd, "create_topics_and_streams", "emulation")
-    assert "secret planted/odd holds no login" in printed
+    odd = {"PIN_KAFKA_SECRET": "injected/odd", "PIN_SOURCE_SECRET": "injected/odd"}
+    printed += run(variables | odd, "create_topics_and_streams", "emulation")
+    assert "secret injected/odd does not contain credentials" in printed
     aws.brokers[ARN] = {"BootstrapBrokerStringSaslIam": secure_broker.secure}
     escaped = quote(SECRETS["the same, with characters that a URL escapes"], safe="")
     iam = {
@@ -192,5 +190,5 @@ def test_no_secret_is_written_on_aws(
         "PIN_SOURCE_SECRET": "",
         "PIN_SOURCE_URL": f"mysql+pymysql://pin:{escaped}@127.0.0.1:1/x",
     }
-    printed += work(variables | iam, "create_topics_and_streams", "emulation")
+    printed += run(variables | iam, "create_topics_and_streams", "emulation")
     assert search(settings, tmp_path, printed) == []

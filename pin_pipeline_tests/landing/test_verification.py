@@ -1,6 +1,6 @@
-"""Waiting for a connector's objects, against a real broker and a real S3 endpoint.
+"""Verification of a connector's objects against a real broker and a real S3 endpoint.
 
-The objects are put by the test, in the layout of Confluent's S3 sink: a stand-in for the connector, no more.
+The tests write the objects themselves, in the layout of Confluent's S3 sink.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from pyspark.sql import SparkSession
 
 from pin_pipeline.aws.msk_connect import ConnectorState
 from pin_pipeline.batch.cleaning import clean_topics
-from pin_pipeline.landing.kafka_connect import await_landed
+from pin_pipeline.landing.kafka_connect import wait_until_landed
 from pin_pipeline.landing.lander import LandingResult
 from pin_pipeline.landing.topic_reader import LandingError
 from pin_pipeline.reconciliation.broker import BrokerReader
@@ -35,13 +35,13 @@ RECORDS = [json.dumps({"index": number}).encode() for number in range(12)]
 
 @dataclass
 class Sink:
-    """Puts what is on a topic as objects, and commits as a connector does."""
+    """Writes the records of a topic as objects and commits offsets, as a connector does."""
 
     settings: Settings
     record_type: str = "pin"
     name: str = "sink"
     states: list[ConnectorState] = field(default_factory=lambda: [ConnectorState("RUNNING", "")])
-    group: str = "connect-sink"
+    consumer_group: str = "connect-sink"
 
     @property
     def topic(self) -> str:
@@ -51,7 +51,7 @@ class Sink:
         return self.states[0]
 
     def put(self, sizes: Sequence[int], *, commit: bool = True, first: int = 0) -> None:
-        """Objects of so many records each, from the first-th record of partition 0 on."""
+        """Write objects of the given numbers of records, starting with record number `first` of partition 0."""
         broker = BrokerReader(self.settings.kafka, self.topic)
         messages = iter(list(broker.messages(0, 0))[first:])
         broker.close()
@@ -59,112 +59,116 @@ class Sink:
         for size in sizes:
             taken = [next(messages) for _ in range(size)]
             body = b"\n".join(value or b"" for _, value in taken) + b"\n"
-            self.place(taken[0][0], body)
+            self.write(taken[0][0], body)
             last = taken[-1][0] + 1
         if commit:
             self.commit(last)
 
-    def place(self, offset: int, body: bytes) -> None:
+    def write(self, offset: int, body: bytes) -> None:
         store = ObjectStore.of(self.settings)
         key = ObjectName("topics", self.topic, 0, offset).key
         store.client.put_object(Bucket=store.bucket, Key=key, Body=body)
 
     def commit(self, offset: int) -> None:
-        consumer = KafkaConsumer(**self.settings.kafka.kafka_python(), group_id=self.group, enable_auto_commit=False)
+        consumer = KafkaConsumer(
+            **self.settings.kafka.kafka_python(), group_id=self.consumer_group, enable_auto_commit=False
+        )
         consumer.commit({TopicPartition(self.topic, 0): OffsetAndMetadata(offset, "", -1)})
         consumer.close()
 
 
 @pytest.fixture
 def sink(settings: Settings) -> Sink:
-    return Sink(settings, group=f"connect-{settings.prefix}")
+    return Sink(settings, consumer_group=f"connect-{settings.prefix}")
 
 
-def wait(sink: Sink, patience_seconds: float = 30, *, from_the_beginning: bool = False) -> LandingResult:
-    return await_landed(
+def wait_for(sink: Sink, timeout_seconds: float = 30, *, verify_all: bool = False) -> LandingResult:
+    return wait_until_landed(
         sink.settings.kafka,
         ObjectStore.of(sink.settings),
         sink.topic,
         sink,
-        patience_seconds=patience_seconds,
-        from_the_beginning=from_the_beginning,
+        timeout_seconds=timeout_seconds,
+        verify_all=verify_all,
     )
 
 
-def test_objects_that_are_there_are_proven_and_not_proven_again(sink: Sink) -> None:
+def test_existing_objects_are_verified_once(sink: Sink) -> None:
     produce(sink.settings, "pin", RECORDS)
     sink.put([5, 5, 2])
-    landed = wait(sink)
+    landed = wait_for(sink)
     assert (landed.records, landed.objects, landed.missing) == (12, 3, 0)
-    again = wait(sink)
+    again = wait_for(sink)
     assert (again.records, again.objects, again.missing) == (0, 0, 0)
-    assert wait(sink, from_the_beginning=True).records == 12
+    assert wait_for(sink, verify_all=True).records == 12
 
 
-def test_it_waits_until_the_connector_is_at_the_end_offsets_of_the_start(sink: Sink) -> None:
+def test_waits_until_connector_has_committed_the_initial_end_offsets(sink: Sink) -> None:
     produce(sink.settings, "pin", RECORDS)
     sink.put([5])
     outcome: list[LandingResult] = []
-    waiting = threading.Thread(target=lambda: outcome.append(wait(sink)))
+    waiting = threading.Thread(target=lambda: outcome.append(wait_for(sink)))
     waiting.start()
     sink.put([7], first=5, commit=False)
     waiting.join(1)
-    assert waiting.is_alive(), "an object that is not committed may be written anew"
+    assert waiting.is_alive(), "an uncommitted object may be overwritten"
     sink.commit(12)
     waiting.join(30)
     assert [landed.missing for landed in outcome] == [0]
 
 
-def test_holes_of_transactions_within_an_object_are_no_loss(sink: Sink) -> None:
+def test_offsets_without_records_inside_an_object_are_no_loss(sink: Sink) -> None:
     produce_in_transaction(sink.settings, "pin", RECORDS[:3], commit=True)
     produce_in_transaction(sink.settings, "pin", RECORDS[3:5], commit=False)
     produce(sink.settings, "pin", RECORDS[5:8])
     sink.put([5, 1])
-    landed = wait(sink)
+    landed = wait_for(sink)
     assert (landed.records, landed.objects, landed.missing) == (6, 2, 0)
     produce_in_transaction(sink.settings, "pin", RECORDS[8:9], commit=False)
-    assert wait(sink).missing == 0, "behind the last record there is only what was aborted"
+    assert wait_for(sink).missing == 0, "after the last record there are only aborted ones"
 
 
-def test_a_failed_connector_is_told_with_its_state_and_what_to_do(sink: Sink) -> None:
+def test_error_names_failed_connector_with_state_and_advice(sink: Sink) -> None:
     produce(sink.settings, "pin", RECORDS)
     sink.put([5])
     sink.states[0] = ConnectorState("FAILED", "InvalidInput.InvalidConnectorConfiguration: no such bucket")
-    with pytest.raises(LandingError) as told:
-        wait(sink)
-    assert str(told.value) == (
-        "connector sink failed, it is FAILED (InvalidInput.InvalidConnectorConfiguration: no such bucket); topic "
-        f"{sink.topic} is landed up to partition 0: 5 of 12; look into its log, mend what it says, and run the job "
-        "restart_connector"
+    with pytest.raises(LandingError) as caught:
+        wait_for(sink)
+    assert str(caught.value) == (
+        "connector sink failed, its state is FAILED (InvalidInput.InvalidConnectorConfiguration: no such bucket); "
+        f"topic {sink.topic} is landed up to partition 0: 5 of 12; read the connector's log, fix the cause, and run "
+        "the job restart_connector"
     )
 
 
-def test_a_stuck_connector_is_told_with_its_state_and_what_to_do(sink: Sink) -> None:
+def test_error_names_stuck_connector_with_state_and_advice(sink: Sink) -> None:
     produce(sink.settings, "pin", RECORDS)
-    with pytest.raises(LandingError) as told:
-        wait(sink, 0.5)
-    assert str(told.value) == (
-        f"connector sink has landed nothing for 0.5 s, it is RUNNING; topic {sink.topic} is landed up to partition 0: "
-        "0 of 12; look into its log, mend what it says, and run the job restart_connector"
+    with pytest.raises(LandingError) as caught:
+        wait_for(sink, 0.5)
+    assert str(caught.value) == (
+        f"connector sink has landed nothing for 0.5 s, its state is RUNNING; topic {sink.topic} is landed up to "
+        "partition 0: 0 of 12; read the connector's log, fix the cause, and run the job restart_connector"
     )
 
 
-def test_records_that_the_connector_passed_over_are_named(sink: Sink) -> None:
+def test_error_names_skipped_record(sink: Sink) -> None:
     produce(sink.settings, "pin", RECORDS)
     sink.put([5])
     sink.put([5], first=7)
     with pytest.raises(
-        LandingError, match=rf"^no object has offset 5 of {sink.topic}/0, but .*0000000007\.json is there"
+        LandingError,
+        match=rf"^no object has offset 5 of {sink.topic}/0, but the later .*0000000007\.json exists: "
+        r"an object was deleted, or the connector skipped the record; reset the connector's offsets, and land again$",
     ):
-        wait(sink)
+        wait_for(sink)
 
 
-def test_an_object_that_is_written_anew_before_it_is_committed_is_proven_as_it_is_then(sink: Sink) -> None:
+def test_object_overwritten_before_commit_is_verified_in_its_final_form(sink: Sink) -> None:
     produce(sink.settings, "pin", RECORDS)
     sink.put([5])
     sink.put([3], first=5, commit=False)
     outcome: list[LandingResult] = []
-    waiting = threading.Thread(target=lambda: outcome.append(wait(sink)))
+    waiting = threading.Thread(target=lambda: outcome.append(wait_for(sink)))
     waiting.start()
     waiting.join(1)
     sink.put([7], first=5)
@@ -172,27 +176,27 @@ def test_an_object_that_is_written_anew_before_it_is_committed_is_proven_as_it_i
     assert [(landed.records, landed.objects, landed.missing) for landed in outcome] == [(12, 2, 0)]
 
 
-@pytest.mark.parametrize(("first", "second", "behind"), [(5, 9, 3), (12, 5, 7), (12, 2, 10)])
-def test_records_that_are_in_two_objects_are_named(sink: Sink, first: int, second: int, behind: int) -> None:
+@pytest.mark.parametrize(("first", "second", "begin"), [(5, 9, 3), (12, 5, 7), (12, 2, 10)])
+def test_overlapping_objects_are_an_error(sink: Sink, first: int, second: int, begin: int) -> None:
     produce(sink.settings, "pin", RECORDS)
     sink.put([first])
-    sink.put([second], first=behind)
+    sink.put([second], first=begin)
     with pytest.raises(
         LandingError,
-        match=rf"{behind:010d}\.json begins before the end of the object before it, at {first}: "
-        r".*remove it, and land again$",
+        match=rf"{begin:010d}\.json begins before the end of the previous object, at {first}: "
+        r".*delete it, and land again$",
     ):
-        wait(sink)
+        wait_for(sink)
 
 
-def test_a_record_with_a_line_break_is_told_and_not_taken_for_two(sink: Sink) -> None:
+def test_record_with_line_break_is_an_error(sink: Sink) -> None:
     produce(sink.settings, "pin", [b'{"a":\n1}'])
     sink.put([1])
     with pytest.raises(LandingError, match=r"has 2 lines, but the topic has 1 records from there on"):
-        wait(sink)
+        wait_for(sink)
 
 
-def test_what_is_landed_with_holes_is_cleaned_and_audited_once_and_in_order(
+def test_objects_with_holes_are_cleaned_and_reconciled_once_and_in_order(
     settings: Settings, session: Callable[[], SparkSession]
 ) -> None:
     sink = Sink(settings, "geo")
@@ -203,18 +207,20 @@ def test_what_is_landed_with_holes_is_cleaned_and_audited_once_and_in_order(
     sink.put([5])
     sink.put([3], first=5, commit=False)
     lake, store, record_types = Lake.of(settings), ObjectStore.of(settings), {sink.topic: RECORD_TYPES["geo"]}
-    store.set_proven(sink.topic, {})
+    store.set_verified_offsets(sink.topic, {})
     [before] = clean_topics(session, lake, store, record_types)
-    assert before.rows == 0, "nothing is read before it is proven"
+    assert before.rows == 0, "no object is read before it is verified"
     sink.commit(12)
-    assert wait(sink).missing == 0
+    assert wait_for(sink).missing == 0
     [report] = clean_topics(session, lake, store, record_types)
     assert (report.rows, report.metadata["landed"], report.metadata["unreconciled"]) == (8, 8, 0)
     findings = reconcile_topic(RECORD_TYPES["geo"], sink.topic, settings.kafka, lake, store)
-    assert not findings.defects, [*findings.sentences()]
+    assert not findings.discrepancies, [*findings.sentences()]
     produce(settings, "geo", [geo(20)])
     sink.put([1], first=8)
-    assert wait(sink).records == 1
+    assert wait_for(sink).records == 1
     list(clean_topics(session, lake, store, record_types))
     since = {number: found.next_offset for number, found in findings.partitions.items()}
-    assert not reconcile_topic(RECORD_TYPES["geo"], sink.topic, settings.kafka, Lake.of(settings), store, since).defects
+    assert not reconcile_topic(
+        RECORD_TYPES["geo"], sink.topic, settings.kafka, Lake.of(settings), store, since
+    ).discrepancies
