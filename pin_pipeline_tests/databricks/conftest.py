@@ -1,4 +1,4 @@
-"""A Databricks workspace of a test's own, with the project's wheel, and the graph's resources that lead to it."""
+"""Fixtures: a fake Databricks workspace per test, the project's wheel, and resources that use the workspace."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,22 +15,21 @@ import pytest
 from dagster_aws.s3 import S3Resource
 
 import pin_pipeline
-from pin_pipeline.defs.assets.cleaned import cleaned_assets
-from pin_pipeline.defs.assets.queries import query_assets
+from pin_pipeline.defs.assets.cleaned import cleaned
+from pin_pipeline.defs.assets.queries import queries
 from pin_pipeline.defs.resources.databricks import DatabricksSparkResource, databricks_resources
-from pin_pipeline.defs.resources.kafka import PlaintextKafka
-from pin_pipeline.defs.resources.lake import LakeResource
-from pin_pipeline.defs.resources.spark import LocalSparkResource
+from pin_pipeline.defs.resources.interfaces import LakeResource
+from pin_pipeline.defs.resources.local import LocalSparkResource, PlaintextKafka
 from pin_pipeline.local import s3
 from pin_pipeline.settings import Settings
 from pin_pipeline_tests.databricks.control_plane import Workspace, create_app
-from pin_pipeline_tests.databricks.machines import INSTANCE_PROFILE, Machines
+from pin_pipeline_tests.databricks.local_clusters import INSTANCE_PROFILE, LocalClusters
 from pin_pipeline_tests.gateway.conftest import serving
-from pin_pipeline_tests.streaming.conftest import catch_up, here, kinesis
+from pin_pipeline_tests.streaming.conftest import catch_up, isolated, kinesis
 
-__all__ = ["catch_up", "here", "kinesis"]  # fixtures of the streams, for the streams that run here
+__all__ = ["catch_up", "isolated", "kinesis"]  # fixtures that tests of this folder use
 
-TOKEN = "dapi0123456789abcdef"  # noqa: S105 - of a workspace that lives as long as a test
+TOKEN = "dapi0123456789abcdef"  # noqa: S105 - token of the fake workspace
 PRINCIPAL = ("0b7e2c1a-principal", "dose0123456789")
 BUILD = ("-m", "pip", "wheel", "--quiet", "--no-deps", "--no-index", "--no-build-isolation")
 POLL_SECONDS = 0.2
@@ -41,7 +39,7 @@ Materialize = Callable[..., dg.ExecuteInProcessResult]
 
 @pytest.fixture(scope="session")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The project's wheel, built of its sources alone."""
+    """Build the wheel from the sources of the project."""
     project, sources = Path(pin_pipeline.__file__).parent.parent, tmp_path_factory.mktemp("sources")
     for name in ("pyproject.toml", "setup.cfg", "README.md"):
         shutil.copy(project / name, sources)
@@ -53,25 +51,25 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def machines(settings: Settings, tmp_path: Path, request: pytest.FixtureRequest) -> Machines:
-    """What the workspace makes clusters of; its parameter is further settings of Spark."""
+def clusters(settings: Settings, tmp_path: Path, request: pytest.FixtureRequest) -> LocalClusters:
+    """Provide clusters; the parameter of the fixture is additional Spark settings."""
     folder = tmp_path / "runs"
     folder.mkdir()
-    return Machines(folder, settings, conf=getattr(request, "param", {}))
+    return LocalClusters(folder, settings, conf=getattr(request, "param", {}))
 
 
 @pytest.fixture
 def workspace(
-    settings: Settings, machines: Machines, wheel: Path, monkeypatch: pytest.MonkeyPatch
+    settings: Settings, clusters: LocalClusters, wheel: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Workspace]:
-    """A workspace; the environment variables lead to it."""
+    """Start a workspace, and set the environment variables with which it is found."""
     s3.create_bucket(settings.s3_endpoint_url, f"{settings.bucket}-pipes")
     boto3.client("s3", endpoint_url=settings.s3_endpoint_url).upload_file(str(wheel), settings.bucket, wheel.name)
     monkeypatch.setenv("PIN_DATABRICKS_WHEEL", f"s3://{settings.bucket}/{wheel.name}")
     monkeypatch.setenv("PIN_DATABRICKS_INSTANCE_PROFILE", INSTANCE_PROFILE)
     monkeypatch.setenv("PIN_PIPES_BUCKET", f"{settings.bucket}-pipes")
     monkeypatch.setenv("DATABRICKS_TOKEN", TOKEN)
-    workspace = Workspace(machines)
+    workspace = Workspace(clusters)
     with serving(create_app(workspace, TOKEN, PRINCIPAL)) as client:
         monkeypatch.setenv("DATABRICKS_HOST", str(client.base_url))
         try:
@@ -82,23 +80,23 @@ def workspace(
 
 @pytest.fixture
 def catalog() -> str | None:
-    """The catalog in which the tables get names; a test may have another."""
+    """The catalog in which tables are registered; tests override it by parametrization."""
     return None
 
 
 @pytest.fixture
-def remote(settings: Settings, workspace: Workspace, catalog: str | None) -> Resources:  # noqa: ARG001 - it is found
-    """The resources of the graph, Spark on Databricks."""
-    spark = databricks_resources(replace(settings, catalog=catalog))["spark"]
+def remote(settings: Settings, workspace: Workspace, catalog: str | None) -> Resources:  # noqa: ARG001 - found by environment variables
+    """Resources with Spark on Databricks."""
+    spark = databricks_resources(settings.model_copy(update={"catalog": catalog}))["spark"]
     assert isinstance(spark, DatabricksSparkResource)
-    patient = DatabricksSparkResource(
-        databricks=spark.databricks, pipes_bucket=spark.pipes_bucket, poll_seconds=POLL_SECONDS, patience_seconds=5
+    impatient = DatabricksSparkResource(
+        databricks=spark.databricks, pipes_bucket=spark.pipes_bucket, poll_seconds=POLL_SECONDS, timeout_seconds=5
     )
-    return resources(settings) | {"spark": patient}
+    return resources(settings) | {"spark": impatient}
 
 
 def resources(settings: Settings) -> Resources:
-    """The resources of the graph, Spark in the process of the run."""
+    """Return resources with Spark in the process of the run."""
     s3_resource = S3Resource(endpoint_url=settings.s3_endpoint_url, region_name=settings.region)
     return {
         "kafka": PlaintextKafka(bootstrap_servers=settings.kafka.bootstrap, prefix=settings.prefix),
@@ -110,10 +108,10 @@ def resources(settings: Settings) -> Resources:
 
 
 def materialize(
-    settings: Settings, resources: Resources, instance: dg.DagsterInstance, *assets: str, **config: Any
+    resources: Resources, instance: dg.DagsterInstance, *assets: str, **config: Any
 ) -> dg.ExecuteInProcessResult:
-    """Materialize the cleaned tables and the answers, or some of them; does not raise where that fails."""
-    defs = dg.Definitions(assets=[cleaned_assets(settings), query_assets(settings)], resources=resources)
+    """Materialize all cleaned tables and queries, or the given assets; a failure does not raise."""
+    defs = dg.Definitions(assets=[cleaned, queries], resources=resources)
     return defs.resolve_implicit_global_asset_job_def().execute_in_process(
         instance=instance,
         asset_selection=[dg.AssetKey.from_user_string(key) for key in assets] or None,

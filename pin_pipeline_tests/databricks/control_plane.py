@@ -1,4 +1,4 @@
-"""A Databricks workspace on this machine: the Jobs REST calls that `databricks-sdk` makes for us, and runs that run."""
+"""Fake Databricks workspace: the Jobs REST API that `databricks-sdk` calls, with runs that really execute."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ from fastapi import APIRouter, Depends, FastAPI, Request, Response
 from fastapi.responses import JSONResponse
 from fastapi.security import HTTPBasic, HTTPBasicCredentials
 
-from pin_pipeline_tests.databricks.machines import LaunchError, Machines, Process
+from pin_pipeline_tests.databricks.local_clusters import LaunchError, LocalClusters, TaskProcess
 
 Json = dict[str, Any]
 TRACEBACK = "Traceback (most recent call last):"
 OAUTH = "/oidc"
 RESTART_SECONDS = 0.2
-# What Databricks adds to the settings of a job.
-DEFAULTS = {"timeout_seconds": 0, "email_notifications": {}, "format": "MULTI_TASK"}
+DEFAULT_SETTINGS = {"timeout_seconds": 0, "email_notifications": {}, "format": "MULTI_TASK"}
+"""Settings that Databricks adds to a job."""
 
 
 def _now() -> int:
     return int(time.time() * 1000)
 
 
-class ApiError(Exception):
-    """What the workspace refuses."""
+class WorkspaceApiError(Exception):
+    """Raised when the workspace refuses a request."""
 
     def __init__(self, status: HTTPStatus, code: str, message: str) -> None:
         super().__init__(message)
@@ -38,25 +38,25 @@ class ApiError(Exception):
 
 
 @dataclass
-class Run:
-    """A run with its one task; the task has the run id that follows."""
+class WorkspaceRun:
+    """A run with one task, whose run id is that of the run plus one."""
 
     run_id: int
     task: Json
     job_id: int | None = None
     started: int = field(default_factory=_now)
-    process: Process | None = None
+    process: TaskProcess | None = None
     cancelled: bool = False
     ended: threading.Event = field(default_factory=threading.Event)
     state: dict[str, str] = field(default_factory=lambda: {"life_cycle_state": "PENDING"})
 
-    def execute(self, machines: Machines, started: SimpleQueue[Run]) -> None:
-        """Start the task, and wait for it."""
+    def execute(self, clusters: LocalClusters, started: SimpleQueue[WorkspaceRun]) -> None:
+        """Run the task to its end."""
         try:
-            self.process = machines.start(self.run_id, self.task)
+            self.process = clusters.start(self.run_id, self.task)
         except Exception as error:
             self._end("INTERNAL_ERROR", "FAILED", str(error))
-            if not isinstance(error, LaunchError):  # a mistake in the workspace itself; nobody must wait for its run
+            if not isinstance(error, LaunchError):  # a bug of this fake; the run has ended all the same
                 raise
             return
         self.state = {"life_cycle_state": "RUNNING"}
@@ -72,7 +72,7 @@ class Run:
             self._end("TERMINATED", "SUCCESS", "")
 
     def cancel(self) -> None:
-        """Have it end, some time later."""
+        """Request the cancellation; the run ends later."""
         if not self.ended.is_set():
             self.cancelled = True
             if self.process:
@@ -80,16 +80,16 @@ class Run:
                 threading.Thread(target=self.process.stop).start()
 
     def output(self) -> Json:
-        """What the API calls so: of a task that failed, its error."""
-        said = self.process.said() if self.process else ""
-        if self.state.get("result_state") != "FAILED" or TRACEBACK not in said:
-            return {"logs": said}
-        trace = TRACEBACK + said.rpartition(TRACEBACK)[2]
+        """Return the output as the API does, with the error and the traceback of a failed task."""
+        logs = self.process.output() if self.process else ""
+        if self.state.get("result_state") != "FAILED" or TRACEBACK not in logs:
+            return {"logs": logs}
+        trace = TRACEBACK + logs.rpartition(TRACEBACK)[2]
         error = [line for line in trace.splitlines()[1:] if line and not line[0].isspace()]
-        return {"logs": said, "error": error[0], "error_trace": trace}
+        return {"logs": logs, "error": error[0], "error_trace": trace}
 
     def json(self, base: str) -> Json:
-        """As the API gives it."""
+        """Return the run as the API does."""
         times = {"start_time": self.started, "setup_duration": 0, "state": self.state}
         task = {"run_id": self.run_id + 1, "task_key": self.task["task_key"], **times}
         url = f"{base}#job/run/{self.run_id}"
@@ -101,28 +101,28 @@ class Run:
 
 
 class Workspace:
-    """Jobs and runs. A continuous job that is not paused always has a run.
+    """The jobs and runs of a workspace. A continuous job that is not paused always has an active run.
 
     Attributes:
-        started: the runs whose process has started, in that order.
+        started: the runs whose process has started, in the order of starting.
     """
 
-    def __init__(self, machines: Machines) -> None:
-        self.runs: dict[int, Run] = {}
+    def __init__(self, clusters: LocalClusters) -> None:
+        self.runs: dict[int, WorkspaceRun] = {}
         self.jobs: dict[int, Json] = {}
-        self.started: SimpleQueue[Run] = SimpleQueue()
-        self._machines = machines
-        self._tokens: dict[str, Run] = {}
+        self.started: SimpleQueue[WorkspaceRun] = SimpleQueue()
+        self._clusters = clusters
+        self._tokens: dict[str, WorkspaceRun] = {}
         self._ids = count(1000, 10)
         self._lock = threading.RLock()
         self._closed = False
 
-    def start(self, task: Json, token: str | None = None, job_id: int | None = None) -> Run:
-        """Start a run, unless the token's is there already."""
+    def start(self, task: Json, token: str | None = None, job_id: int | None = None) -> WorkspaceRun:
+        """Start a run, or return the existing run of the idempotency token."""
         with self._lock:
             if token in self._tokens:
                 return self._tokens[token]
-            run = Run(next(self._ids), task, job_id)
+            run = WorkspaceRun(next(self._ids), task, job_id)
             self.runs[run.run_id] = run
             if token is not None:
                 self._tokens[token] = run
@@ -130,44 +130,44 @@ class Workspace:
         return run
 
     def create(self, settings: Json) -> int:
-        """Make a job."""
+        """Create a job."""
         job_id = next(self._ids)
         self.jobs[job_id] = settings
         self.settle(job_id)
         return job_id
 
-    def active(self, job_id: int) -> list[Run]:
-        """The runs of a job that have not ended."""
+    def active(self, job_id: int) -> list[WorkspaceRun]:
+        """Return the runs of a job that have not ended."""
         return [run for run in self.runs.values() if run.job_id == job_id and not run.ended.is_set()]
 
     def settle(self, job_id: int) -> None:
-        """Start a continuous job that should run and does not; end one that should not."""
+        """Start or cancel runs, so that a continuous job has a run unless it is paused."""
         with self._lock:
             active = self.active(job_id)
-            wanted = self.jobs[job_id].get("continuous", {}).get("pause_status") == "UNPAUSED" and not self._closed
-            if wanted and not active:
+            should_run = self.jobs[job_id].get("continuous", {}).get("pause_status") == "UNPAUSED" and not self._closed
+            if should_run and not active:
                 self.start(self.jobs[job_id]["tasks"][0], job_id=job_id)
-            if not wanted:
+            if not should_run:
                 for run in active:
                     run.cancel()
 
     def close(self) -> None:
-        """Leave no process behind."""
+        """Cancel all runs and wait for them."""
         self._closed = True
         for run in list(self.runs.values()):
             run.cancel()
         for run in list(self.runs.values()):
             run.ended.wait()
 
-    def _supervise(self, run: Run) -> None:
-        run.execute(self._machines, self.started)
+    def _supervise(self, run: WorkspaceRun) -> None:
+        run.execute(self._clusters, self.started)
         if run.job_id is not None:
-            time.sleep(RESTART_SECONDS)  # it must not restart what fails at once as fast as it can
+            time.sleep(RESTART_SECONDS)  # so that a job that fails at once is not restarted in a tight loop
             self.settle(run.job_id)
 
 
 def create_app(workspace: Workspace, token: str, principal: tuple[str, str]) -> FastAPI:
-    """The REST API of a workspace, for who has the token; a service principal gets it by its client id and secret."""
+    """Create the REST API; it requires the token, which a service principal gets with its client id and secret."""
     app = FastAPI()
     app.include_router(_oauth(token, principal), prefix=OAUTH)
     app.include_router(_runs(workspace), prefix="/api/2.2/jobs")
@@ -181,8 +181,8 @@ def create_app(workspace: Workspace, token: str, principal: tuple[str, str]) -> 
             return JSONResponse(body, HTTPStatus.UNAUTHORIZED)
         return await call(request)
 
-    @app.exception_handler(ApiError)
-    def refuse(_: Request, error: ApiError) -> Response:
+    @app.exception_handler(WorkspaceApiError)
+    def refuse(_: Request, error: WorkspaceApiError) -> Response:
         return JSONResponse(error.body, error.status)
 
     return app
@@ -197,8 +197,8 @@ def _oauth(token: str, principal: tuple[str, str]) -> APIRouter:
         return {"authorization_endpoint": f"{base}/v1/authorize", "token_endpoint": f"{base}/v1/token"}
 
     @api.post("/v1/token")
-    def issue(given: HTTPBasicCredentials = Depends(HTTPBasic())) -> Response:  # noqa: B008
-        if (given.username, given.password) != principal:
+    def issue(credentials: HTTPBasicCredentials = Depends(HTTPBasic())) -> Response:  # noqa: B008
+        if (credentials.username, credentials.password) != principal:
             body = {"error": "invalid_client", "error_description": "Client authentication failed"}
             return JSONResponse(body, HTTPStatus.UNAUTHORIZED)
         return JSONResponse({"access_token": token, "token_type": "Bearer", "expires_in": 3600})
@@ -209,10 +209,10 @@ def _oauth(token: str, principal: tuple[str, str]) -> APIRouter:
 def _runs(workspace: Workspace) -> APIRouter:
     api = APIRouter()
 
-    def known(run_id: int) -> Run:
+    def find(run_id: int) -> WorkspaceRun:
         run = workspace.runs.get(run_id - run_id % 10)
         if run is None:
-            raise ApiError(HTTPStatus.BAD_REQUEST, "INVALID_PARAMETER_VALUE", f"Run {run_id} does not exist.")
+            raise WorkspaceApiError(HTTPStatus.BAD_REQUEST, "INVALID_PARAMETER_VALUE", f"Run {run_id} does not exist.")
         return run
 
     @api.post("/runs/submit")
@@ -220,16 +220,16 @@ def _runs(workspace: Workspace) -> APIRouter:
         return {"run_id": workspace.start(body["tasks"][0], body.get("idempotency_token")).run_id}
 
     @api.get("/runs/get")
-    def get(request: Request, run: Run = Depends(known)) -> Json:  # noqa: B008
+    def get(request: Request, run: WorkspaceRun = Depends(find)) -> Json:  # noqa: B008
         return run.json(str(request.base_url))
 
     @api.get("/runs/get-output")
-    def output(run: Run = Depends(known)) -> Json:  # noqa: B008
+    def output(run: WorkspaceRun = Depends(find)) -> Json:  # noqa: B008
         return run.output()
 
     @api.post("/runs/cancel")
     def cancel(body: Json) -> Json:
-        known(body["run_id"]).cancel()
+        find(body["run_id"]).cancel()
         return {}
 
     @api.post("/runs/cancel-all")
@@ -241,8 +241,8 @@ def _runs(workspace: Workspace) -> APIRouter:
     @api.get("/runs/list")
     def list_runs(request: Request, job_id: int, active_only: str = "false") -> Json:
         runs = [run for run in workspace.runs.values() if run.job_id == job_id]
-        wanted = [run for run in runs if active_only == "false" or not run.ended.is_set()]
-        return {"runs": [run.json(str(request.base_url)) for run in reversed(wanted)], "has_more": False}
+        listed = [run for run in runs if active_only == "false" or not run.ended.is_set()]
+        return {"runs": [run.json(str(request.base_url)) for run in reversed(listed)], "has_more": False}
 
     return api
 
@@ -250,34 +250,34 @@ def _runs(workspace: Workspace) -> APIRouter:
 def _jobs(workspace: Workspace) -> APIRouter:
     api = APIRouter()
 
-    def known(job_id: int) -> Json:
+    def find(job_id: int) -> Json:
         if job_id not in workspace.jobs:
-            raise ApiError(HTTPStatus.BAD_REQUEST, "INVALID_PARAMETER_VALUE", f"Job {job_id} does not exist.")
+            raise WorkspaceApiError(HTTPStatus.BAD_REQUEST, "INVALID_PARAMETER_VALUE", f"Job {job_id} does not exist.")
         return {"job_id": job_id, "settings": workspace.jobs[job_id]}
 
     @api.post("/create")
     def create(body: Json) -> Json:
-        return {"job_id": workspace.create(DEFAULTS | body)}
+        return {"job_id": workspace.create(DEFAULT_SETTINGS | body)}
 
     @api.post("/reset")
     def reset(body: Json) -> Json:
-        return change(body["job_id"], DEFAULTS | body["new_settings"])
+        return change(body["job_id"], DEFAULT_SETTINGS | body["new_settings"])
 
     @api.post("/update")
     def update(body: Json) -> Json:
-        return change(body["job_id"], known(body["job_id"])["settings"] | body["new_settings"])
+        return change(body["job_id"], find(body["job_id"])["settings"] | body["new_settings"])
 
     @api.get("/get")
-    def get(job: Json = Depends(known)) -> Json:  # noqa: B008
+    def get(job: Json = Depends(find)) -> Json:  # noqa: B008
         return job
 
     @api.get("/list")
     def list_jobs(name: str | None = None) -> Json:
-        found = [job for job in map(known, workspace.jobs) if name in {None, job["settings"]["name"]}]
-        return {"jobs": found, "has_more": False}
+        listed = [job for job in map(find, workspace.jobs) if name in {None, job["settings"]["name"]}]
+        return {"jobs": listed, "has_more": False}
 
     def change(job_id: int, settings: Json) -> Json:
-        known(job_id)
+        find(job_id)
         workspace.jobs[job_id] = settings
         workspace.settle(job_id)
         return {}
