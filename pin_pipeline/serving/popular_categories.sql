@@ -1,4 +1,4 @@
--- How many pins each category has: those of the batch, and those that came since its last run.
+-- Number of pins per category: those of the daily batch, and those that arrived after its last run.
 CREATE OR REPLACE VIEW popular_categories AS
 WITH batch_ends AS (
     SELECT source_topic, source_partition, max(source_offset) AS source_offset
@@ -9,13 +9,13 @@ records AS (
     SELECT ind, category, source_partition, source_offset, FALSE AS since_batch
     FROM batch_pins
     UNION ALL
-    -- The batch has read all that lies before its last record of a partition, whatever became of it.
+    -- The batch has processed every record up to its last pin of a partition, rejected and superseded ones too.
     SELECT stream.ind, stream.category, stream.source_partition, stream.source_offset, TRUE
     FROM experimental_data AS stream
     LEFT JOIN batch_ends AS ends USING (source_topic, source_partition)
     WHERE stream.source_offset > coalesce(ends.source_offset, -1)
 ),
--- A pin that is posted again replaces itself, by the same rule as in the batch.
+-- The latest record of a pin replaces earlier ones, by the same rule as in the batch.
 pins AS (
     SELECT DISTINCT ON (ind) ind, category, since_batch
     FROM records

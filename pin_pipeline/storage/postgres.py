@@ -1,4 +1,4 @@
-"""Rows into Postgres: a micro-batch is one transaction, and a row that is there already is not there twice."""
+"""Postgres database: idempotent writes of Arrow tables, one transaction per micro-batch."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import pyarrow as pa
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 
+from pin_pipeline.errors import PipelineError
 from pin_pipeline.records import Column
 
 CONNECT_SECONDS = 10
@@ -23,15 +24,21 @@ TYPES = {
     "timestamp": "timestamptz",
     "binary": "bytea",
 }
+"""Postgres type by type of a `Column`."""
 
 
-class PostgresError(Exception):
-    """Postgres cannot be reached, or refuses; says what was tried, where, and what to do."""
+class PostgresError(PipelineError):
+    """Raised when Postgres does not respond or refuses a statement."""
 
 
 @dataclass(frozen=True)
 class PostgresTable:
-    """A table, the columns that tell its rows apart, and those by which rows are found too."""
+    """Definition of a table.
+
+    Attributes:
+        key: columns of the primary key.
+        index: columns of a secondary index, if any.
+    """
 
     name: str
     columns: tuple[Column, ...]
@@ -40,95 +47,108 @@ class PostgresTable:
 
     @cached_property
     def names(self) -> list[str]:
-        """The names of its columns."""
+        """Names of the columns."""
         return [column.name for column in self.columns]
 
 
 @dataclass(frozen=True)
 class Postgres:
-    """A database; every method raises PostgresError where it does not answer or refuses."""
+    """Postgres database. Every method raises PostgresError when the database does not respond or refuses."""
 
-    url: str = field(repr=False)  # may hold a password
+    url: str = field(repr=False)  # may contain a password
 
     @property
-    def place(self) -> str:
-        """Where it is, without a password."""
-        where = conninfo_to_dict(self.url)
-        return f"{where.get('host')}:{where.get('port', 5432)}/{where.get('dbname')}"
+    def address(self) -> str:
+        """Host, port and name of the database, without the password."""
+        parameters = conninfo_to_dict(self.url)
+        return f"{parameters.get('host')}:{parameters.get('port', 5432)}/{parameters.get('dbname')}"
 
     @contextmanager
     def transaction(self) -> Iterator[psycopg.Connection]:
-        """All that is done inside the block, or nothing."""
+        """Open a connection whose statements are committed when the block ends, or rolled back when it raises.
+
+        Raises:
+            PostgresError: the database does not respond or refuses a statement.
+        """
         try:
             with psycopg.connect(self.url, connect_timeout=CONNECT_SECONDS) as connection:
                 yield connection
         except psycopg.OperationalError as error:
             raise PostgresError(
-                f"Postgres at {self.place} does not answer: {_first_line(error)}; is it up? (`pin-pipeline status`; "
-                "elsewhere, see PIN_POSTGRES_URL)"
+                f"Postgres at {self.address} does not respond: {_first_line(error)}; check that it is running "
+                "(`pin-pipeline status`), or correct PIN_POSTGRES_URL"
             ) from error
         except psycopg.Error as error:
-            raise PostgresError(f"Postgres at {self.place} refused: {_first_line(error)}") from error
+            raise PostgresError(f"Postgres at {self.address} refused a statement: {_first_line(error)}") from error
 
-    def ensure(self, table: PostgresTable) -> str:
-        """Make a table; one that is there gets columns it lacks. Returns what tells it from one before or after it."""
+    def ensure_table(self, table: PostgresTable) -> str:
+        """Create a table if missing, else add the columns that it lacks; set comments and create the index.
+
+        Existing rows and existing columns are not changed.
+
+        Returns:
+            The identity of the table: a table that is dropped and recreated has another one.
+
+        Raises:
+            PostgresError: the database does not respond or refuses a statement.
+        """
         name = sql.Identifier(table.name)
-        types = [
+        definitions = [
             sql.SQL("{} {}").format(sql.Identifier(column.name), sql.SQL(TYPES[column.type]))
             for column in table.columns
         ]
-        key = sql.SQL("PRIMARY KEY ({})").format(_listed(table.key))
+        key = sql.SQL("PRIMARY KEY ({})").format(_join(table.key))
         with self.transaction() as connection:
-            # Two that make it at once would both find that it is not there.
+            # CREATE TABLE IF NOT EXISTS fails when two transactions create the same table at once.
             connection.execute("SELECT pg_advisory_xact_lock(hashtext(%s))", [table.name])
             create = sql.SQL("CREATE TABLE IF NOT EXISTS {} ({})")
-            connection.execute(create.format(name, sql.SQL(", ").join([*types, key])))
-            for column, type_ in zip(table.columns, types, strict=True):
-                connection.execute(sql.SQL("ALTER TABLE {} ADD COLUMN IF NOT EXISTS {}").format(name, type_))
+            connection.execute(create.format(name, sql.SQL(", ").join([*definitions, key])))
+            for column, definition in zip(table.columns, definitions, strict=True):
+                connection.execute(sql.SQL("ALTER TABLE {} ADD COLUMN IF NOT EXISTS {}").format(name, definition))
                 comment = sql.SQL("COMMENT ON COLUMN {}.{} IS {}")
                 connection.execute(comment.format(name, sql.Identifier(column.name), sql.Literal(column.description)))
             if table.index:
                 create = sql.SQL("CREATE INDEX IF NOT EXISTS {} ON {} ({})")
                 index = sql.Identifier("_".join((table.name, *table.index)))
-                connection.execute(create.format(index, name, _listed(table.index)))
+                connection.execute(create.format(index, name, _join(table.index)))
             query = "SELECT system_identifier, %s::regclass::oid FROM pg_control_system()"
             row = connection.execute(query, [f'"{table.name}"']).fetchone()
         return "-".join(map(str, row or ()))
 
 
-def add(connection: psycopg.Connection, table: PostgresTable, rows: pa.Table) -> None:
-    """Add the rows whose key is not there yet."""
+def insert_rows(connection: psycopg.Connection, table: PostgresTable, rows: pa.Table) -> None:
+    """Insert rows, and skip those whose primary key exists already: existing rows are not changed."""
     _merge(connection, table, rows, sql.SQL("DO NOTHING"))
 
 
-def put(connection: psycopg.Connection, table: PostgresTable, rows: pa.Table) -> None:
-    """Add rows, and replace those of the same key."""
+def upsert_rows(connection: psycopg.Connection, table: PostgresTable, rows: pa.Table) -> None:
+    """Insert rows, and replace all columns of existing rows with the same primary key. Keys in `rows` are unique."""
     others = [name for name in table.names if name not in table.key]
     values = sql.SQL("({})").format(sql.SQL(", ").join(sql.Identifier("excluded", name) for name in others))
     _merge(
         connection,
         table,
         rows,
-        sql.SQL("({}) DO UPDATE SET ({}) = ROW{}").format(_listed(table.key), _listed(others), values),
+        sql.SQL("({}) DO UPDATE SET ({}) = ROW{}").format(_join(table.key), _join(others), values),
     )
 
 
 def _merge(connection: psycopg.Connection, table: PostgresTable, rows: pa.Table, on_conflict: sql.Composable) -> None:
     if not rows.num_rows:
         return
-    name, arriving = sql.Identifier(table.name), sql.Identifier(f"arriving_{table.name}")
+    name, staging = sql.Identifier(table.name), sql.Identifier(f"staging_{table.name}")
     create = sql.SQL("CREATE TEMP TABLE {} (LIKE {}) ON COMMIT DROP")
-    connection.execute(create.format(arriving, name))
-    copy = sql.SQL("COPY {} ({}) FROM STDIN").format(arriving, _listed(table.names))
+    connection.execute(create.format(staging, name))
+    copy = sql.SQL("COPY {} ({}) FROM STDIN").format(staging, _join(table.names))
     with connection.cursor().copy(copy) as target:
         for row in zip(*(rows[column].to_pylist() for column in table.names), strict=True):
             target.write_row(row)
     insert = sql.SQL("INSERT INTO {} ({}) SELECT {} FROM {} ON CONFLICT {}")
-    columns = _listed(table.names)
-    connection.execute(insert.format(name, columns, columns, arriving, on_conflict))
+    columns = _join(table.names)
+    connection.execute(insert.format(name, columns, columns, staging, on_conflict))
 
 
-def _listed(names: Sequence[str]) -> sql.Composed:
+def _join(names: Sequence[str]) -> sql.Composed:
     return sql.SQL(", ").join(map(sql.Identifier, names))
 
 
