@@ -1,4 +1,4 @@
-"""What is in quarantine, of topics and of streams: counted, and looked up by record."""
+"""Reader of the quarantine tables: counts of rejected records, and lookup of single records."""
 
 from __future__ import annotations
 
@@ -7,65 +7,68 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from pin_pipeline.errors import PipelineError
 from pin_pipeline.records import RECORD_TYPES
 from pin_pipeline.records.reasons import Reason
 from pin_pipeline.storage.delta_snapshot import Snapshot
 from pin_pipeline.storage.lake import Lake
 from pin_pipeline.storage.progress import CleaningProgress
 
-RECORD_ID = re.compile(r"(?P<record_type>\w+)/(?P<place>\d+|shardId-\d+)/(?P<number>\d+)", re.ASCII)
+RECORD_ID = re.compile(r"(?P<record_type>\w+)/(?P<partition>\d+|shardId-\d+)/(?P<position>\d+)", re.ASCII)
 
 Rows = list[dict[str, Any]]
 
 
-class QuarantineError(Exception):
-    """A record is not in quarantine, or its name is none."""
+class QuarantineError(PipelineError):
+    """Raised when a record is not in quarantine, or when its ID is invalid."""
 
 
 @dataclass(frozen=True)
 class RecordId:
-    """A quarantined record by kind, partition and offset, or by kind, shard and sequence number.
+    """ID of a quarantined record, written as `pin/0/17` or `pin/shardId-000000000000/4965`.
 
-    It is written `pin/0/17`, or `pin/shardId-000000000000/4965`.
+    Attributes:
+        partition: partition of a topic, or ID of a shard.
+        position: offset in the partition, or sequence number in the shard.
     """
 
     record_type: str
-    place: str
-    number: str
+    partition: str
+    position: str
 
     @classmethod
     def parse(cls, text: str) -> RecordId:
-        """The record that `text` names.
+        """Parse the ID of a record.
 
         Raises:
-            QuarantineError: it names none.
+            QuarantineError: the text is not an ID.
         """
         match = RECORD_ID.fullmatch(text)
         if match is None or match["record_type"] not in RECORD_TYPES:
             raise QuarantineError(
-                f"{text!r} names no record; expected kind/partition/offset, such as pin/0/17, or of a stream "
-                "kind/shard/sequence number, such as pin/shardId-000000000000/4965"
+                f"invalid record ID {text!r}: expected type/partition/offset, such as pin/0/17, or for a stream "
+                "type/shard/sequence number, such as pin/shardId-000000000000/4965"
             )
         return cls(**match.groupdict())
 
     def __str__(self) -> str:
-        return f"{self.record_type}/{self.place}/{self.number}"
+        return f"{self.record_type}/{self.partition}/{self.position}"
 
 
 @dataclass(frozen=True)
 class QuarantineSource:
-    """Where records come from, and the columns that tell one from another, and which came last.
+    """Source of rejected records, and the columns of the quarantine table that identify a record.
 
     Attributes:
-        place: partition or shard.
-        number: offset or sequence number in it.
-        latest: SQL to sort by.
+        partition: column with the partition or shard.
+        position: column with the offset or sequence number.
+        newest_first: SQL to sort by.
     """
 
     name: str
-    place: str
-    number: str
-    latest: str
+    partition: str
+    position: str
+    newest_first: str
 
 
 TOPIC = QuarantineSource("topic", "source_partition", "source_offset", "source_offset desc, source_partition")
@@ -76,68 +79,73 @@ STREAM = QuarantineSource(
 
 @dataclass(frozen=True)
 class Quarantine:
-    """The quarantine of a kind's topic or stream, as it stood when it was opened.
+    """Quarantine of one record type and source, in the version in which it was opened.
 
     Attributes:
-        held: SQL for which rows of the table are in it; what a replay has published, but not removed yet, is not.
+        table: its table; None if it does not exist yet.
+        condition: SQL condition for the rows in quarantine: during a replay, the table still contains rows that the
+            replay has published already.
     """
 
     record_type: str
     source: QuarantineSource
-    misfits: Snapshot | None
-    held: str = "true"
+    table: Snapshot | None
+    condition: str = "true"
 
     @classmethod
     def of_topic(cls, lake: Lake, record_type: str) -> Quarantine:
-        """What did not fit of a topic."""
-        held = CleaningProgress.of(lake.snapshot(f"cleaned/{record_type}")).in_quarantine
-        return cls(record_type, TOPIC, lake.snapshot(f"quarantine/{record_type}"), held)
+        """Open the quarantine of a topic."""
+        condition = CleaningProgress.of(lake.snapshot(f"cleaned/{record_type}")).in_quarantine
+        return cls(record_type, TOPIC, lake.snapshot(f"quarantine/{record_type}"), condition)
 
     @classmethod
     def of_stream(cls, lake: Lake, record_type: str) -> Quarantine:
-        """What did not fit of a stream."""
+        """Open the quarantine of a stream."""
         return cls(record_type, STREAM, lake.snapshot(f"quarantine/streams/{record_type}"))
 
     @classmethod
     def with_record(cls, lake: Lake, record: RecordId) -> Quarantine:
-        """The one that a record would be in."""
-        return (cls.of_topic if record.place.isdecimal() else cls.of_stream)(lake, record.record_type)
+        """Open the quarantine that a record belongs to."""
+        return (cls.of_topic if record.partition.isdecimal() else cls.of_stream)(lake, record.record_type)
 
     def identity(self, row: Mapping[str, Any]) -> RecordId:
-        """Which record a row is."""
-        return RecordId(self.record_type, str(row[self.source.place]), str(row[self.source.number]))
+        """Return the ID of a row's record."""
+        return RecordId(self.record_type, str(row[self.source.partition]), str(row[self.source.position]))
 
     def records(self, reasons: Sequence[Reason], limit: int) -> Rows:
-        """The rows with one of these reasons, the latest first."""
-        listed = ", ".join(f"'{reason}'" for reason in reasons)
-        return self._select("*", f"and reason in ({listed}) order by {self.source.latest} limit {limit}")
+        """Return the rows rejected for one of the reasons, newest first."""
+        values = ", ".join(f"'{reason}'" for reason in reasons)
+        return self._select("*", f"and reason in ({values}) order by {self.source.newest_first} limit {limit}")
 
     def find(self, record: RecordId) -> dict[str, Any]:
-        """The row of a record.
+        """Return the row of a record.
 
         Raises:
-            QuarantineError: it is not in quarantine.
+            QuarantineError: the record is not in quarantine.
         """
-        position = f"{self.source.place} = '{record.place}' and {self.source.number} = '{record.number}'"
-        rows = self._select("*", f"and {position} order by {self.source.latest}")
+        source = self.source
+        position = f"{source.partition} = '{record.partition}' and {source.position} = '{record.position}'"
+        rows = self._select("*", f"and {position} order by {source.newest_first}")
         if not rows:
             raise QuarantineError(
-                f"{record} is not in quarantine; `pin-pipeline quarantine list` lists the records that are"
+                f"record {record} is not in quarantine; to list quarantined records, run `pin-pipeline quarantine list`"
             )
         return rows[0]
 
     def counts(self) -> Rows:
-        """How many records there are by day and reason."""
-        told = f"cast(first_seen as date) as day, '{self.record_type}' as kind, '{self.source.name}' as source, reason"
-        return self._select(f"{told}, count(*) as records", "group by 1, 2, 3, 4")
+        """Return the number of records by day, record type, source and reason."""
+        columns = (
+            f"cast(first_seen as date) as day, '{self.record_type}' as kind, '{self.source.name}' as source, reason"
+        )
+        return self._select(f"{columns}, count(*) as records", "group by 1, 2, 3, 4")
 
     def count(self) -> int:
-        """How many records there are."""
+        """Return the number of records."""
         return sum(row["records"] for row in self.counts())
 
-    def _select(self, what: str, which: str) -> Rows:
-        if self.misfits is None:
+    def _select(self, columns: str, suffix: str) -> Rows:
+        if self.table is None:
             return []
-        sql = f"select {what} from t where {self.held} {which}"  # noqa: S608 - numbers and names of our own
-        rows: Rows = self.misfits.query(sql).to_pylist()
+        sql = f"select {columns} from t where {self.condition} {suffix}"  # noqa: S608 - project-defined names and numbers
+        rows: Rows = self.table.query(sql).to_pylist()
         return rows
