@@ -1,21 +1,24 @@
-"""Which streaming jobs there are, and which tables each keeps up to date."""
+"""Registry of the streaming jobs and the tables that each keeps up to date."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+from pin_pipeline.errors import PipelineError
 
-class UnknownStreamingJobError(Exception):
-    """There is no such streaming job."""
+
+class UnknownStreamingJobError(PipelineError):
+    """Raised when no streaming job has the given name."""
 
 
 @dataclass(frozen=True)
 class StreamingJob:
-    """A Spark application that never ends by itself; it runs a query for each of its tables.
+    """A long-running Spark application with one query per table.
 
     Attributes:
-        name: what it is started and stopped by.
-        tables: the asset keys of its tables; each of its queries is called like its table.
+        name: name that starts and stops the job.
+        description: one sentence for the UI.
+        tables: asset keys of its tables; each query has the name of its table.
     """
 
     name: str
@@ -23,7 +26,6 @@ class StreamingJob:
     tables: tuple[str, ...]
 
 
-# One application for several queries: they share a driver, which is most of what a query costs while little comes.
 STREAMING_JOBS = {
     job.name: job
     for job in (
@@ -34,22 +36,23 @@ STREAMING_JOBS = {
         ),
         StreamingJob(
             "kafka_to_postgres",
-            "Cleans the Kafka topic of pins into Postgres, and counts there what is popular right now.",
+            "Cleans the Kafka topic of pins into Postgres, and counts recent posts by poster and by category there.",
             ("realtime/experimental_data", "realtime/profile_popularity", "realtime/category_trends"),
         ),
     )
 }
+"""All streaming jobs by name. Queries share an application, because at low volume the driver is most of their cost."""
 
 
 def streaming_job(name: str) -> StreamingJob:
-    """The job of a name.
+    """Return the job with the given name.
 
     Raises:
-        FleetError: there is none.
+        UnknownStreamingJobError: no job has this name.
     """
     try:
         return STREAMING_JOBS[name]
     except KeyError:
         raise UnknownStreamingJobError(
-            f"there is no streaming job {name!r}; there are {', '.join(STREAMING_JOBS)}"
+            f"unknown streaming job {name!r}: expected {' or '.join(STREAMING_JOBS)}"
         ) from None

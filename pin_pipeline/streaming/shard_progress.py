@@ -1,7 +1,7 @@
-"""Which records of a stream a table has. It lies in the metadata of the commit that brought them, so both are one.
+"""Progress of a Delta table in a stream, stored in the metadata of the commit that appended the rows.
 
-Spark's checkpoint tells a query where to go on; this tells a table what it has. A micro-batch that is done again, or a
-checkpoint that is gone, therefore doubles nothing.
+Spark's checkpoint tells a query where to resume; the progress tells which records the table already contains.
+Therefore a repeated micro-batch or a lost checkpoint creates no duplicates.
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ SHARD, SEQUENCE_NUMBER = "source_shard", "source_sequence_number"
 
 @dataclass(frozen=True)
 class ShardProgress:
-    """What a table was told of a stream, in the order of each shard.
+    """High-water mark per shard of a stream. The fields are the JSON keys of the commit metadata.
 
     Attributes:
-        stream: the stream's name.
-        created: when it was created, in epoch milliseconds: one that is made again is another stream.
-        shards: the highest sequence number by shard; all up to it are covered.
-        records: how many records were covered since the table was made, of this stream and those before it.
-        quarantined: how many of these did not fit.
-        arrived: when the oldest and the newest record of the last batch came to the stream, in epoch milliseconds.
+        stream: name of the stream.
+        created: creation time of the stream in epoch milliseconds; a recreated stream is another stream.
+        shards: highest processed sequence number by shard; every record up to it has been processed.
+        records: number of records processed since the table was created, from this stream and earlier ones.
+        quarantined: how many of them were rejected.
+        arrived: arrival times of the oldest and the newest record of the last batch, in epoch milliseconds.
     """
 
     stream: str
@@ -43,69 +43,69 @@ class ShardProgress:
 
     @classmethod
     def of(cls, table: Snapshot) -> Self:
-        """What the table's last commit says."""
+        """Return the progress that the last commit of a table contains."""
         return cls(**table.last_commit.metadata)
 
     def metadata(self) -> str:
-        """What the commit says that brings a table so far."""
+        """Return the progress as JSON, for the metadata of a commit."""
         return json.dumps(asdict(self))
 
     def lag(self, committed: datetime) -> float | None:
-        """For how many seconds the oldest record of the last batch was on its way; None before the first record."""
+        """Return the seconds from the arrival of the last batch's oldest record to the commit; None without a batch."""
         return None if self.arrived is None else committed.timestamp() - self.arrived[0] / 1000
 
-    def on(self, stream: str, created: int) -> Self:
-        """The same for a stream; nothing is covered of another one than before."""
+    def for_stream(self, stream: str, created: int) -> Self:
+        """Return the progress in the given stream: this one if it is the same stream, else one without shards."""
         same = (self.stream, self.created) == (stream, created)
         return self if same else replace(self, stream=stream, created=created, shards={})
 
-    def missing(self, batch: Batch) -> Batch:
-        """Those records of a batch that are not covered; usually all of them."""
-        covered = {shard: int(number) for shard, number in self.shards.items()}
-        if all(ends.lowest > covered.get(shard, -1) for shard, ends in batch.ends.items()):
+    def unprocessed(self, batch: ClassifiedBatch) -> ClassifiedBatch:
+        """Return the records of a batch that have not been processed yet; usually all of them."""
+        processed = {shard: int(number) for shard, number in self.shards.items()}
+        if all(sequence.lowest > processed.get(shard, -1) for shard, sequence in batch.ranges.items()):
             return batch
-        new = [number > covered.get(shard, -1) for shard, number in batch.positions()]
-        return Batch(batch.records.filter(pa.array(new, pa.bool_())))
+        is_new = [number > processed.get(shard, -1) for shard, number in batch.positions()]
+        return ClassifiedBatch(batch.records.filter(pa.array(is_new, pa.bool_())))
 
-    def after(self, batch: Batch) -> Self:
-        """What is covered with a batch whose records were missing."""
-        highest = {shard: str(ends.highest) for shard, ends in batch.ends.items()}
+    def after(self, batch: ClassifiedBatch) -> Self:
+        """Return the progress after a batch of unprocessed records."""
+        highest = {shard: str(sequence.highest) for shard, sequence in batch.ranges.items()}
         records = batch.records
         return replace(
             self,
             shards={**self.shards, **highest},
             records=self.records + records.num_rows,
             quarantined=self.quarantined + records.num_rows - records["rejection"].null_count,
-            arrived=_milliseconds(pc.min_max(records["arrived_at"])),
+            arrived=_epoch_milliseconds(pc.min_max(records["arrived_at"])),
         )
 
 
-class Ends(NamedTuple):
-    """Between which sequence numbers the records of a shard lie, both included."""
+class SequenceRange(NamedTuple):
+    """Lowest and highest sequence number of records of one shard, both included."""
 
     lowest: int
     highest: int
 
 
 @dataclass(frozen=True)
-class Batch:
-    """Records that are judged, with the shard and the sequence number of each; their `rejection` is null if they fit."""
+class ClassifiedBatch:
+    """Classified records with their shards and sequence numbers; `rejection` is null for accepted records."""
 
     records: pa.Table
 
     @cached_property
-    def ends(self) -> Mapping[str, Ends]:
-        """Between which sequence numbers they lie, by shard."""
+    def ranges(self) -> Mapping[str, SequenceRange]:
+        """Range of sequence numbers by shard."""
         numbers: dict[str, list[int]] = {}
         for shard, number in self.positions():
             numbers.setdefault(shard, []).append(number)
-        return {shard: Ends(min(of_shard), max(of_shard)) for shard, of_shard in numbers.items()}
+        return {shard: SequenceRange(min(in_shard), max(in_shard)) for shard, in_shard in numbers.items()}
 
     def positions(self) -> Iterator[tuple[str, int]]:
-        """Shard and sequence number of each."""
+        """Yield the shard and the sequence number of each record."""
         return zip(self.records[SHARD].to_pylist(), map(int, self.records[SEQUENCE_NUMBER].to_pylist()), strict=True)
 
 
-def _milliseconds(ends: pa.StructScalar) -> tuple[int, int]:
-    oldest, newest = (round(ends[end].as_py().timestamp() * 1000) for end in ("min", "max"))
+def _epoch_milliseconds(min_max: pa.StructScalar) -> tuple[int, int]:
+    oldest, newest = (round(min_max[name].as_py().timestamp() * 1000) for name in ("min", "max"))
     return oldest, newest

@@ -1,4 +1,4 @@
-"""How long the windows of the real-time tables are, and how often one begins."""
+"""Durations of the windows of the real-time tables, and the interval at which hourly windows start."""
 
 from datetime import timedelta
 

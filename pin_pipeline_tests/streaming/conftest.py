@@ -1,10 +1,9 @@
-"""Streams of a test's own, and the queries that read them."""
+"""Streams, tables and checkpoints per test, and the queries of the streaming jobs."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,8 +22,8 @@ if TYPE_CHECKING:
     from mypy_boto3_kinesis.client import KinesisClient
 
 
-class Kinesis:
-    """What people post to the streams of a test."""
+class KinesisProducer:
+    """Producer for the streams of a test."""
 
     def __init__(self, settings: Settings) -> None:
         self.client: KinesisClient = boto3.client(
@@ -32,38 +31,44 @@ class Kinesis:
         )
 
     def post(self, stream: str, key: str, *records: Mapping[str, Any] | bytes) -> None:
-        """Put records, JSON where they are rows, under one partition key."""
+        """Put records with one partition key: bytes unchanged, rows as JSON."""
         data = [record if isinstance(record, bytes) else json.dumps(record).encode() for record in records]
         entries: list[Any] = [{"PartitionKey": key, "Data": one} for one in data]
-        answer = self.client.put_records(StreamName=stream, Records=entries)
-        assert not answer["FailedRecordCount"]
+        response = self.client.put_records(StreamName=stream, Records=entries)
+        assert not response["FailedRecordCount"]
+
+
+def delete_table(lake: Lake, key: str) -> None:
+    """Delete the folder of a table."""
+    objects = boto3.resource("s3", endpoint_url=lake.endpoint_url).Bucket(lake.bucket).objects
+    objects.filter(Prefix=f"{lake.root}/{key}/").delete()
 
 
 @pytest.fixture
-def here(settings: Settings, streams: dict[str, str], tmp_path: Path) -> Settings:  # noqa: ARG001 - they are made
-    """Streams, tables, a database and checkpoints that no other test knows."""
+def isolated(settings: Settings, streams: dict[str, str], tmp_path: Path) -> Settings:  # noqa: ARG001 - creates the streams
+    """Settings with streams, tables, a database and checkpoints per test."""
     database = make_conninfo(settings.postgres_url, dbname=settings.prefix)
     create_database(database)
-    return replace(settings, checkpoints=(tmp_path / "checkpoints").as_uri(), postgres_url=database)
+    return settings.model_copy(update={"checkpoints": (tmp_path / "checkpoints").as_uri(), "postgres_url": database})
 
 
 @pytest.fixture
-def kinesis(here: Settings) -> Kinesis:
-    """A producer."""
-    return Kinesis(here)
+def kinesis(isolated: Settings) -> KinesisProducer:
+    """Producer for the streams of the test."""
+    return KinesisProducer(isolated)
 
 
 @pytest.fixture
-def lake(here: Settings) -> Lake:
-    """Their tables."""
-    return Lake.of(here)
+def lake(isolated: Settings) -> Lake:
+    """Lake with the tables of the test."""
+    return Lake.of(isolated)
 
 
 @pytest.fixture
-def catch_up(spark: SparkSession, here: Settings) -> Callable[..., None]:
-    """Runs a streaming job, or the queries of its first tables, until they have processed all, and stops it."""
+def catch_up(spark: SparkSession, isolated: Settings) -> Callable[..., None]:
+    """Run the queries of a streaming job, or those of its first tables, until they have processed all records."""
 
-    def run(job: str = "kinesis_to_delta", settings: Settings = here, *, tables: int | None = None) -> None:
+    def run(job: str = "kinesis_to_delta", settings: Settings = isolated, *, tables: int | None = None) -> None:
         running = list(islice(queries.QUERIES[job](spark, settings), tables))
         try:
             for query in running:

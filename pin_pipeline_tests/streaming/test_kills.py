@@ -1,4 +1,4 @@
-"""Whoever writes streams is killed with -9 again and again; every record is there once, as it came."""
+"""Streaming writers and jobs killed repeatedly with SIGKILL: each record is written once and unchanged."""
 
 from __future__ import annotations
 
@@ -18,99 +18,105 @@ import psycopg
 import pytest
 
 from pin_pipeline.local.streaming_jobs import LocalStreamingJobs
-from pin_pipeline.reconciliation.stream import reconcile_stream_of
+from pin_pipeline.reconciliation.stream import reconcile_configured_stream
 from pin_pipeline.records import PIN, RECORD_TYPES
 from pin_pipeline.records.rules import Rejected, Validator
 from pin_pipeline.settings import Settings
 from pin_pipeline.storage.lake import Lake
 from pin_pipeline.storage.postgres import Postgres
 from pin_pipeline.streaming.jobs import STREAMING_JOBS
-from pin_pipeline.streaming.postgres_sink import CATEGORY_TRENDS, EXPERIMENTAL_DATA
+from pin_pipeline.streaming.postgres_tables import CATEGORY_TRENDS, EXPERIMENTAL_DATA
 from pin_pipeline_tests.helpers.rows import geo, pin, user
-from pin_pipeline_tests.helpers.topics import produce, stored
-from pin_pipeline_tests.streaming.conftest import Kinesis
-from pin_pipeline_tests.streaming.writer import write
+from pin_pipeline_tests.helpers.topics import produce, topic_records
+from pin_pipeline_tests.streaming.conftest import KinesisProducer
+from pin_pipeline_tests.streaming.writer_process import write
 
-KILLS_OF_A_WRITER = 24
-# A start takes Spark a quarter of a minute, so the many are a target of their own.
+WRITER_KILLS = 24
+# Spark needs about 15 s to start, so 20 rounds run in `make soak` only.
 ROUNDS_OF_KILLS = [1, pytest.param(20, marks=pytest.mark.soak)]
-PATIENCE = 120
+TIMEOUT_SECONDS = 120
 
 
-def value_of(number: int, random: Random) -> bytes:
-    """A record; some do not fit, and some only Delta can hold."""
-    dirty = [b"poison", json.dumps(pin(number, follower_count="many")).encode()]
-    fitting = [json.dumps(pin(number)).encode(), json.dumps(pin(number, title="a\0b")).encode()]
-    return random.choice(dirty if random.random() < 0.1 else fitting)
+def random_value(number: int, random: Random) -> bytes:
+    """Return a record: some are rejected, and some can be stored in Delta but not in Postgres."""
+    rejected = [b"poison", json.dumps(pin(number, follower_count="many")).encode()]
+    accepted = [json.dumps(pin(number)).encode(), json.dumps(pin(number, title="a\0b")).encode()]
+    return random.choice(rejected if random.random() < 0.1 else accepted)
 
 
-def posted(kinesis: Kinesis, stream: str, values: list[bytes]) -> list[tuple[str, str, bytes]]:
-    """Put values into a stream; their shards and sequence numbers, in the order of each shard."""
+def put_records(kinesis: KinesisProducer, stream: str, values: list[bytes]) -> list[tuple[str, str, bytes]]:
+    """Put values into a stream; return the shard and sequence number with each, in the order of each shard."""
     entries: list[Any] = [{"PartitionKey": str(number), "Data": value} for number, value in enumerate(values)]
-    placed: list[tuple[str, str, bytes]] = []
+    records: list[tuple[str, str, bytes]] = []
     for first in range(0, len(entries), 500):
-        answer = kinesis.client.put_records(StreamName=stream, Records=entries[first : first + 500])
-        places = [(place["ShardId"], place["SequenceNumber"]) for place in answer["Records"]]
-        placed += [(*place, value) for place, value in zip(places, values[first:], strict=False)]
-    return placed
+        response = kinesis.client.put_records(StreamName=stream, Records=entries[first : first + 500])
+        positions = [(result["ShardId"], result["SequenceNumber"]) for result in response["Records"]]
+        records += [(*position, value) for position, value in zip(positions, values[first:], strict=False)]
+    return records
+
+
+def is_rejected(value: bytes) -> bool:
+    return isinstance(Validator(PIN).validate(value), Rejected)
 
 
 @pytest.fixture
-def variables(here: Settings) -> dict[str, str]:
-    """What leads another process to the parts of this test."""
+def variables(isolated: Settings) -> dict[str, str]:
+    """Environment variables that point another process to the services of the test."""
     return {
-        "PIN_PREFIX": here.prefix,
-        "PIN_BUCKET": here.bucket,
-        "PIN_CHECKPOINTS": here.checkpoints,
-        "PIN_POSTGRES_URL": here.postgres_url,
+        "PIN_PREFIX": isolated.prefix,
+        "PIN_BUCKET": isolated.bucket,
+        "PIN_CHECKPOINTS": isolated.checkpoints,
+        "PIN_POSTGRES_URL": isolated.postgres_url,
     }
 
 
-def test_a_writer_that_is_killed_24_times_loses_and_doubles_nothing(
-    here: Settings, kinesis: Kinesis, tmp_path: Path
+def test_writer_killed_24_times_creates_no_gaps_and_no_duplicates(
+    isolated: Settings, kinesis: KinesisProducer, tmp_path: Path
 ) -> None:
     random = Random(24)
-    values = [value_of(number, random) for number in range(6_000)]
-    records = posted(kinesis, here.stream("pin"), values)
+    values = [random_value(number, random) for number in range(6_000)]
+    records = put_records(kinesis, isolated.stream("pin"), values)
     checkpoint = tmp_path / "checkpoint"
-    # A server that has imported everything forks the writers.
+    # The fork server imports all modules once, so that the writers start fast.
     processes = get_context("forkserver")
     processes.set_forkserver_preload([write.__module__])
     kills = done = 0
     while True:
-        writer = processes.Process(target=write, args=(here, records, checkpoint))
+        writer = processes.Process(target=write, args=(isolated, records, checkpoint))
         writer.start()
         while writer.is_alive() and (not checkpoint.exists() or int(checkpoint.read_text()) == done):
             Event().wait(0.01)  # until it has made progress
-        if not writer.is_alive() or kills == KILLS_OF_A_WRITER:
-            writer.join(PATIENCE)
+        if not writer.is_alive() or kills == WRITER_KILLS:
+            writer.join(TIMEOUT_SECONDS)
             assert writer.exitcode == 0
             break
-        Event().wait(random.uniform(0, 0.3))  # a moment at random
+        Event().wait(random.uniform(0, 0.3))  # kill it at a random time
         writer.kill()
         writer.join()
         done, kills = int(checkpoint.read_text()), kills + 1
-    assert kills == KILLS_OF_A_WRITER
-    _, findings = reconcile_stream_of(PIN, here)
+    assert kills == WRITER_KILLS
+    _, findings = reconcile_configured_stream(PIN, isolated)
     assert list(findings.sentences()) == []
     assert findings.total("landed") == findings.total("published") + findings.total("quarantined") == len(values)
-    fits = {offset for offset, value in enumerate(values) if b"\\u0000" not in value and not misfit(value)}
-    with psycopg.connect(here.postgres_url) as connection:
-        found = connection.execute("SELECT source_offset, ind FROM experimental_data ORDER BY source_offset").fetchall()
-        others = connection.execute("SELECT source_offset, bytes FROM experimental_data_quarantine").fetchall()
-    assert found == [(offset, offset) for offset in sorted(fits)]
-    assert {offset: bytes(value) for offset, value in others} == {
-        offset: value for offset, value in enumerate(values) if offset not in fits
+    accepted = {offset for offset, value in enumerate(values) if b"\\u0000" not in value and not is_rejected(value)}
+    with psycopg.connect(isolated.postgres_url) as connection:
+        published = connection.execute(
+            "SELECT source_offset, ind FROM experimental_data ORDER BY source_offset"
+        ).fetchall()
+        quarantined = connection.execute("SELECT source_offset, bytes FROM experimental_data_quarantine").fetchall()
+    assert published == [(offset, offset) for offset in sorted(accepted)]
+    assert {offset: bytes(value) for offset, value in quarantined} == {
+        offset: value for offset, value in enumerate(values) if offset not in accepted
     }
 
 
-def misfit(value: bytes) -> bool:
-    return isinstance(Validator(PIN).validate(value), Rejected)
-
-
 @contextmanager
-def people(here: Settings, kinesis: Kinesis) -> Iterator[Callable[[], None]]:
-    """They post all the while: to the streams, with something misrouted and something poisonous, and to the topic."""
+def continuous_posts(isolated: Settings, kinesis: KinesisProducer) -> Iterator[Callable[[], None]]:
+    """Post to the streams and the topic in the background, including records that are rejected.
+
+    Yields:
+        A function that splits a shard of each stream.
+    """
     stop, failures = Event(), []
 
     def post() -> None:
@@ -120,14 +126,14 @@ def people(here: Settings, kinesis: Kinesis) -> Iterator[Callable[[], None]]:
                 number += 1
                 rows = {"pin": pin(number), "geo": geo(number), "user": user(number)}
                 for record_type, row in rows.items():
-                    kinesis.post(here.stream(record_type), str(number), row, user(number), b"poison")
-                produce(here, "pin", [pin(number), b"poison"], partition=number % 3)
+                    kinesis.post(isolated.stream(record_type), str(number), row, user(number), b"poison")
+                produce(isolated, "pin", [pin(number), b"poison"], partition=number % 3)
         except Exception as error:
             failures.append(error)
 
     def split() -> None:
         for record_type in RECORD_TYPES:
-            stream = here.stream(record_type)
+            stream = isolated.stream(record_type)
             *_, shard = kinesis.client.list_shards(StreamName=stream)["Shards"]
             keys = shard["HashKeyRange"]
             middle = str((int(keys["StartingHashKey"]) + int(keys["EndingHashKey"])) // 2)
@@ -144,10 +150,10 @@ def people(here: Settings, kinesis: Kinesis) -> Iterator[Callable[[], None]]:
 
 
 @dataclass
-class Fleet:
-    """The streaming jobs as processes, in a home of their own."""
+class JobProcesses:
+    """Local processes of all streaming jobs."""
 
-    here: Settings
+    settings: Settings
     home: Path
 
     @property
@@ -169,27 +175,27 @@ class Fleet:
             self.jobs.stop(name)
 
     def progress(self) -> tuple[int, ...]:
-        """The versions of the Delta tables, and the rows in Postgres."""
-        lake = Lake.of(self.here)
+        """Return the versions of the Delta tables, and the number of rows in Postgres."""
+        lake = Lake.of(self.settings)
         tables = [lake.snapshot(f"streams/{record_type}") for record_type in RECORD_TYPES]
-        return (*(0 if table is None else table.version for table in tables), len(in_postgres(self.here)))
+        return (*(0 if table is None else table.version for table in tables), len(postgres_positions(self.settings)))
 
-    def wait_until(self, reached: Callable[[], bool]) -> None:
-        """Return when it is reached; fail where a job has ended, or it takes too long."""
-        for _ in range(10 * PATIENCE):
-            if reached():
+    def wait_until(self, predicate: Callable[[], bool]) -> None:
+        """Wait for a condition; fail when a job has ended or the timeout has passed."""
+        for _ in range(10 * TIMEOUT_SECONDS):
+            if predicate():
                 return
             for name in STREAMING_JOBS:
                 status = self.jobs.status(name)
                 assert status.since, Path(status.log).read_text()
             Event().wait(0.1)
-        raise AssertionError(f"not reached within {PATIENCE} s: {self.progress()}")
+        raise AssertionError(f"not reached within {TIMEOUT_SECONDS} s: {self.progress()}")
 
 
 @pytest.mark.parametrize("rounds", ROUNDS_OF_KILLS)
-def test_streaming_jobs_that_are_killed_while_shards_split_go_on_where_they_were(
-    here: Settings,
-    kinesis: Kinesis,
+def test_jobs_killed_while_shards_split_resume_without_gaps_and_duplicates(
+    isolated: Settings,
+    kinesis: KinesisProducer,
     variables: dict[str, str],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -198,47 +204,48 @@ def test_streaming_jobs_that_are_killed_while_shards_split_go_on_where_they_were
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
     for table in (EXPERIMENTAL_DATA, CATEGORY_TRENDS):
-        Postgres(here.postgres_url).ensure(table)
-    fleet, random = Fleet(here, tmp_path), Random(6)
+        Postgres(isolated.postgres_url).ensure_table(table)
+    processes, random = JobProcesses(isolated, tmp_path), Random(6)
     try:
-        with people(here, kinesis) as split:
+        with continuous_posts(isolated, kinesis) as split:
             for _ in range(rounds):
-                before = fleet.progress()
-                fleet.start()
-                fleet.wait_until(lambda: advanced(fleet.progress(), before))  # noqa: B023 - waits within the turn
+                before = processes.progress()
+                processes.start()
+                processes.wait_until(lambda: all_advanced(processes.progress(), before))  # noqa: B023 - called in this round
                 split()
-                Event().wait(random.uniform(0, 2))  # a moment at random
-                fleet.kill()
-        fleet.start()
-        topic = stored(here.kafka, here.topic("pin"))
-        fitting = sorted(place for place, value in topic.items() if value != b"poison")
-        fleet.wait_until(lambda: audited(here) and len(in_postgres(here)) >= len(fitting))
-        assert in_postgres(here) == fitting
-        fleet.wait_until(lambda: counted(here, "sum(posts)", "category_trends") == len(fitting))
-        assert counted(here, "count(*)", "experimental_data_quarantine") == len(topic) - len(fitting)
+                Event().wait(random.uniform(0, 2))  # kill them at a random time
+                processes.kill()
+        processes.start()
+        topic = topic_records(isolated.kafka, isolated.topic("pin"))
+        accepted = sorted(position for position, value in topic.items() if value != b"poison")
+        processes.wait_until(lambda: all_reconciled(isolated) and len(postgres_positions(isolated)) >= len(accepted))
+        assert postgres_positions(isolated) == accepted
+        processes.wait_until(lambda: aggregate(isolated, "sum(posts)", "category_trends") == len(accepted))
+        assert aggregate(isolated, "count(*)", "experimental_data_quarantine") == len(topic) - len(accepted)
     finally:
-        fleet.stop()
+        processes.stop()
 
 
-def advanced(now: tuple[int, ...], before: tuple[int, ...]) -> bool:
+def all_advanced(now: tuple[int, ...], before: tuple[int, ...]) -> bool:
     return all(one > other for one, other in zip(now, before, strict=True))
 
 
-def audited(here: Settings) -> bool:
-    """Whether all that was posted is in the tables of the streams; none of it is lost, doubled or altered meanwhile."""
-    findings = [reconcile_stream_of(record_type, here)[1] for record_type in RECORD_TYPES.values()]
-    assert [sentence for each in findings for sentence in each.sentences()] == []
-    return sum(each.total("waiting") for each in findings) == 0
+def all_reconciled(settings: Settings) -> bool:
+    """Return whether the tables of the streams contain all posted records; assert that there are no findings."""
+    findings = [reconcile_configured_stream(record_type, settings)[1] for record_type in RECORD_TYPES.values()]
+    assert [sentence for finding in findings for sentence in finding.sentences()] == []
+    return sum(finding.total("waiting") for finding in findings) == 0
 
 
-def in_postgres(here: Settings) -> list[tuple[int, int]]:
-    with psycopg.connect(here.postgres_url) as connection:
+def postgres_positions(settings: Settings) -> list[tuple[int, int]]:
+    with psycopg.connect(settings.postgres_url) as connection:
         query = "SELECT source_partition, source_offset FROM experimental_data ORDER BY 1, 2"
         rows: list[tuple[int, int]] = connection.execute(query).fetchall()
     return rows
 
 
-def counted(here: Settings, what: str, table: str) -> int:
-    with psycopg.connect(here.postgres_url) as connection:
-        [answer] = connection.execute(f"SELECT {what} FROM {table}".encode()).fetchone() or [None]  # noqa: S608
-    return int(answer or 0)
+def aggregate(settings: Settings, expression: str, table: str) -> int:
+    with psycopg.connect(settings.postgres_url) as connection:
+        query = f"SELECT {expression} FROM {table}".encode()  # noqa: S608
+        [value] = connection.execute(query).fetchone() or [None]
+    return int(value or 0)

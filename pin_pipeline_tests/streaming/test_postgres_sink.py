@@ -1,4 +1,4 @@
-"""Kafka into Postgres: every pin once, and windows that count what was posted in them."""
+"""Postgres sinks: every pin once, and counts of the posts per window."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import pytest
 from pin_pipeline.local import ports
 from pin_pipeline.settings import Settings
 from pin_pipeline.storage.postgres import Postgres, PostgresError
-from pin_pipeline.streaming.postgres_sink import EXPERIMENTAL_DATA
+from pin_pipeline.streaming.postgres_tables import EXPERIMENTAL_DATA
 from pin_pipeline_tests.helpers.rows import pin
 from pin_pipeline_tests.helpers.topics import produce
 
@@ -23,21 +23,21 @@ NOON = datetime(2026, 3, 1, 12, 0, 30, tzinfo=UTC)
 
 
 @pytest.fixture
-def rows(here: Settings) -> Callable[[str], list[tuple[Any, ...]]]:
-    """The answer of a query in Postgres."""
+def rows(isolated: Settings) -> Callable[[str], list[tuple[Any, ...]]]:
+    """Run a query in Postgres."""
 
-    def ask(query: str) -> list[tuple[Any, ...]]:
-        with psycopg.connect(here.postgres_url) as connection:
+    def run(query: str) -> list[tuple[Any, ...]]:
+        with psycopg.connect(isolated.postgres_url) as connection:
             return connection.execute(query.encode()).fetchall()
 
-    return ask
+    return run
 
 
-def test_every_pin_is_there_once_and_misfits_are_quarantined_with_their_bytes(
-    catch_up: CatchUp, here: Settings, rows: Callable[[str], list[tuple[Any, ...]]]
+def test_pins_are_written_once_and_rejected_records_with_their_bytes(
+    catch_up: CatchUp, isolated: Settings, rows: Callable[[str], list[tuple[Any, ...]]]
 ) -> None:
-    produce(here, "pin", [pin(1), b"poison", None, pin(2, follower_count="many"), pin(1, title="Another")])
-    produce(here, "pin", [pin(3, title="a\0b"), pin(4, poster_name="\0")], partition=1)
+    produce(isolated, "pin", [pin(1), b"poison", None, pin(2, follower_count="many"), pin(1, title="Another")])
+    produce(isolated, "pin", [pin(3, title="a\0b"), pin(4, poster_name="\0")], partition=1)
     catch_up("kafka_to_postgres", tables=1)
     found = rows("SELECT ind, title, follower_count, source_offset FROM experimental_data ORDER BY source_offset")
     assert found == [(1, "Pin 1", 12_000, 0), (1, "Another", 12_000, 4)]
@@ -60,38 +60,38 @@ def test_every_pin_is_there_once_and_misfits_are_quarantined_with_their_bytes(
 
 
 @pytest.mark.parametrize("lost", ["checkpoints", "tables"])
-def test_without_checkpoint_or_tables_everything_is_read_again_and_nothing_doubled(
-    catch_up: CatchUp, here: Settings, rows: Callable[[str], list[tuple[Any, ...]]], lost: str
+def test_lost_checkpoints_or_tables_are_refilled_without_duplicates(
+    catch_up: CatchUp, isolated: Settings, rows: Callable[[str], list[tuple[Any, ...]]], lost: str
 ) -> None:
-    produce(here, "pin", [pin(1), b"poison"])
+    produce(isolated, "pin", [pin(1), b"poison"])
     catch_up("kafka_to_postgres")
     if lost == "checkpoints":
-        shutil.rmtree(urlsplit(here.checkpoints).path)
+        shutil.rmtree(urlsplit(isolated.checkpoints).path)
     else:
-        with psycopg.connect(here.postgres_url) as connection:
+        with psycopg.connect(isolated.postgres_url) as connection:
             connection.execute("DROP TABLE experimental_data, category_trends")
-    produce(here, "pin", [pin(2)])
+    produce(isolated, "pin", [pin(2)])
     catch_up("kafka_to_postgres")
     assert rows("SELECT ind FROM experimental_data ORDER BY ind") == [(1,), (2,)]
     assert rows("SELECT count(*) FROM experimental_data_quarantine") == [(1,)]
     assert rows("SELECT sum(posts) FROM category_trends") == [(2,)]
 
 
-def test_windows_count_what_was_posted_in_them_until_it_comes_too_late(
-    catch_up: CatchUp, here: Settings, rows: Callable[[str], list[tuple[Any, ...]]]
+def test_windows_count_posts_until_the_watermark_has_passed(
+    catch_up: CatchUp, isolated: Settings, rows: Callable[[str], list[tuple[Any, ...]]]
 ) -> None:
-    produce(here, "pin", [pin(1), pin(2, category="travel", follower_count="User Info Error")], at=NOON)
-    produce(here, "pin", [pin(3, poster_name="User Info Error")], 1, NOON + timedelta(minutes=4))
+    produce(isolated, "pin", [pin(1), pin(2, category="travel", follower_count="User Info Error")], at=NOON)
+    produce(isolated, "pin", [pin(3, poster_name="User Info Error")], 1, NOON + timedelta(minutes=4))
     catch_up("kafka_to_postgres")
     produce(
-        here,
+        isolated,
         "pin",
         [pin(4, follower_count="13k"), pin(5, category="travel", follower_count="User Info Error")],
         2,
         NOON + timedelta(minutes=25),
     )
     catch_up("kafka_to_postgres")
-    produce(here, "pin", [pin(6)], 1, NOON)
+    produce(isolated, "pin", [pin(6)], 1, NOON)
     catch_up("kafka_to_postgres")
     trends = "SELECT to_char(window_start, 'HH24:MI'), category, posts FROM category_trends ORDER BY 1, 2"
     assert rows(trends) == [("12:00", "art", 2), ("12:00", "travel", 1), ("12:25", "art", 1), ("12:25", "travel", 1)]
@@ -103,22 +103,22 @@ def test_windows_count_what_was_posted_in_them_until_it_comes_too_late(
 
 
 def _hours(posts: list[tuple[int, int | None]], late: tuple[int, int]) -> Iterator[tuple[str, int, int]]:
-    """Windows of an hour over posts, each given by its minute after noon and its followers.
+    """Yield the hourly windows of posts, each given by its minute after noon and its followers.
 
-    The late one counts only where the watermark, ten minutes behind the latest, has not passed the window's end yet.
+    The late post counts only in windows that end after the watermark, ten minutes before the latest post.
     """
     watermark = max(minute for minute, _ in posts) - 10
     for start in range(-50, 30, 10):
         counted = [*posts, late] if start + 60 > watermark else posts
         inside = [(minute, followers) for minute, followers in counted if start <= minute < start + 60]
-        told = [(minute, followers) for minute, followers in inside if followers is not None]
-        yield f"{12 + start // 60}:{start % 60:02}", len(inside), max(told)[1]
+        known = [(minute, followers) for minute, followers in inside if followers is not None]
+        yield f"{12 + start // 60}:{start % 60:02}", len(inside), max(known)[1]
 
 
-def test_a_database_that_does_not_answer_is_named_without_its_password() -> None:
-    port = ports.free()
+def test_unreachable_database_is_reported_without_its_password() -> None:
+    port = ports.free_port()
     with pytest.raises(
-        PostgresError, match=rf"Postgres at 127\.0\.0\.1:{port}/there does not answer: .*is it up"
+        PostgresError, match=rf"Postgres at 127\.0\.0\.1:{port}/there does not respond: .*check that it is running"
     ) as caught:
-        Postgres(f"postgresql://pin:secret@127.0.0.1:{port}/there").ensure(EXPERIMENTAL_DATA)
+        Postgres(f"postgresql://pin:secret@127.0.0.1:{port}/there").ensure_table(EXPERIMENTAL_DATA)
     assert "secret" not in str(caught.value)

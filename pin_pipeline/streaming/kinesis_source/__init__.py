@@ -1,1 +1,1 @@
-"""Spark data source `kinesis` for Spark versions that have none."""
+"""Spark data source `kinesis`, for Spark without the source of Databricks."""

@@ -1,4 +1,4 @@
-"""The options of the `kinesis` source, by the names that Databricks' own source has for them."""
+"""Options of the `kinesis` source, with the names that Databricks' own source uses."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from pin_pipeline.streaming.kinesis_source.position import ShardPosition
-from pin_pipeline.streaming.kinesis_source.service import milliseconds
+from pin_pipeline.streaming.kinesis_source.service import epoch_milliseconds
 
 NAMES = (
     "streamName",
@@ -25,76 +25,76 @@ UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0}
 
 
 @dataclass(frozen=True)
-class Options:
-    """What a reader is told.
+class KinesisOptions:
+    """Options of a query's source.
 
     Attributes:
-        stream: the stream's name.
-        region: its region; by default that of the AWS configuration.
-        endpoint_url: where the service is; by default where AWS has it.
-        initial: where a query without a checkpoint begins in the shards that there are; None for the latest record.
-        records_a_fetch: the most that one request asks for.
-        records_a_trigger: the most that one micro-batch takes.
-        fetch_seconds: the least time between two requests to a shard; AWS allows five a second.
-        list_seconds: the least time between two looks for new shards.
-        fail_on_data_loss: whether to stop where records may have aged out before they were read.
+        stream: name of the stream.
+        region: region of the stream; by default that of the AWS configuration.
+        endpoint_url: address of Kinesis; by default that of AWS.
+        initial: where a query without a checkpoint starts in the existing shards; None for records that arrive later.
+        records_per_fetch: maximum number of records per request.
+        records_per_trigger: maximum number of records per micro-batch.
+        fetch_seconds: minimum time between two requests to a shard; AWS allows five per second.
+        list_seconds: minimum time between two listings of the shards.
+        fail_on_data_loss: whether to fail when records may have aged out before they were read.
     """
 
     stream: str
     region: str | None
     endpoint_url: str | None
     initial: ShardPosition | None
-    records_a_fetch: int
-    records_a_trigger: int
+    records_per_fetch: int
+    records_per_trigger: int
     fetch_seconds: float
     list_seconds: float
     fail_on_data_loss: bool
 
     @classmethod
-    def of(cls, options: Mapping[str, str]) -> Options:
-        """The options of a query; Spark gives their names in lower case.
+    def parse(cls, options: Mapping[str, str]) -> KinesisOptions:
+        """Parse the options of a query. Names are case-insensitive, because Spark converts them to lower case.
 
         Raises:
-            ValueError: one is not known, missing or none of those that are allowed.
+            ValueError: an option is unknown, missing or invalid.
         """
         given = {name.lower(): value for name, value in options.items() if name.lower() != "path"}
-        known = {name.lower(): name for name in NAMES}
+        known = {name.lower() for name in NAMES}
         for name in given:
             if name not in known:
-                raise ValueError(f"option {name!r} of the kinesis source is not known; it has {', '.join(NAMES)}")
+                raise ValueError(f"unknown option {name!r} of the kinesis source: expected one of {', '.join(NAMES)}")
         if not given.get("streamname"):
-            raise ValueError("the kinesis source needs the option streamName")
+            raise ValueError("missing option streamName of the kinesis source: set it to the name of the stream")
         return cls(
             stream=given["streamname"],
             region=given.get("region"),
             endpoint_url=given.get("endpointurl"),
-            initial=_initial(given.get("initialposition", "latest")),
-            records_a_fetch=_count("maxRecordsPerFetch", given.get("maxrecordsperfetch", "10000"), 10_000),
-            records_a_trigger=_count("maxRecordsPerTrigger", given.get("maxrecordspertrigger", "50000"), 10_000_000),
+            initial=_initial_position(given.get("initialposition", "latest")),
+            records_per_fetch=_count("maxRecordsPerFetch", given.get("maxrecordsperfetch", "10000"), 10_000),
+            records_per_trigger=_count("maxRecordsPerTrigger", given.get("maxrecordspertrigger", "50000"), 10_000_000),
             fetch_seconds=_seconds("minFetchPeriod", given.get("minfetchperiod", "200ms")),
             list_seconds=_seconds("shardFetchInterval", given.get("shardfetchinterval", "1s")),
-            fail_on_data_loss=_flag("failOnDataLoss", given.get("failondataloss", "true")),
+            fail_on_data_loss=_boolean("failOnDataLoss", given.get("failondataloss", "true")),
         )
 
 
-def _initial(text: str) -> ShardPosition | None:
+def _initial_position(text: str) -> ShardPosition | None:
     match text.strip().lower():
         case "latest":
             return None
         case "trim_horizon" | "earliest":
             return ShardPosition()
     try:
-        return ShardPosition(at=milliseconds(datetime.fromisoformat(json.loads(text)["at_timestamp"])))
+        return ShardPosition(at=epoch_milliseconds(datetime.fromisoformat(json.loads(text)["at_timestamp"])))
     except (ValueError, TypeError, KeyError) as error:
         raise ValueError(
-            f"initialPosition {text!r} is none: expected latest, trim_horizon, earliest or "
+            f"invalid initialPosition {text!r}: expected latest, trim_horizon, earliest or "
             '{"at_timestamp": "2026-01-31T12:00:00+00:00"}'
         ) from error
 
 
-def _count(name: str, text: str, most: int) -> int:
-    if not (text.isascii() and text.isdigit() and 1 <= int(text) <= most):
-        raise ValueError(f"{name} {text!r} is none: expected a whole number from 1 to {most}")
+def _count(name: str, text: str, maximum: int) -> int:
+    if not (text.isascii() and text.isdigit() and 1 <= int(text) <= maximum):
+        raise ValueError(f"invalid {name} {text!r}: expected an integer from 1 to {maximum}")
     return int(text)
 
 
@@ -103,10 +103,10 @@ def _seconds(name: str, text: str) -> float:
     try:
         return float(number) * UNITS[text[len(number) :]]
     except (ValueError, KeyError) as error:
-        raise ValueError(f"{name} {text!r} is none: expected a time like 200ms, 1s or 2m") from error
+        raise ValueError(f"invalid {name} {text!r}: expected a duration such as 200ms, 1s or 2m") from error
 
 
-def _flag(name: str, text: str) -> bool:
+def _boolean(name: str, text: str) -> bool:
     if text.lower() not in ("true", "false"):
-        raise ValueError(f"{name} {text!r} is none: expected true or false")
+        raise ValueError(f"invalid {name} {text!r}: expected true or false")
     return text.lower() == "true"

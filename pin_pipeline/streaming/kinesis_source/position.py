@@ -1,4 +1,4 @@
-"""How far a stream was read: what a checkpoint keeps of it."""
+"""Read positions in a Kinesis stream, as stored in the checkpoint of a query."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from typing import Any, Self
 
 @dataclass(frozen=True)
 class ShardPosition:
-    """Where to go on in a shard; without anything, at its oldest record.
+    """Position in a shard; by default its oldest record. The fields are JSON keys in checkpoints.
 
     Attributes:
-        after: the sequence number of the last record that was read.
-        at: where none was read, the moment from which on to read, in epoch milliseconds.
-        ended: whether the shard is closed and read to its end.
+        after: sequence number of the last record that was read.
+        at: if no record was read yet, the arrival time of the first record to read, in epoch milliseconds.
+        ended: whether the shard is closed and was read to its end.
     """
 
     after: str | None = None
@@ -24,13 +24,13 @@ class ShardPosition:
 
 @dataclass(frozen=True)
 class SourceProgress:
-    """How far a stream was read.
+    """Progress in a stream. The fields are JSON keys in checkpoints.
 
     Attributes:
-        stream: its name.
-        created: when it was created, in epoch milliseconds: a stream that was deleted and made again is another one.
-        read_at: when its shards were last asked for records, in epoch milliseconds: what came earlier was read.
-        shards: the position in each shard that was begun, by its id.
+        stream: name of the stream.
+        created: creation time of the stream in epoch milliseconds; a recreated stream is another stream.
+        read_at: time up to which all arrived records were read, in epoch milliseconds.
+        shards: position by ID of each shard that reading has started in.
     """
 
     stream: str
@@ -40,16 +40,16 @@ class SourceProgress:
 
     @classmethod
     def from_offset(cls, offset: Mapping[str, Any]) -> Self:
-        """What a checkpoint has kept."""
+        """Return the progress that an offset in a checkpoint contains."""
         shards = {shard: ShardPosition(**position) for shard, position in offset["shards"].items()}
         return cls(**{**offset, "shards": shards})
 
     def position(self, shard: str) -> ShardPosition:
-        """The position in a shard; its beginning where it was not begun."""
+        """Return the position in a shard; its oldest record if reading has not started."""
         return self.shards.get(shard, ShardPosition())
 
     def offset(self) -> dict[str, Any]:
-        """What a checkpoint keeps: only texts, whole numbers and booleans, as Spark wants it."""
+        """Return the progress as an offset for a checkpoint: Spark allows strings, integers and booleans only."""
         shards = {
             shard: {name: value for name, value in asdict(position).items() if value is not None}
             for shard, position in self.shards.items()

@@ -1,4 +1,4 @@
-"""The service as the source reads it."""
+"""Client of the Kinesis service: reads one stream."""
 
 from __future__ import annotations
 
@@ -11,39 +11,41 @@ from typing import TYPE_CHECKING, Any, NoReturn, ParamSpec, TypeVar
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
+from pin_pipeline.aws import clients
+from pin_pipeline.errors import PipelineError
 from pin_pipeline.streaming.kinesis_source.position import ShardPosition
 
 if TYPE_CHECKING:
     from mypy_boto3_kinesis.client import KinesisClient
     from mypy_boto3_kinesis.type_defs import RecordTypeDef
 
-# The client itself tries again, later and later, what was throttled or did not arrive.
-CLIENT = Config(connect_timeout=5, read_timeout=15, retries={"mode": "standard", "total_max_attempts": 8})
+CLIENT_CONFIG = Config(connect_timeout=5, read_timeout=15, retries={"mode": "standard", "total_max_attempts": 8})
+"""boto3 retries throttled and failed requests with exponential backoff."""
 
 P = ParamSpec("P")
-Answer = TypeVar("Answer")
+Response = TypeVar("Response")
 
 
-class KinesisSourceError(Exception):
-    """A stream cannot be read; says what was tried, where, and what to do."""
+class KinesisSourceError(PipelineError):
+    """Raised when a stream cannot be read, or when reading on would lose records."""
 
 
 @dataclass(frozen=True)
 class Shard:
-    """A shard that the stream has."""
+    """Shard of a stream, open or closed, and the shards that it was split or merged from."""
 
     id: str
     parents: frozenset[str]
 
 
 @dataclass(frozen=True)
-class Fetched:
-    """What a shard answered.
+class FetchedRecords:
+    """Response to a request for records.
 
     Attributes:
-        records: as the client gives them.
-        next_iterator: where it goes on; None where a closed shard has ended.
-        behind: how far that is behind the latest record, in milliseconds.
+        records: records as boto3 returns them.
+        next_iterator: iterator of the next records; None at the end of a closed shard.
+        behind: time by which the response is behind the latest record, in milliseconds.
     """
 
     records: Sequence[RecordTypeDef]
@@ -53,7 +55,7 @@ class Fetched:
 
 @dataclass(frozen=True)
 class KinesisStream:
-    """One stream; every method raises StreamError where the service refuses or does not answer."""
+    """Client of one stream. Every method raises KinesisSourceError when Kinesis refuses or does not respond."""
 
     stream: str
     region: str | None
@@ -61,62 +63,65 @@ class KinesisStream:
 
     @cached_property
     def client(self) -> KinesisClient:
-        """Made late, because it cannot be sent to another process."""
-        import boto3  # noqa: PLC0415 - Spark starts three processes for a query, of which one reads
-
-        client: KinesisClient = boto3.client(
-            "kinesis", region_name=self.region, endpoint_url=self.endpoint_url, config=CLIENT
-        )
+        """boto3 client, created lazily because it cannot be pickled."""
+        client: KinesisClient = clients.client("kinesis", self.region, self.endpoint_url, CLIENT_CONFIG)
         return client
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Where and what, without the connection."""
+        """Pickle the stream without the client."""
         return KinesisStream, (self.stream, self.region, self.endpoint_url)
 
-    def created(self) -> tuple[int, int]:
-        """When the stream was created, and for how long it keeps its records, in milliseconds."""
-        answer = self._call(self.client.describe_stream_summary, StreamName=self.stream)["StreamDescriptionSummary"]
-        return milliseconds(answer["StreamCreationTimestamp"]), int(answer["RetentionPeriodHours"] * 3_600_000)
+    def describe(self) -> tuple[int, int]:
+        """Return the creation time in epoch milliseconds, and the retention period of records in milliseconds."""
+        response = self._call(self.client.describe_stream_summary, StreamName=self.stream)
+        summary = response["StreamDescriptionSummary"]
+        return epoch_milliseconds(summary["StreamCreationTimestamp"]), int(summary["RetentionPeriodHours"] * 3_600_000)
 
     def shards(self) -> list[Shard]:
-        """The shards that the stream still has, open and closed, parents first."""
+        """List the shards that still exist, open and closed, parents first."""
         found: list[Any] = []
-        answer = self._call(self.client.list_shards, StreamName=self.stream)
+        response = self._call(self.client.list_shards, StreamName=self.stream)
         while True:
-            found += answer["Shards"]
-            if "NextToken" not in answer:
+            found += response["Shards"]
+            if "NextToken" not in response:
                 break
-            answer = self._call(self.client.list_shards, NextToken=answer["NextToken"])
+            response = self._call(self.client.list_shards, NextToken=response["NextToken"])
         parents = ("ParentShardId", "AdjacentParentShardId")
         return [Shard(shard["ShardId"], frozenset(shard[name] for name in parents if name in shard)) for shard in found]
 
     def iterator(self, shard: str, position: ShardPosition) -> str:
-        """An iterator from a position on."""
-        where: dict[str, Any] = {"ShardIteratorType": "TRIM_HORIZON"}
+        """Return an iterator that starts at a position."""
+        start: dict[str, Any] = {"ShardIteratorType": "TRIM_HORIZON"}
         if position.after is not None:
-            where = {"ShardIteratorType": "AFTER_SEQUENCE_NUMBER", "StartingSequenceNumber": position.after}
+            start = {"ShardIteratorType": "AFTER_SEQUENCE_NUMBER", "StartingSequenceNumber": position.after}
         elif position.at is not None:
-            where = {"ShardIteratorType": "AT_TIMESTAMP", "Timestamp": datetime.fromtimestamp(position.at / 1000, UTC)}
-        answer = self._call(self.client.get_shard_iterator, StreamName=self.stream, ShardId=shard, **where)
-        return str(answer["ShardIterator"])
+            start = {"ShardIteratorType": "AT_TIMESTAMP", "Timestamp": datetime.fromtimestamp(position.at / 1000, UTC)}
+        response = self._call(self.client.get_shard_iterator, StreamName=self.stream, ShardId=shard, **start)
+        return str(response["ShardIterator"])
 
-    def fetch(self, shard: str, position: ShardPosition, iterator: str | None, limit: int) -> Fetched:
-        """The next records of a shard, by an iterator where there is one that has not expired, else from a position."""
+    def fetch(self, shard: str, position: ShardPosition, iterator: str | None, limit: int) -> FetchedRecords:
+        """Fetch the next records of a shard.
+
+        Args:
+            position: where to start if there is no iterator, or if it has expired.
+            iterator: iterator of an earlier response.
+            limit: maximum number of records.
+        """
         try:
             if iterator is not None:
-                return self._fetch(iterator, limit)
+                return self._get_records(iterator, limit)
         except self.client.exceptions.ExpiredIteratorException:
             pass
         try:
-            return self._fetch(self.iterator(shard, position), limit)
+            return self._get_records(self.iterator(shard, position), limit)
         except self.client.exceptions.ExpiredIteratorException as error:
             self._fail("get_records", error)
 
-    def _fetch(self, iterator: str, limit: int) -> Fetched:
-        answer = self._call(self.client.get_records, ShardIterator=iterator, Limit=limit)
-        return Fetched(answer["Records"], answer.get("NextShardIterator"), answer["MillisBehindLatest"])
+    def _get_records(self, iterator: str, limit: int) -> FetchedRecords:
+        response = self._call(self.client.get_records, ShardIterator=iterator, Limit=limit)
+        return FetchedRecords(response["Records"], response.get("NextShardIterator"), response["MillisBehindLatest"])
 
-    def _call(self, method: Callable[P, Answer], *arguments: P.args, **parameters: P.kwargs) -> Answer:
+    def _call(self, method: Callable[P, Response], *arguments: P.args, **parameters: P.kwargs) -> Response:
         try:
             return method(*arguments, **parameters)
         except self.client.exceptions.ExpiredIteratorException:
@@ -124,14 +129,14 @@ class KinesisStream:
         except (ClientError, BotoCoreError) as error:
             self._fail(method.__name__, error)
 
-    def _fail(self, action: str, error: Exception) -> NoReturn:
-        where = self.client.meta.endpoint_url
+    def _fail(self, operation: str, error: Exception) -> NoReturn:
+        endpoint = self.client.meta.endpoint_url
         raise KinesisSourceError(
-            f"Kinesis did not do {action} for stream {self.stream} at {where}: {error}; check that the stream is "
-            "there, that the service is reached, and that the credentials may read it"
+            f"Kinesis {operation} failed for stream {self.stream!r} at {endpoint}: {error}; check that the stream "
+            "exists, that Kinesis is reachable and that the credentials may read the stream"
         ) from error
 
 
-def milliseconds(moment: datetime) -> int:
-    """Epoch milliseconds."""
-    return round(moment.timestamp() * 1000)
+def epoch_milliseconds(time: datetime) -> int:
+    """Return a time in epoch milliseconds."""
+    return round(time.timestamp() * 1000)

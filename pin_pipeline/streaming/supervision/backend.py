@@ -1,4 +1,4 @@
-"""How the streaming jobs are started, stopped and looked at, wherever they run."""
+"""Interface to the platform that runs the streaming jobs: local processes or Databricks."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from datetime import datetime
 
 @dataclass(frozen=True)
 class JobStatus:
-    """How a job is, as far as what runs it knows.
+    """Status of a streaming job as reported by the platform that runs it.
 
     Attributes:
-        since: when its process started (UTC); None where there is none.
-        log: where to read what it says.
+        since: when its process started (UTC); None when it is not running.
+        log: path or URL of its log.
     """
 
     since: datetime | None
@@ -21,16 +21,16 @@ class JobStatus:
 
 
 class StreamingJobs(ABC):
-    """Where the streaming jobs run. To start what runs and to stop what does not changes nothing."""
+    """Platform that runs the streaming jobs. Starting and stopping are idempotent."""
 
     @abstractmethod
     def start(self, name: str) -> bool:
-        """Start a job unless it runs; says whether it was started. Returns before it is ready."""
+        """Start a job unless it is running; return whether it was started. Does not wait until the job is ready."""
 
     @abstractmethod
     def stop(self, name: str) -> bool:
-        """Stop a job; says whether there was one. What it was at, it does again when it is started."""
+        """Stop a job; return whether it was running. An unfinished micro-batch is repeated after the next start."""
 
     @abstractmethod
     def status(self, name: str) -> JobStatus:
-        """How a job is. Raises what there is to raise where that cannot be found out."""
+        """Return the status of a job. Raises any exception of the platform when the status cannot be read."""

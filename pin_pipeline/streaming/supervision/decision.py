@@ -1,4 +1,4 @@
-"""What a streaming job should be doing, what it does, and what to do about the difference: decided without any I/O."""
+"""Decision of the stream supervisor: the state of a streaming job and the command to give, computed without I/O."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from pin_pipeline.streaming.supervision.heartbeat import Heartbeat
 
 
 class JobState(StrEnum):
-    """How a job is."""
+    """State of a streaming job. The values are stored in check metadata."""
 
     ALIVE = "alive"
     STARTING = "starting"
-    STALLED = "stalled"  # it lives, and nothing comes of it
+    STALLED = "stalled"  # running without progress
     DEAD = "dead"
-    EXHAUSTED = "exhausted"  # it died so often that nobody starts it but a person
+    EXHAUSTED = "exhausted"  # dead, and all automatic starts failed
     STOPPED = "stopped"
-    UNKNOWN = "unknown"  # we could not look, which is no reason to start anything
+    UNKNOWN = "unknown"  # the status could not be read, which is no reason to start the job
 
 
 class Verb(StrEnum):
-    """What is done to a job."""
+    """Command to a streaming job. The values are stored in run tags."""
 
     START = "start"
     STOP = "stop"
@@ -32,11 +32,12 @@ class Verb(StrEnum):
 
 @dataclass(frozen=True)
 class Command:
-    """A start or stop, done or under way.
+    """A start or stop command, finished or in progress.
 
     Attributes:
-        id: tells it from all others.
-        supervised: the supervisor asked for it, not a person.
+        id: unique ID, the ID of the Dagster run.
+        supervised: whether the supervisor gave the command, rather than a user.
+        under_way: whether its run is still in progress.
     """
 
     id: str
@@ -48,25 +49,25 @@ class Command:
 
 @dataclass(frozen=True)
 class JobObservation:
-    """What was seen of a job; where it could not be looked at, the problem says why."""
+    """Status and last heartbeat of a job; `error` says why when they could not be read."""
 
     status: JobStatus | None = None
     heartbeat: Heartbeat | None = None
-    problem: str = ""
+    error: str = ""
 
 
 @dataclass(frozen=True)
 class Policy:
-    """How patient the supervisor is.
+    """Time limits and retry limits of the supervisor.
 
     Attributes:
-        first_delay: between a first start that failed and the next; every further delay is twice as long.
-        attempts: so many starts in a row, then it gives up.
-        stable: a start after which a job lived so long has not failed.
-        command: a command that is under way for longer was lost, with the machine it ran on.
-        start: a job that has no running queries for longer hangs.
-        silence: a job that wrote no heartbeat for longer hangs.
-        batch: a query that reported nothing for longer hangs.
+        first_delay: delay between the first failed start and the next one; each further delay is twice as long.
+        attempts: number of consecutive failed starts after which the supervisor gives up.
+        stable: a start succeeded when the job ran for longer than this.
+        command: a command in progress for longer than this was lost together with the machine that ran it.
+        start: a job without a running query for longer than this is stalled.
+        silence: a job without a heartbeat for longer than this is stalled.
+        batch: a job with a query that reported nothing for longer than this is stalled.
     """
 
     first_delay: timedelta = timedelta(seconds=15)
@@ -80,81 +81,102 @@ class Policy:
 
 @dataclass(frozen=True)
 class Decision:
-    """How a job is, why in words, and what the supervisor asks for."""
+    """State of a job, the reason as text, and the command to give, if any."""
 
     state: JobState
     reason: str
     request: Verb | None = None
 
 
-def decide(look: JobObservation, commands: Sequence[Command], now: datetime, policy: Policy) -> Decision:
-    """Judge a job by what was seen of it and by the commands it was given, newest first.
+def decide(observation: JobObservation, commands: Sequence[Command], now: datetime, policy: Policy) -> Decision:
+    """Decide what to do about a job.
 
-    A job is to run unless the last person who gave it a command stopped it: what the supervisor had asked for by then
-    does not count.
+    A job should run unless the last command by a user was a stop. Commands by the supervisor do not change that.
+
+    Args:
+        observation: status and heartbeat of the job.
+        commands: past commands to the job, newest first.
+        now: current time (UTC).
+        policy: limits to apply.
+
+    Returns:
+        The state of the job and the command to give.
     """
-    if look.status is None:
-        return Decision(JobState.UNKNOWN, f"could not be looked at: {look.problem}")
-    wanted = next((command.verb for command in commands if not command.supervised), Verb.START)
-    if wanted is Verb.STOP:
-        if look.status.since is None:
-            return Decision(JobState.STOPPED, "stopped on request")
-        return _again(Decision(JobState.STOPPED, "to be stopped, but it runs", Verb.STOP), look, commands, now, policy)
-    if look.status.since is not None:
-        return _running(look.status.since, look.heartbeat, now, policy)
+    if observation.status is None:
+        return Decision(JobState.UNKNOWN, f"its status could not be read: {observation.error}")
+    since = observation.status.since
+    desired = next((command.verb for command in commands if not command.supervised), Verb.START)
+    if desired is Verb.STOP:
+        if since is None:
+            return Decision(JobState.STOPPED, "a user stopped it")
+        stop = Decision(JobState.STOPPED, "a user stopped it, but it is running", Verb.STOP)
+        return _limit(stop, observation, commands, now, policy)
+    if since is not None:
+        return _decide_running(since, observation.heartbeat, now, policy)
     if not commands:
-        return Decision(JobState.STARTING, "was never started yet", Verb.START)
-    return _again(Decision(JobState.DEAD, _last_words(look), Verb.START), look, commands, now, policy)
+        return Decision(JobState.STARTING, "it was never started", Verb.START)
+    return _limit(Decision(JobState.DEAD, _exit_reason(observation), Verb.START), observation, commands, now, policy)
 
 
-def _running(since: datetime, heartbeat: Heartbeat | None, now: datetime, policy: Policy) -> Decision:
-    own = heartbeat if heartbeat and heartbeat.at >= since else None
-    if own is None or not own.queries:
+def _decide_running(since: datetime, heartbeat: Heartbeat | None, now: datetime, policy: Policy) -> Decision:
+    current = heartbeat if heartbeat and heartbeat.at >= since else None  # an older one is from an earlier process
+    if current is None or not current.queries:
         if now - since <= policy.start:
-            return Decision(JobState.STARTING, f"starting since {_moment(since)}")
-        return Decision(JobState.STALLED, f"started {_moment(since)}, and none of its queries runs yet")
-    if now - own.at > policy.silence:
-        return Decision(JobState.STALLED, f"its process lives, but has said nothing since {_moment(own.at)}")
-    for name, query in own.queries.items():
+            return Decision(JobState.STARTING, f"its process started at {_format(since)}; no query is running yet")
+        return Decision(JobState.STALLED, f"its process started at {_format(since)}, but no query is running yet")
+    if now - current.at > policy.silence:
+        return Decision(JobState.STALLED, f"its process is running, but wrote no heartbeat since {_format(current.at)}")
+    for name, query in current.queries.items():
         if now - query.reported_at > policy.batch:
-            return Decision(JobState.STALLED, f"query {name} has done nothing since {_moment(query.reported_at)}")
-    return Decision(JobState.ALIVE, f"running since {_moment(since)}")
+            reported_at = _format(query.reported_at)
+            return Decision(JobState.STALLED, f"its query {name} reported no progress since {reported_at}")
+    return Decision(JobState.ALIVE, f"it has been running since {_format(since)}")
 
 
-def _again(
-    wish: Decision, look: JobObservation, commands: Sequence[Command], now: datetime, policy: Policy
+def _limit(
+    decision: Decision, observation: JobObservation, commands: Sequence[Command], now: datetime, policy: Policy
 ) -> Decision:
-    """Ask for what is wished, unless that is under way, was tried a moment ago, or was tried too often."""
+    """Drop the request of a decision if a command is in progress, the delay has not passed or the attempts are used up.
+
+    Args:
+        decision: decision with a request.
+        commands: past commands, newest first; at least one.
+    """
     last = commands[0]
     if last.under_way and now - last.at <= policy.command:
-        state = JobState.STARTING if last.verb is Verb.START else wish.state
-        return Decision(state, f"a run that is to {last.verb} it is under way")
-    tries = _tries(wish.request, look.heartbeat, commands, policy)
-    if tries >= policy.attempts:
-        return Decision(JobState.EXHAUSTED, f"gave up after {tries} attempts to {wish.request} it: {wish.reason}")
-    wait = last.at + policy.first_delay * 2 ** (tries - 1) - now if tries else timedelta()
-    if wait > timedelta():
-        next_try = f"attempt {tries + 1} to {wish.request} it in {wait.total_seconds():.0f} s"
-        return Decision(wish.state, f"{wish.reason}; {next_try}")
-    return wish
+        state = JobState.STARTING if last.verb is Verb.START else decision.state
+        return Decision(state, f"a run to {last.verb} it is in progress")
+    failures = _count_failures(decision.request, observation.heartbeat, commands, policy)
+    if failures >= policy.attempts:
+        return Decision(
+            JobState.EXHAUSTED,
+            f"the supervisor gave up after {failures} attempts to {decision.request} it: {decision.reason}",
+        )
+    delay = last.at + policy.first_delay * 2 ** (failures - 1) - now if failures else timedelta()
+    if delay > timedelta():
+        next_attempt = f"attempt {failures + 1} to {decision.request} it follows in {delay.total_seconds():.0f} s"
+        return Decision(decision.state, f"{decision.reason}; {next_attempt}")
+    return decision
 
 
-def _tries(verb: Verb | None, heartbeat: Heartbeat | None, commands: Sequence[Command], policy: Policy) -> int:
-    """How often in a row the supervisor has tried; starts after which the job was stable have not failed."""
-    tries, until = 0, heartbeat.at if heartbeat else None
+def _count_failures(verb: Verb | None, heartbeat: Heartbeat | None, commands: Sequence[Command], policy: Policy) -> int:
+    """Count the supervisor's consecutive failed attempts; a start after which the job was stable did not fail."""
+    failures, until = 0, heartbeat.at if heartbeat else None
     for command in commands:
         if not command.supervised or command.verb is not verb or (until and until - command.at > policy.stable):
             break
-        tries, until = tries + 1, command.at
-    return tries
+        failures, until = failures + 1, command.at
+    return failures
 
 
-def _last_words(look: JobObservation) -> str:
-    heartbeat = look.heartbeat
+def _exit_reason(observation: JobObservation) -> str:
+    heartbeat = observation.heartbeat
     if heartbeat is None:
-        return "it died before it said anything"
-    return f"it died: {heartbeat.failure or f'its last sign of life was {_moment(heartbeat.at)}'}"
+        return "its process exited before the first heartbeat"
+    if heartbeat.failure:
+        return f"its process failed: {heartbeat.failure}"
+    return f"its process exited without an error message; the last heartbeat is from {_format(heartbeat.at)}"
 
 
-def _moment(time: datetime) -> str:
+def _format(time: datetime) -> str:
     return f"{time:%Y-%m-%d %H:%M:%S} UTC"

@@ -1,4 +1,4 @@
-"""What a streaming job says of itself: one small S3 object a job, which reads the same here and on AWS."""
+"""Heartbeats of the streaming jobs: one small S3 object per job, read the same way locally and on AWS."""
 
 from __future__ import annotations
 
@@ -7,37 +7,38 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 from pydantic import TypeAdapter, ValidationError
 
+from pin_pipeline.aws import clients
+from pin_pipeline.errors import PipelineError
 from pin_pipeline.settings import Settings
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client
 
-# Who reads and who writes does something else as well, and must not be held up.
 TIMEOUTS = Config(connect_timeout=5, read_timeout=5, retries={"max_attempts": 2, "mode": "standard"})
-_NOT_THERE = {"NoSuchKey", "404"}
+"""Short, because heartbeats are read and written between other work, which must not be delayed."""
+_MISSING = {"NoSuchKey", "404"}
 
 
-class HeartbeatError(Exception):
-    """A heartbeat could not be read or written; says where."""
+class HeartbeatError(PipelineError):
+    """Raised when a heartbeat cannot be read or written."""
 
 
 @dataclass(frozen=True)
 class QueryProgress:
-    """What a query has done since its process started.
+    """Progress of a query since its process started. The fields are those of the JSON object in S3.
 
     Attributes:
-        reported_at: when it last said anything: that it committed, or that there was nothing to read.
-        batch: the number of its last micro-batch, which goes on over restarts; None before the first.
-        records: how many records it has read since its process started.
-        records_per_second: how fast they came in its last micro-batch; 0 where there was nothing to read.
-        lag_seconds: how old the oldest record of its last micro-batch was when that was committed; 0 where there was
-            nothing to read, None where the query does not tell.
-        committed_at: when the last micro-batch that read records was committed; None where there was none.
+        reported_at: when it last reported that it committed a micro-batch or found no records to read.
+        batch: number of its last micro-batch, which continues after restarts; None before the first.
+        records: number of records read since the process started.
+        records_per_second: throughput of its last micro-batch; 0 if there were no records to read.
+        lag_seconds: age of the oldest record of its last micro-batch at the time of the commit; 0 if there were no
+            records to read, None if the query does not measure it.
+        committed_at: when its last micro-batch with records was committed; None before the first.
     """
 
     reported_at: datetime
@@ -50,13 +51,13 @@ class QueryProgress:
 
 @dataclass(frozen=True)
 class Heartbeat:
-    """A sign of life of a streaming job. All times are UTC.
+    """Status that a streaming job reports about itself. All times are UTC.
 
     Attributes:
         started_at: when its process started.
-        at: when it said so.
-        queries: how far each has come, by name; empty while the job is starting.
-        failure: why it ends, where it ends by itself.
+        at: when the heartbeat was written.
+        queries: progress by query name; empty while the job is starting.
+        failure: error that ended the process, if any.
     """
 
     job: str
@@ -66,56 +67,59 @@ class Heartbeat:
     failure: str | None = None
 
 
-JSON = TypeAdapter(Heartbeat)
+HEARTBEAT_JSON = TypeAdapter(Heartbeat)
 
 
 @dataclass(frozen=True)
 class Heartbeats:
-    """The last heartbeat of every job, in the bucket of the lake."""
+    """Last heartbeat of each job, at `streams/heartbeats/{job}.json` in the bucket of the lake."""
 
     client: S3Client
     bucket: str
 
     @classmethod
     def of(cls, settings: Settings) -> Heartbeats:
-        """Those of the environment."""
+        """Return the heartbeats in the bucket of the settings."""
         return cls.at(settings.s3_endpoint_url, settings.region, settings.bucket)
 
     @classmethod
     def at(cls, endpoint_url: str | None, region: str, bucket: str) -> Heartbeats:
-        """Those in a bucket."""
-        return cls(boto3.client("s3", endpoint_url=endpoint_url, region_name=region, config=TIMEOUTS), bucket)
+        """Return the heartbeats in a bucket."""
+        return cls(clients.client("s3", region, endpoint_url, TIMEOUTS), bucket)
 
     def read(self, job: str) -> Heartbeat | None:
-        """The last heartbeat of a job; None where there never was one.
+        """Return the last heartbeat of a job; None if the job never wrote one.
 
         Raises:
-            HeartbeatError: S3 does not answer or refuses, or what is there is no heartbeat.
+            HeartbeatError: S3 does not respond or refuses the request, or the object is not a heartbeat.
         """
         try:
             body = self.client.get_object(Bucket=self.bucket, Key=_key(job))["Body"].read()
-            return JSON.validate_json(body)
+            return HEARTBEAT_JSON.validate_json(body)
         except ClientError as error:
-            if error.response.get("Error", {}).get("Code") in _NOT_THERE:
+            if error.response.get("Error", {}).get("Code") in _MISSING:
                 return None
-            raise self._failed("read", job, error) from error
+            raise self._error("read", job, error) from error
         except (BotoCoreError, ValidationError) as error:
-            raise self._failed("read", job, error) from error
+            raise self._error("read", job, error) from error
 
     def write(self, heartbeat: Heartbeat) -> None:
         """Replace the heartbeat of a job.
 
         Raises:
-            HeartbeatError: S3 does not answer or refuses.
+            HeartbeatError: S3 does not respond or refuses the request.
         """
+        body = HEARTBEAT_JSON.dump_json(heartbeat)
         try:
-            self.client.put_object(Bucket=self.bucket, Key=_key(heartbeat.job), Body=JSON.dump_json(heartbeat))
+            self.client.put_object(Bucket=self.bucket, Key=_key(heartbeat.job), Body=body)
         except (BotoCoreError, ClientError) as error:
-            raise self._failed("write", heartbeat.job, error) from error
+            raise self._error("write", heartbeat.job, error) from error
 
-    def _failed(self, action: str, job: str, error: Exception) -> HeartbeatError:
-        where = f"s3://{self.bucket}/{_key(job)} at {self.client.meta.endpoint_url}"
-        return HeartbeatError(f"could not {action} the heartbeat {where}: {error}; check that S3 is up")
+    def _error(self, action: str, job: str, error: Exception) -> HeartbeatError:
+        url = f"s3://{self.bucket}/{_key(job)} at {self.client.meta.endpoint_url}"
+        return HeartbeatError(
+            f"could not {action} the heartbeat {url}: {error}; check that S3 is running and that the bucket exists"
+        )
 
 
 def _key(job: str) -> str:

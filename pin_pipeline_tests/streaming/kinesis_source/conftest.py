@@ -1,4 +1,4 @@
-"""Streams of the tests' own, and what a reader makes of them."""
+"""Kinesis streams per test."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from mypy_boto3_kinesis.client import KinesisClient
 
 
-class Stream:
-    """A stream, and what is done to it."""
+class KinesisTestStream:
+    """Stream with operations on its records and shards."""
 
     def __init__(self, client: KinesisClient, name: str, shards: int = 2) -> None:
         self.client = client
@@ -28,10 +28,10 @@ class Stream:
         self.client.put_records(StreamName=self.name, Records=records)
 
     def open_shards(self) -> list[Any]:
-        """The open shards in the order of their hash keys."""
+        """Return the open shards, sorted by hash key."""
         shards: list[Any] = self.client.list_shards(StreamName=self.name)["Shards"]
-        opened = [shard for shard in shards if "EndingSequenceNumber" not in shard["SequenceNumberRange"]]
-        return sorted(opened, key=lambda shard: int(shard["HashKeyRange"]["StartingHashKey"]))
+        open_shards = [shard for shard in shards if "EndingSequenceNumber" not in shard["SequenceNumberRange"]]
+        return sorted(open_shards, key=lambda shard: int(shard["HashKeyRange"]["StartingHashKey"]))
 
     def split(self) -> None:
         """Split the first open shard in the middle."""
@@ -47,12 +47,12 @@ class Stream:
 
 
 @pytest.fixture
-def new_stream(local_environment: Settings, settings: Settings) -> Callable[..., Stream]:
-    """Makes a stream of the test's own, on the endpoint of all tests or another one."""
+def new_stream(local_environment: Settings, settings: Settings) -> Callable[..., KinesisTestStream]:
+    """Create a stream named after the test's prefix, on the shared endpoint or with another client."""
 
-    def make(client: KinesisClient | None = None, shards: int = 2) -> Stream:
-        where = local_environment.kinesis_endpoint_url
-        own = client or boto3.client("kinesis", endpoint_url=where, region_name="us-east-1")
-        return Stream(own, settings.prefix, shards)
+    def create(client: KinesisClient | None = None, shards: int = 2) -> KinesisTestStream:
+        endpoint_url = local_environment.kinesis_endpoint_url
+        client = client or boto3.client("kinesis", endpoint_url=endpoint_url, region_name="us-east-1")
+        return KinesisTestStream(client, settings.prefix, shards)
 
-    return make
+    return create

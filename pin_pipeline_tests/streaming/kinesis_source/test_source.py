@@ -12,26 +12,26 @@ from pyspark.errors import StreamingQueryException
 from pyspark.sql import DataFrame, SparkSession
 
 from pin_pipeline.streaming.kinesis_source.source import KinesisSource
-from pin_pipeline_tests.streaming.kinesis_source.conftest import Stream
+from pin_pipeline_tests.streaming.kinesis_source.conftest import KinesisTestStream
 
-NewStream = Callable[..., Stream]
+NewStream = Callable[..., KinesisTestStream]
 
 
 @pytest.fixture
 def frame(spark: SparkSession) -> Callable[..., DataFrame]:
-    """A stream as a query reads it."""
+    """Open a stream as a streaming DataFrame."""
     spark.dataSource.register(KinesisSource)
 
-    def read(stream: Stream, **options: str) -> DataFrame:
-        where = {"streamName": stream.name, "endpointUrl": stream.client.meta.endpoint_url, "region": "us-east-1"}
+    def read(stream: KinesisTestStream, **options: str) -> DataFrame:
+        connection = {"streamName": stream.name, "endpointUrl": stream.client.meta.endpoint_url, "region": "us-east-1"}
         defaults = {"initialPosition": "trim_horizon", "minFetchPeriod": "20ms"}
-        return spark.readStream.format("kinesis").options(**where, **defaults | options).load()
+        return spark.readStream.format("kinesis").options(**connection, **defaults | options).load()
 
     return read
 
 
 def available_now(frame: DataFrame, checkpoint: Path) -> list[list[str]]:
-    """What a query reads that ends at what is there, batch by batch."""
+    """Run a query over the available records, and return its batches."""
     read: list[list[str]] = []
 
     def keep(batch: DataFrame, _: int) -> None:
@@ -43,7 +43,7 @@ def available_now(frame: DataFrame, checkpoint: Path) -> list[list[str]]:
     return [batch for batch in read if batch]
 
 
-def test_a_query_has_databricks_columns_reads_what_is_there_and_the_next_one_goes_on(
+def test_query_has_the_columns_of_databricks_and_resumes_at_its_checkpoint(
     frame: Callable[..., DataFrame], new_stream: NewStream, tmp_path: Path
 ) -> None:
     stream = new_stream()
@@ -64,7 +64,7 @@ def test_a_query_has_databricks_columns_reads_what_is_there_and_the_next_one_goe
     assert sorted(text for batch in available_now(frame(stream), tmp_path) for text in batch) == ["a2", "d1"]
 
 
-def test_a_query_that_runs_follows_the_shards_and_stops_when_the_stream_is_made_again(
+def test_running_query_follows_resharding_and_fails_when_the_stream_is_recreated(
     frame: Callable[..., DataFrame], new_stream: NewStream, tmp_path: Path
 ) -> None:
     stream, complete = new_stream(), Event()
@@ -84,8 +84,8 @@ def test_a_query_that_runs_follows_the_shards_and_stops_when_the_stream_is_made_
             step()
         assert complete.wait(60), sorted(read)
         stream.client.delete_stream(StreamName=stream.name)
-        Stream(stream.client, stream.name)
-        with pytest.raises(StreamingQueryException, match="deleted and made again"):
+        KinesisTestStream(stream.client, stream.name)
+        with pytest.raises(StreamingQueryException, match="deleted and recreated"):
             query.awaitTermination(60)
     finally:
         query.stop()

@@ -1,17 +1,15 @@
-"""Small programs in place of streaming jobs, and how to wait for what they do."""
+"""Small programs that replace streaming jobs."""
 
 from __future__ import annotations
 
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 from pin_pipeline.local.streaming_jobs import LocalStreamingJobs
 
 LIVES = (sys.executable, "-c", "import signal; print('ready', flush=True); signal.pause()")
 DIES = (sys.executable, "-c", "raise SystemExit('no such table')")
-# As a job and its JVM do: they share the log, and the leader may die first.
+# Like a job and its JVM, both processes share the log, and the leader may exit first.
 LIVES_WITH_A_CHILD = (
     sys.executable,
     "-c",
@@ -23,7 +21,6 @@ STUBBORN = (
     "-c",
     "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('ready', flush=True); signal.pause()",
 )
-DEADLINE_SECONDS = 20
 
 
 def local_jobs(home: Path, command: tuple[str, ...] = LIVES) -> LocalStreamingJobs:
@@ -36,10 +33,3 @@ def pid_of(home: Path, job: str) -> int:
 
 def log_of(home: Path, job: str) -> str:
     return (home / "logs" / f"{job}.log").read_text()
-
-
-def wait_until(done: Callable[[], bool], seconds: float = DEADLINE_SECONDS) -> None:
-    deadline = time.monotonic() + seconds
-    while not done():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)

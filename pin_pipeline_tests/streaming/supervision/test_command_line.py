@@ -1,4 +1,4 @@
-"""The streaming jobs by hand."""
+"""Commands `pin-pipeline streams` and `down`."""
 
 from __future__ import annotations
 
@@ -11,30 +11,30 @@ import pytest
 from pin_pipeline.settings import Settings
 from pin_pipeline.streaming.jobs import STREAMING_JOBS
 from pin_pipeline.streaming.supervision.heartbeat import Heartbeat, Heartbeats, QueryProgress
-from pin_pipeline_tests.local.conftest import Machine, new_machine
+from pin_pipeline_tests.helpers.command_line import CommandLine, new_command_line
 from pin_pipeline_tests.streaming.supervision.programs import local_jobs
 
 
 @pytest.fixture
-def machine(tmp_path: Path, settings: Settings) -> Iterator[Machine]:
-    """A machine that uses the servers of all tests, and a bucket of its own."""
-    with new_machine(tmp_path) as machine:
+def command_line(tmp_path: Path, settings: Settings) -> Iterator[CommandLine]:
+    """Command line that uses the servers of the test run, and a bucket per test."""
+    with new_command_line(tmp_path) as command_line:
         assert settings.s3_endpoint_url
-        machine.variables |= {"PIN_S3_ENDPOINT_URL": settings.s3_endpoint_url, "PIN_BUCKET": settings.bucket}
-        yield machine
+        command_line.variables |= {"PIN_S3_ENDPOINT_URL": settings.s3_endpoint_url, "PIN_BUCKET": settings.bucket}
+        yield command_line
 
 
-def test_status_shows_which_jobs_run_and_how_far_they_are(machine: Machine, settings: Settings) -> None:
-    answer = machine.run("streams", "status")
-    assert answer.returncode == 1
-    assert "kinesis_to_delta: down" in answer.stdout
-    assert "kafka_to_postgres: down" in answer.stdout
+def test_status_shows_running_jobs_and_their_progress(command_line: CommandLine, settings: Settings) -> None:
+    result = command_line.run("streams", "status")
+    assert result.returncode == 1
+    assert "kinesis_to_delta: down" in result.stdout
+    assert "kafka_to_postgres: down" in result.stdout
     for job in STREAMING_JOBS:
-        local_jobs(machine.home).start(job)
+        local_jobs(command_line.home).start(job)
     now = datetime(2026, 1, 1, 12, tzinfo=UTC)
     progress = {"streams/geo": QueryProgress(now, 7, 1000, 12.34, 0.8, now)}
     Heartbeats.of(settings).write(Heartbeat("kinesis_to_delta", now, now, progress))
-    shown = machine.succeed("streams", "status", "kinesis_to_delta")
+    shown = command_line.succeed("streams", "status", "kinesis_to_delta")
     [geo] = [line for line in shown.splitlines() if "streams/geo" in line]
     assert [cell.strip() for cell in geo.split("│")[1:-1]] == [
         "streams/geo",
@@ -47,22 +47,22 @@ def test_status_shows_which_jobs_run_and_how_far_they_are(machine: Machine, sett
     assert "kafka_to_postgres" not in shown
 
 
-def test_down_stops_the_streaming_jobs(machine: Machine) -> None:
+def test_down_stops_the_streaming_jobs(command_line: CommandLine) -> None:
     for job in STREAMING_JOBS:
-        local_jobs(machine.home).start(job)
-    assert machine.succeed("down") == "stopped kinesis_to_delta, kafka_to_postgres\n"
+        local_jobs(command_line.home).start(job)
+    assert command_line.succeed("down") == "stopped kinesis_to_delta, kafka_to_postgres\n"
 
 
-def test_a_stop_by_hand_is_a_run_that_the_supervisor_knows_of(machine: Machine) -> None:
-    local_jobs(machine.home).start("kinesis_to_delta")
-    assert machine.succeed("streams", "stop", "kinesis_to_delta") == "stopped kinesis_to_delta\n"
-    assert machine.succeed("down") == "nothing was running\n"
-    assert "kinesis_to_delta was stopped" in (machine.home / "logs" / "stop_streams.log").read_text()
+def test_stop_command_is_recorded_as_a_run(command_line: CommandLine) -> None:
+    local_jobs(command_line.home).start("kinesis_to_delta")
+    assert command_line.succeed("streams", "stop", "kinesis_to_delta") == "stopped kinesis_to_delta\n"
+    assert command_line.succeed("down") == "nothing was running\n"
+    assert "kinesis_to_delta was stopped" in (command_line.home / "logs" / "stop_streams.log").read_text()
 
 
-def test_a_job_that_is_none_and_a_bucket_that_is_away_are_named(machine: Machine) -> None:
+def test_unknown_job_and_missing_bucket_are_named(command_line: CommandLine) -> None:
     for command in ("start", "stop", "status"):
-        assert "there is no streaming job 'delta'; there are kinesis_to_delta," in machine.fail(
+        assert "unknown streaming job 'delta': expected kinesis_to_delta or" in command_line.fail(
             "streams", command, "delta"
         )
-    assert "could not read the heartbeat s3://nowhere/" in machine.fail("streams", "status", PIN_BUCKET="nowhere")
+    assert "could not read the heartbeat s3://nowhere/" in command_line.fail("streams", "status", PIN_BUCKET="nowhere")

@@ -1,4 +1,4 @@
-"""Heartbeats as S3 objects, and what Spark's queries put into them."""
+"""Heartbeats as S3 objects, and the progress of Spark queries in them."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F  # noqa: N812
 from pyspark.sql.streaming.listener import QueryIdleEvent, QueryProgressEvent
 
-from pin_pipeline.local.ports import free
+from pin_pipeline.local.ports import free_port
 from pin_pipeline.settings import Settings
 from pin_pipeline.streaming.supervision.heartbeat import Heartbeat, HeartbeatError, Heartbeats, QueryProgress
-from pin_pipeline.streaming.supervision.progress_listener import ProgressListener, observe_arrivals, one_line
+from pin_pipeline.streaming.supervision.progress_listener import ProgressListener, observe_arrivals, summarize_error
 
 NOW = datetime(2026, 1, 1, 12, 0, 0, 123456, tzinfo=UTC)
 FULL = Heartbeat(
@@ -30,7 +30,7 @@ FULL = Heartbeat(
 
 
 @pytest.mark.parametrize("heartbeat", [FULL, Heartbeat("kinesis_to_delta", NOW, NOW)])
-def test_what_is_written_is_read(settings: Settings, heartbeat: Heartbeat) -> None:
+def test_heartbeat_is_read_as_written(settings: Settings, heartbeat: Heartbeat) -> None:
     heartbeats = Heartbeats.of(settings)
     assert heartbeats.read("kinesis_to_delta") is None
     heartbeats.write(replace(heartbeat, failure="to be replaced"))
@@ -39,22 +39,22 @@ def test_what_is_written_is_read(settings: Settings, heartbeat: Heartbeat) -> No
     assert heartbeats.read("kafka_to_postgres") is None
 
 
-def test_what_cannot_be_read_is_not_taken_for_none(settings: Settings) -> None:
+def test_unreadable_heartbeat_is_an_error_and_not_missing(settings: Settings) -> None:
     heartbeats = Heartbeats.of(settings)
     heartbeats.client.put_object(Bucket=settings.bucket, Key="streams/heartbeats/job.json", Body=b'{"job": 1}')
     with pytest.raises(HeartbeatError, match=f"could not read the heartbeat s3://{settings.bucket}/streams/"):
         heartbeats.read("job")
     with pytest.raises(HeartbeatError, match="NoSuchBucket"):
         replace(heartbeats, bucket="nowhere").read("job")
-    away = Heartbeats.of(replace(settings, s3_endpoint_url=f"http://127.0.0.1:{free()}"))
-    with pytest.raises(HeartbeatError, match="check that S3 is up"):
+    away = Heartbeats.of(settings.model_copy(update={"s3_endpoint_url": f"http://127.0.0.1:{free_port()}"}))
+    with pytest.raises(HeartbeatError, match="check that S3 is running"):
         away.read("job")
     with pytest.raises(HeartbeatError, match="could not write"):
         away.write(FULL)
 
 
-class Signalling(ProgressListener):
-    """Tells how it was after each micro-batch, and when a query has read all that there was."""
+class SignallingListener(ProgressListener):
+    """Listener that signals each micro-batch, and that a query has become idle."""
 
     def __init__(self) -> None:
         super().__init__("job")
@@ -71,17 +71,17 @@ class Signalling(ProgressListener):
 
 
 @pytest.fixture
-def listener(spark: SparkSession) -> Iterator[Signalling]:
+def listener(spark: SparkSession) -> Iterator[SignallingListener]:
     spark.conf.set("spark.sql.streaming.noDataProgressEventInterval", "100")
-    listener = Signalling()
+    listener = SignallingListener()
     spark.streams.addListener(listener)
     yield listener
     spark.streams.removeListener(listener)
     spark.conf.unset("spark.sql.streaming.noDataProgressEventInterval")
 
 
-def test_a_query_tells_how_far_it_is_and_how_old_the_oldest_of_what_it_read(
-    spark: SparkSession, listener: Signalling, tmp_path: Path
+def test_query_reports_its_progress_and_the_lag_of_its_oldest_record(
+    spark: SparkSession, listener: SignallingListener, tmp_path: Path
 ) -> None:
     arrived = datetime.now(UTC) - timedelta(seconds=100)
     folder = tmp_path / "in"
@@ -134,9 +134,9 @@ CHAINED = (
         (PYTHON, "OSError: a"),
         (CHAINED, "OSError: b"),
         ("at postgresql://ada:secret@host/db", "at postgresql://***@host/db"),
-        ("", "without a word"),
+        ("", "no error message"),
         ("x" * 1000, "x" * 500),
     ],
 )
-def test_of_an_error_the_line_is_kept_that_says_what_happened(error: str, line: str) -> None:
-    assert one_line(error) == line
+def test_error_summary_is_the_line_with_the_cause(error: str, line: str) -> None:
+    assert summarize_error(error) == line

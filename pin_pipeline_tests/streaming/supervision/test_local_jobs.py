@@ -1,4 +1,4 @@
-"""Streaming jobs as processes of this machine: never two, and none taken for another."""
+"""Streaming jobs as local processes: at most one per job, and never confused with another process."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ import pytest
 
 from pin_pipeline.local import process
 from pin_pipeline.local.streaming_jobs import LocalStreamingJobs
+from pin_pipeline_tests.helpers.waiting import wait_until
 from pin_pipeline_tests.streaming.supervision.programs import (
     DIES,
     LIVES,
@@ -22,7 +23,6 @@ from pin_pipeline_tests.streaming.supervision.programs import (
     local_jobs,
     log_of,
     pid_of,
-    wait_until,
 )
 
 JOB = "kinesis_to_delta"
@@ -40,20 +40,20 @@ def alive(jobs: LocalStreamingJobs) -> bool:
 
 
 def processes(home: Path) -> list[int]:
-    """The processes that print to the log of the job."""
+    """Return the processes that write to the log of the job."""
     log = (home / "logs" / f"{JOB}.log").stat()
     found = []
     for folder in Path("/proc").glob("[0-9]*"):
         try:
-            printed_to = (folder / "fd" / "1").stat()
+            stdout = (folder / "fd" / "1").stat()
         except OSError:
             continue
-        if (printed_to.st_dev, printed_to.st_ino) == (log.st_dev, log.st_ino):
+        if (stdout.st_dev, stdout.st_ino) == (log.st_dev, log.st_ino):
             found.append(int(folder.name))
     return found
 
 
-def test_a_job_starts_once_and_stops_once(jobs: LocalStreamingJobs, tmp_path: Path) -> None:
+def test_job_starts_once_and_stops_once(jobs: LocalStreamingJobs, tmp_path: Path) -> None:
     assert not alive(jobs)
     assert [jobs.start(JOB), jobs.start(JOB)] == [True, False]
     assert processes(tmp_path) == [pid_of(tmp_path, JOB)]
@@ -62,7 +62,7 @@ def test_a_job_starts_once_and_stops_once(jobs: LocalStreamingJobs, tmp_path: Pa
     assert processes(tmp_path) == []
 
 
-def test_of_many_starts_at_once_one_wins(jobs: LocalStreamingJobs, tmp_path: Path) -> None:
+def test_concurrent_starts_start_one_process(jobs: LocalStreamingJobs, tmp_path: Path) -> None:
     code = (
         "import sys; from pathlib import Path;"
         "from pin_pipeline_tests.streaming.supervision.programs import local_jobs;"
@@ -70,13 +70,13 @@ def test_of_many_starts_at_once_one_wins(jobs: LocalStreamingJobs, tmp_path: Pat
     )
     with ThreadPoolExecutor(4) as pool:
         command = [sys.executable, "-c", code, str(tmp_path)]
-        answers = list(pool.map(lambda _: subprocess.check_output(command, text=True), range(4)))
-    assert sorted(answers) == ["False\n", "False\n", "False\n", "True\n"]
+        outputs = list(pool.map(lambda _: subprocess.check_output(command, text=True), range(4)))
+    assert sorted(outputs) == ["False\n", "False\n", "False\n", "True\n"]
     assert processes(tmp_path) == [pid_of(tmp_path, JOB)]
     assert alive(jobs)
 
 
-def test_a_killed_job_is_seen_as_dead_and_starts_again(jobs: LocalStreamingJobs, tmp_path: Path) -> None:
+def test_killed_job_is_reported_and_can_be_restarted(jobs: LocalStreamingJobs, tmp_path: Path) -> None:
     jobs.start(JOB)
     first = pid_of(tmp_path, JOB)
     os.kill(first, signal.SIGKILL)
@@ -86,18 +86,16 @@ def test_a_killed_job_is_seen_as_dead_and_starts_again(jobs: LocalStreamingJobs,
     assert processes(tmp_path) == [pid_of(tmp_path, JOB)]
 
 
-def test_the_process_id_of_a_stranger_is_neither_taken_for_the_job_nor_killed(
-    jobs: LocalStreamingJobs, tmp_path: Path
-) -> None:
+def test_stale_process_id_is_neither_reported_nor_killed(jobs: LocalStreamingJobs, tmp_path: Path) -> None:
     with subprocess.Popen(LIVES, start_new_session=True, stdout=subprocess.DEVNULL) as stranger:
-        (tmp_path / f"{JOB}.pid").write_text(str(stranger.pid))  # as after the machine was started anew
+        (tmp_path / f"{JOB}.pid").write_text(str(stranger.pid))  # as after a reboot
         assert not alive(jobs)
         assert not jobs.stop(JOB)
         assert stranger.poll() is None
         stranger.kill()
 
 
-def test_a_job_lives_as_long_as_any_of_its_processes_and_stops_with_all_of_them(tmp_path: Path) -> None:
+def test_job_is_running_while_any_of_its_processes_is(tmp_path: Path) -> None:
     jobs = local_jobs(tmp_path, LIVES_WITH_A_CHILD)
     jobs.start(JOB)
     wait_until(lambda: log_of(tmp_path, JOB).count("ready") == 2)
@@ -108,7 +106,7 @@ def test_a_job_lives_as_long_as_any_of_its_processes_and_stops_with_all_of_them(
     assert processes(tmp_path) == []
 
 
-def test_a_job_that_does_not_listen_is_stopped_the_hard_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_job_that_ignores_sigterm_is_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(process, "STOP_SECONDS", 0.2)
     jobs = local_jobs(tmp_path, STUBBORN)
     jobs.start(JOB)
@@ -117,7 +115,7 @@ def test_a_job_that_does_not_listen_is_stopped_the_hard_way(tmp_path: Path, monk
     assert processes(tmp_path) == []
 
 
-def test_what_the_job_before_said_last_is_still_to_be_read(tmp_path: Path) -> None:
+def test_log_of_the_previous_process_is_kept(tmp_path: Path) -> None:
     jobs = local_jobs(tmp_path, DIES)
     jobs.start(JOB)
     wait_until(lambda: not alive(jobs))

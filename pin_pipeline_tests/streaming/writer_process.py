@@ -1,7 +1,6 @@
-"""A process that writes micro-batches as the queries do, to be killed.
+"""Process that writes micro-batches as the queries do, for tests that kill it.
 
-It has a checkpoint as Spark has one: how far it is, is noted after a batch was written. So it may write a batch twice,
-but skips none.
+Like Spark, it stores its progress in a checkpoint after each batch. So it may repeat a batch, but skips none.
 """
 
 from __future__ import annotations
@@ -19,18 +18,18 @@ from pin_pipeline.streaming.delta_sink import DeltaSink
 from pin_pipeline.streaming.postgres_sink import PinsSink
 from pin_pipeline_tests.streaming import classified_rows
 
-MOST_RECORDS = 40
+MAX_RECORDS = 40
 
 
 def write(settings: Settings, records: Sequence[tuple[str, str, bytes]], checkpoint: Path) -> None:
-    """Write records, each given as shard, sequence number and bytes, to Delta and to Postgres."""
+    """Write records, each given by its shard, sequence number and bytes, to Delta and to Postgres."""
     stream, topic = DeltaSink(Lake.of(settings), PIN, ("s", 1)), PinsSink(Postgres(settings.postgres_url))
     random = Random(os.getpid())
     done = int(checkpoint.read_text()) if checkpoint.exists() else 0
     while done < len(records):
-        end = min(done + random.randint(1, MOST_RECORDS), len(records))
-        stream.write(classified_rows.of_stream(records[done:end]))
-        topic.write(classified_rows.of_topic((offset, records[offset][2]) for offset in range(done, end)))
+        end = min(done + random.randint(1, MAX_RECORDS), len(records))
+        stream.write(classified_rows.classify_stream_records(records[done:end]))
+        topic.write(classified_rows.classify_topic_records((offset, records[offset][2]) for offset in range(done, end)))
         done = end
         unfinished = checkpoint.with_suffix(".new")
         unfinished.write_text(str(done))
