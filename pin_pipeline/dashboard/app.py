@@ -1,4 +1,4 @@
-"""The dashboard as an ASGI app: `uvicorn pin_pipeline.dashboard.app:app --host 127.0.0.1 --port 8083`."""
+"""ASGI app of the dashboard: `uvicorn pin_pipeline.dashboard.app:app --host 127.0.0.1 --port 8083`."""
 
 from __future__ import annotations
 
@@ -13,45 +13,48 @@ from pathlib import Path
 from fastapi import FastAPI, Request
 from fastapi.staticfiles import StaticFiles
 
-from pin_pipeline import settings as environment
-from pin_pipeline.dashboard import realtime
-from pin_pipeline.dashboard.realtime import Realtime
-from pin_pipeline.dashboard.source import PolledResult, PolledSource
+from pin_pipeline.dashboard.polled_source import PolledResult, PolledSource
+from pin_pipeline.dashboard.realtime import RealtimeCounts, read_realtime
 from pin_pipeline.dashboard.tables import LakeError, TableProgress, TableReader
 from pin_pipeline.dashboard.windows import Window
+from pin_pipeline.settings import Settings
 from pin_pipeline.storage.postgres import Postgres, PostgresError
 
 PAGE = Path(__file__).parent / "page"
 
 
 @dataclass(frozen=True)
-class Data:
-    """All that the page draws, and when it was so; an answer that is missing without a problem is not there yet."""
+class DashboardData:
+    """Data of the page. A result that is null without an error does not exist yet.
+
+    Attributes:
+        at: time of the response (UTC).
+    """
 
     at: datetime
-    realtime: PolledResult[Realtime | None]
+    realtime: PolledResult[RealtimeCounts | None]
     tables: PolledResult[Mapping[str, TableProgress | None]]
 
 
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
-    settings = environment.load()
-    app.state.realtime = PolledSource(partial(realtime.read_realtime, Postgres(settings.postgres_url)), PostgresError)
+    settings = Settings.load()
+    app.state.realtime = PolledSource(partial(read_realtime, Postgres(settings.postgres_url)), PostgresError)
     tables = TableReader(settings)
-    app.state.tables = PolledSource(lambda _: tables.look(), LakeError)
+    app.state.tables = PolledSource(lambda _: tables.read(), LakeError)
     yield
 
 
-async def _data(request: Request, minutes: Window = Window.QUARTER) -> Data:
-    """What there is of the last so many minutes."""
+async def _data(request: Request, minutes: Window = Window.QUARTER) -> DashboardData:
+    """Return the data of a window that ends now."""
     state = request.app.state
-    found = await asyncio.gather(state.realtime.told(minutes), state.tables.told(None))
-    return Data(datetime.now(UTC), *found)
+    results = await asyncio.gather(state.realtime.poll(minutes), state.tables.poll(None))
+    return DashboardData(datetime.now(UTC), *results)
 
 
 def create_app() -> FastAPI:
-    """The app; it reads the environment when it starts, and asks Postgres and the lake when it is asked."""
-    # The pages of FastAPI's own load scripts from elsewhere.
+    """Create the app. It loads the settings at startup, and reads Postgres and the lake on request."""
+    # The documentation pages of FastAPI load scripts from other hosts.
     app = FastAPI(title="pin_pipeline dashboard", lifespan=_lifespan, docs_url=None, redoc_url=None)
     app.get("/data")(_data)
     app.mount("/", StaticFiles(directory=PAGE, html=True))

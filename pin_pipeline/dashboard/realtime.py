@@ -1,4 +1,4 @@
-"""What the real-time tables in Postgres tell of a window."""
+"""Counts of the dashboard from the real-time tables in Postgres."""
 
 from __future__ import annotations
 
@@ -12,19 +12,23 @@ from psycopg import Connection
 from psycopg.errors import UndefinedTable
 from psycopg.rows import class_row
 
-from pin_pipeline.dashboard.windows import Window, covering, popularity_windows
+from pin_pipeline.dashboard.windows import Window, popularity_window_starts, window_start
 from pin_pipeline.storage.postgres import Postgres
 from pin_pipeline.streaming.windows import CATEGORY_TRENDS
 
-# All queries see the same moment, nothing can be changed, and none runs on after the page has given it up.
-SAFELY = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY; SET LOCAL statement_timeout = '5s'"
+READ_ONLY = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY; SET LOCAL statement_timeout = '5s'"
+"""All queries see the same rows, none can write, and none runs on after the page has given up."""
 
 Row = TypeVar("Row")
 
 
 @dataclass(frozen=True)
-class Lag:
-    """How late posts were written that were written in the last minute, and when the newest one ever was."""
+class PostgresLag:
+    """Lag of the posts that were written in the last minute.
+
+    Attributes:
+        newest: when the newest post in the table was written; None if the table is empty.
+    """
 
     posted_in_last_minute: int
     median_seconds: float | None
@@ -34,7 +38,7 @@ class Lag:
 
 @dataclass(frozen=True)
 class CategoryCount:
-    """How many posts a category has."""
+    """Number of posts in a category."""
 
     name: str
     posts: int
@@ -42,7 +46,7 @@ class CategoryCount:
 
 @dataclass(frozen=True)
 class PosterCount:
-    """How many posts somebody wrote, and how many followers they have, where that is known."""
+    """Number of posts of a poster, and the number of followers, if known."""
 
     name: str
     posts: int
@@ -50,18 +54,18 @@ class PosterCount:
 
 
 @dataclass(frozen=True)
-class Realtime:
-    """What is drawn of a window. Each count begins with a full bucket or window of its table, and says so.
+class RealtimeCounts:
+    """Counts of a window. Each count starts with a full bucket or window of its table, at its `..._since`.
 
     Attributes:
-        posts: in each bucket from `posts_since` on; the last one is not over yet.
-        posters_hours: in how many windows of an hour, none of which overlaps another, posters are counted.
+        posts: number of posts per bucket, from `posts_since` on; the last bucket has not ended.
+        posters_hours: number of hourly windows that posters are counted in; they do not overlap.
     """
 
     posts_since: datetime
     bucket_seconds: float
     posts: list[int]
-    lag: Lag
+    lag: PostgresLag
     categories_since: datetime
     categories: list[CategoryCount]
     posters_since: datetime
@@ -69,43 +73,43 @@ class Realtime:
     posters: list[PosterCount]
 
 
-def read_realtime(postgres: Postgres, window: Window) -> Realtime | None:
-    """What there is now, None before the streaming job has made its tables.
+def read_realtime(postgres: Postgres, window: Window) -> RealtimeCounts | None:
+    """Return the counts of a window that ends now; None if the streaming job has not created its tables yet.
 
     Raises:
-        PostgresError: the database does not answer, or refuses.
+        PostgresError: the database does not respond or refuses a statement.
     """
     with postgres.transaction() as connection:
-        connection.execute(SAFELY)
+        connection.execute(READ_ONLY)
         try:
-            return _look(connection, window, datetime.now(UTC))
+            return _read(connection, window, datetime.now(UTC))
         except UndefinedTable:
             return None
 
 
-def _look(connection: Connection, window: Window, now: datetime) -> Realtime:
-    posts_since, seconds = covering(now, window, window.bucket), window.bucket.total_seconds()
-    categories_since = covering(now, window, CATEGORY_TRENDS)
-    windows = popularity_windows(now, window)
-    counted: dict[int, int] = dict(
+def _read(connection: Connection, window: Window, now: datetime) -> RealtimeCounts:
+    posts_since, seconds = window_start(now, window, window.bucket), window.bucket.total_seconds()
+    categories_since = window_start(now, window, CATEGORY_TRENDS)
+    hours = popularity_window_starts(now, window)
+    posts: dict[int, int] = dict(
         connection.execute(_sql("posts"), {"since": posts_since, "bucket_seconds": seconds, "now": now}).fetchall()
     )
-    [lag] = _rows(connection, Lag, "lag", {"now": now})
-    return Realtime(
+    [lag] = _rows(connection, PostgresLag, "lag", {"now": now})
+    return RealtimeCounts(
         posts_since=posts_since,
         bucket_seconds=seconds,
-        posts=[counted.get(number, 0) for number in range((now - posts_since) // window.bucket + 1)],
+        posts=[posts.get(bucket, 0) for bucket in range((now - posts_since) // window.bucket + 1)],
         lag=lag,
         categories_since=categories_since,
         categories=_rows(connection, CategoryCount, "categories", {"since": categories_since}),
-        posters_since=windows[-1],
-        posters_hours=len(windows),
-        posters=_rows(connection, PosterCount, "posters", {"windows": windows}),
+        posters_since=hours[-1],
+        posters_hours=len(hours),
+        posters=_rows(connection, PosterCount, "posters", {"windows": hours}),
     )
 
 
-def _rows(connection: Connection, row: type[Row], query: str, parameters: Mapping[str, Any]) -> list[Row]:
-    with connection.cursor(row_factory=class_row(row)) as cursor:
+def _rows(connection: Connection, row_type: type[Row], query: str, parameters: Mapping[str, Any]) -> list[Row]:
+    with connection.cursor(row_factory=class_row(row_type)) as cursor:
         return cursor.execute(_sql(query), parameters).fetchall()
 
 

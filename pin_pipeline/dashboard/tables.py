@@ -1,4 +1,4 @@
-"""How far the Delta tables of the streams have come, by what their last commits say; no row is read."""
+"""Progress of the Delta tables of the streams, from the metadata of their last commits; no row is read."""
 
 from __future__ import annotations
 
@@ -7,31 +7,32 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from deltalake.exceptions import DeltaError, TableNotFoundError
+from deltalake.exceptions import DeltaError
 
+from pin_pipeline.errors import PipelineError
 from pin_pipeline.settings import Settings
-from pin_pipeline.storage.delta_snapshot import Snapshot
-from pin_pipeline.storage.lake import Lake
+from pin_pipeline.storage.delta_snapshot import Snapshot, UnknownProgressError
+from pin_pipeline.storage.lake import Lake, NoSuchTableError
 from pin_pipeline.streaming.jobs import STREAMING_JOBS
 from pin_pipeline.streaming.shard_progress import ShardProgress
 
 KEYS = STREAMING_JOBS["kinesis_to_delta"].tables
-# Who looks at a page does not wait for long; it is asked again anyway.
-IMPATIENT = {"connect_timeout": "2s", "timeout": "5s", "max_retries": "1", "retry_timeout": "5s"}
-FAILURES = (OSError, DeltaError, ValueError)
+TIMEOUTS = {"connect_timeout": "2s", "timeout": "5s", "max_retries": "1", "retry_timeout": "5s"}
+"""Short, because a user is waiting and the page polls again anyway."""
+ERRORS = (OSError, DeltaError, ValueError, UnknownProgressError)
 
 
-class LakeError(Exception):
-    """The lake cannot be read; says what was tried, where, and what to do."""
+class LakeError(PipelineError):
+    """Raised when a table of the lake cannot be read."""
 
 
 @dataclass(frozen=True)
 class TableProgress:
-    """What a table's last commit says.
+    """Progress of a table as of its last commit.
 
     Attributes:
-        records: how many came by the stream; `quarantined` of them did not fit.
-        lag_seconds: how long the oldest record of the commit was on its way; None before the first record.
+        records: number of records read from the stream; `quarantined` of them were rejected.
+        lag_seconds: time from the arrival of the commit's oldest record to the commit; None before the first record.
     """
 
     records: int
@@ -41,46 +42,45 @@ class TableProgress:
 
 
 class TableReader:
-    """The tables of the streams. They are kept open, so that only the commits since the last look are read."""
+    """Reader of the tables of the streams. It keeps them open, so that it reads new commits only."""
 
     def __init__(self, settings: Settings) -> None:
-        self._lake = replace(Lake.of(settings), options=IMPATIENT)
+        self._lake = replace(Lake.of(settings), options=TIMEOUTS)
         self._opened: dict[str, Snapshot] = {}
 
-    def look(self) -> Mapping[str, TableProgress | None]:
-        """How far each has come by now, None where there is no table yet.
+    def read(self) -> Mapping[str, TableProgress | None]:
+        """Return the current progress by asset key; None if a table does not exist yet.
 
         Raises:
-            LakeError: the lake does not answer, or what is there cannot be read.
+            LakeError: the lake does not respond, or a table cannot be read.
         """
-        return {key: self._progress(key) for key in KEYS}
+        return {key: self._read_table(key) for key in KEYS}
 
-    def _progress(self, key: str) -> TableProgress | None:
+    def _read_table(self, key: str) -> TableProgress | None:
         opened = self._opened.pop(key, None)
-        # One that is gone, or was made anew, is opened again.
-        with suppress(*FAILURES):
-            if opened and opened.log.has(opened.version):
+        # A table that was deleted or recreated is loaded again.
+        with suppress(*ERRORS):
+            if opened and opened.log.has_version(opened.version):
                 opened.delta.update_incremental()
-                return self._remember(replace(opened, log=replace(opened.log)))  # no old commits
+                return self._keep_open(replace(opened, log=replace(opened.log)))  # a new log caches no old commits
         try:
-            return self._remember(self._lake.reopen(key))
-        except TableNotFoundError:
+            return self._keep_open(self._lake.load(key))
+        except NoSuchTableError:
             return None
-        except FAILURES as error:
+        except ERRORS as error:
             raise LakeError(
-                f"The lake does not answer: {self._lake.path(key)} by {self._lake.endpoint_url} cannot be read: "
-                f"{_last_line(error)}; is it up? (`pin-pipeline status`; elsewhere, see PIN_S3_ENDPOINT_URL)"
+                f"table {self._lake.path(key)} cannot be read from S3 at {self._lake.endpoint_url}: "
+                f"{_root_cause(error)}; check that S3 is running (`pin-pipeline status`), or correct "
+                "PIN_S3_ENDPOINT_URL"
             ) from error
 
-    def _remember(self, table: Snapshot) -> TableProgress:
-        shard_progress, committed = ShardProgress.of(table), table.last_commit.at
+    def _keep_open(self, table: Snapshot) -> TableProgress:
+        progress, committed = ShardProgress.of(table), table.last_commit.at
         self._opened[table.key] = table
-        return TableProgress(
-            shard_progress.records, shard_progress.quarantined, committed, shard_progress.lag(committed)
-        )
+        return TableProgress(progress.records, progress.quarantined, committed, progress.lag(committed))
 
 
-def _last_line(error: Exception) -> str:
-    # The causes stand below each other, the first one last, each behind an arrow in colour.
+def _root_cause(error: Exception) -> str:
+    # Delta prints the chain of causes with the root cause on the last line, after a coloured arrow.
     *_, last = str(error).strip().splitlines() or [repr(error)]
     return last.rpartition("\x1b[0m")[2].strip()

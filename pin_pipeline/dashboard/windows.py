@@ -1,4 +1,4 @@
-"""The windows that the page can look at, and which counts make one up."""
+"""Time windows of the dashboard, and the buckets and table windows that cover them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ EPOCH = datetime.fromtimestamp(0, UTC)
 
 
 class Window(IntEnum):
-    """How far the page looks back, in minutes."""
+    """Length of the window that the page shows, in minutes."""
 
     FIVE_MINUTES = 5
     QUARTER = 15
@@ -21,31 +21,32 @@ class Window(IntEnum):
 
     @property
     def length(self) -> timedelta:
-        """The same as a duration."""
+        """Length of the window as a duration."""
         return timedelta(minutes=self)
 
     @property
     def bucket(self) -> timedelta:
-        """How much time a bar of the chart stands for."""
+        """Duration of one bar of the chart."""
         return self.length / BUCKETS
 
 
-def covering(now: datetime, window: Window, step: timedelta) -> datetime:
-    """The latest begin of a step by which the steps from there to now cover the window."""
+def window_start(now: datetime, window: Window, step: timedelta) -> datetime:
+    """Return the latest start of a step such that the steps from there to `now` cover the window."""
     return _floor(now - window.length, step)
 
 
-def popularity_windows(now: datetime, window: Window) -> list[datetime]:
-    """Begins of the hours in which posters are counted, the latest first. None overlaps another, so they add up.
+def popularity_window_starts(now: datetime, window: Window) -> list[datetime]:
+    """Return the starts of the hourly windows to count posters in, latest first.
 
-    These hours slide: of the six that hold a post, it is counted in one. The latest is one that is not over yet, the
-    shortest that covers the window, or the longest.
+    Hourly windows start every ten minutes, so each post is in six of them. The returned windows do not overlap, so
+    their counts add up. The latest one has not ended; it is the shortest that covers the page's window, or else the
+    longest.
     """
     oldest_running = _floor(now, PROFILE_POPULARITY_EVERY) - PROFILE_POPULARITY + PROFILE_POPULARITY_EVERY
-    latest = max(oldest_running, covering(now, window, PROFILE_POPULARITY_EVERY))
+    latest = max(oldest_running, window_start(now, window, PROFILE_POPULARITY_EVERY))
     hours = max(window.length // PROFILE_POPULARITY, 1)
     return [latest - number * PROFILE_POPULARITY for number in range(hours)]
 
 
-def _floor(moment: datetime, step: timedelta) -> datetime:
-    return EPOCH + (moment - EPOCH) // step * step
+def _floor(time: datetime, step: timedelta) -> datetime:
+    return EPOCH + (time - EPOCH) // step * step

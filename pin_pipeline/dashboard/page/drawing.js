@@ -1,22 +1,22 @@
-// Draws into what is there already, so that nothing flickers, and a reader does not lose the place.
+// Rendering that updates existing elements, so that nothing flickers and readers keep their scroll position.
 
 import { count, rate, time } from "./texts.js";
 
 const SVG = "http://www.w3.org/2000/svg";
-const AXIS = 22;
+const AXIS_HEIGHT = 22;
 const LABEL_WIDTH = 90;
 
-export function text(element, value) {
+export function setText(element, value) {
   if (element.textContent !== value) element.textContent = value;
 }
 
-/** Shows a text, or hides its element where there is none. */
-export function notice(element, value) {
+/** Shows a message, or hides its element if the message is empty. */
+export function setMessage(element, value) {
   element.hidden = !value;
-  text(element, value ?? "");
+  setText(element, value ?? "");
 }
 
-/** Rows of texts into a table; `shares` are the lengths of the bars behind the first cells. */
+/** Renders rows of texts as a table; `shares` are the lengths of the bars behind the first cells. */
 export function table(element, rows, empty, shares = null) {
   const body = element.tBodies[0];
   const columns = element.tHead.rows[0].cells.length;
@@ -25,7 +25,7 @@ export function table(element, rows, empty, shares = null) {
   shown.forEach((cells, index) => {
     const row = body.rows[index];
     resize(row, cells.length, () => document.createElement("td"));
-    cells.forEach((value, column) => text(row.cells[column], value));
+    cells.forEach((value, column) => setText(row.cells[column], value));
     const [first] = row.cells;
     first.colSpan = rows.length ? 1 : columns;
     first.className = rows.length ? (shares ? "ranked" : "") : "empty";
@@ -35,13 +35,13 @@ export function table(element, rows, empty, shares = null) {
   });
 }
 
-/** Bars of posts a second; each `{from, to, posts, rate, running}`. */
-export function bars(svg, buckets) {
+/** Renders a bar chart of posts per second; each bucket is `{from, to, posts, rate, running}`. */
+export function chart(svg, buckets) {
   const { width, height } = svg.getBoundingClientRect();
-  const plot = height - AXIS;
+  const plotHeight = height - AXIS_HEIGHT;
   const top = ceiling(Math.max(...buckets.map((bucket) => bucket.rate)));
   const step = width / buckets.length;
-  const y = (value) => plot - (value / top) * (plot - 16);
+  const y = (value) => plotHeight - (value / top) * (plotHeight - 16);
   const shapes = [
     ...[0, top / 2, top].flatMap((value) => [
       ["line", { x1: 0, x2: width, y1: y(value), y2: y(value) }],
@@ -53,23 +53,23 @@ export function bars(svg, buckets) {
         x: index * step + step * 0.1,
         y: y(bucket.rate),
         width: step * 0.8,
-        height: plot - y(bucket.rate),
+        height: plotHeight - y(bucket.rate),
         rx: Math.min(2, step * 0.2),
         class: bucket.running ? "running" : "",
       },
-      `${time(bucket.from)} to ${time(bucket.to)}: ${count(bucket.posts)} posts, ${rate(bucket.rate)} a second`,
+      `${time(bucket.from)} to ${time(bucket.to)}: ${count(bucket.posts)} posts, ${rate(bucket.rate)} per second`,
     ]),
-    ...marks(buckets, width).map(([index, label]) => ["text", { x: index * step, y: height - 5 }, label]),
+    ...timeLabels(buckets, width).map(([index, label]) => ["text", { x: index * step, y: height - 5 }, label]),
   ];
   draw(svg, shapes);
 }
 
-function marks(buckets, width) {
-  const every = Math.ceil((buckets.length * LABEL_WIDTH) / width / 5) * 5;
+function timeLabels(buckets, width) {
+  const interval = Math.ceil((buckets.length * LABEL_WIDTH) / width / 5) * 5;
   const seconds = buckets[0].to - buckets[0].from < 60_000;
   return buckets
     .map((bucket, index) => [index, time(bucket.from, { seconds })])
-    .filter(([index]) => index % every === 0 && (buckets.length - index) * width > LABEL_WIDTH * buckets.length * 0.6);
+    .filter(([index]) => index % interval === 0 && (buckets.length - index) * width > LABEL_WIDTH * buckets.length * 0.6);
 }
 
 function draw(svg, shapes) {
@@ -77,27 +77,27 @@ function draw(svg, shapes) {
   shapes.forEach(([name, attributes, label], index) => {
     let shape = svg.children[index];
     if (shape?.tagName !== name) {
-      const made = document.createElementNS(SVG, name);
-      shape ? shape.replaceWith(made) : svg.append(made);
-      shape = made;
+      const created = document.createElementNS(SVG, name);
+      shape ? shape.replaceWith(created) : svg.append(created);
+      shape = created;
       if (name === "rect") shape.append(document.createElementNS(SVG, "title"));
     }
     for (const [key, value] of Object.entries(attributes)) {
-      const written = typeof value === "number" ? value.toFixed(1) : value;
-      if (shape.getAttribute(key) !== written) shape.setAttribute(key, written);
+      const formatted = typeof value === "number" ? value.toFixed(1) : value;
+      if (shape.getAttribute(key) !== formatted) shape.setAttribute(key, formatted);
     }
-    if (label !== undefined) text(name === "rect" ? shape.firstChild : shape, label);
+    if (label !== undefined) setText(name === "rect" ? shape.firstChild : shape, label);
   });
 }
 
-/** The next round number, whose half is one too. */
+/** Returns the next greater number whose half is a round number too. */
 function ceiling(value) {
   if (value <= 0) return 1;
   const power = 10 ** Math.floor(Math.log10(value));
   return [1, 2, 3, 4, 6, 8, 10].map((digit) => digit * power).find((round) => round >= value);
 }
 
-function resize(parent, length, make) {
+function resize(parent, length, create) {
   while (parent.childElementCount > length) parent.lastElementChild.remove();
-  while (parent.childElementCount < length) parent.append(make());
+  while (parent.childElementCount < length) parent.append(create());
 }

@@ -1,4 +1,4 @@
-// Numbers, durations and times as people read them.
+// Formatting of numbers, durations and times.
 
 const whole = new Intl.NumberFormat("en", { maximumFractionDigits: 0 });
 const short = new Intl.NumberFormat("en", { maximumSignificantDigits: 3 });
@@ -14,15 +14,15 @@ export function duration(seconds) {
   return seconds < 48 * 3600 ? `${Math.floor(seconds / 3600)} h` : `${Math.floor(seconds / 86400)} days`;
 }
 
-/** How long ago a moment was. */
+/** Formats the time that has passed since a moment. */
 export function ago(moment, now) {
   const seconds = (now - moment) / 1000;
   return seconds < 1 ? "just now" : `${duration(Math.floor(seconds)).replace(".0", "")} ago`;
 }
 
-/** A time of day in the zone of who looks; with its date where it was not the day of `now`. */
+/** Formats a time of day in the time zone of the browser, with the date unless it is that of `now`. */
 export function time(moment, { seconds = true, now = moment } = {}) {
   const options = { hour: "2-digit", minute: "2-digit", hourCycle: "h23", ...(seconds && { second: "2-digit" }) };
-  const distant = now.toDateString() !== moment.toDateString() && { day: "numeric", month: "short" };
-  return moment.toLocaleString("en-GB", { ...options, ...distant });
+  const date = now.toDateString() !== moment.toDateString() && { day: "numeric", month: "short" };
+  return moment.toLocaleString("en-GB", { ...options, ...date });
 }

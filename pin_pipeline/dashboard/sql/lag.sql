@@ -1,4 +1,4 @@
--- How late posts were written in the last minute, and when the newest one was.
+-- Lag of the posts that were written in the last minute, and the time of the newest one.
 SELECT
     count(*) FILTER (WHERE posted_at >= %(now)s - interval '1 minute') AS posted_in_last_minute,
     percentile_cont(0.5) WITHIN GROUP (ORDER BY extract(epoch FROM written_at - posted_at)) AS median_seconds,

@@ -1,4 +1,4 @@
--- Posts add up over windows that do not overlap; followers are those of the latest window that tells.
+-- The windows do not overlap, so their posts add up. Followers are from the latest window that has their number.
 SELECT
     poster_name AS name,
     sum(posts)::bigint AS posts,
