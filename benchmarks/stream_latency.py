@@ -1,4 +1,4 @@
-"""How long an event takes from Kinesis into the Delta tables, and how long that is interrupted by a kill."""
+"""Benchmark: latency from Kinesis to queryable rows in Delta, and recovery time after a kill."""
 
 from __future__ import annotations
 
@@ -30,15 +30,15 @@ if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client
 
 JOB = "kinesis_to_delta"
-EVENTS_A_SECOND, TICK_SECONDS = 200, 0.05
+EVENTS_PER_SECOND, TICK_SECONDS = 200, 0.05
 WARM_UP_SECONDS, MEASURED_SECONDS, SETTLE_SECONDS = 60, 60, 5
-LOOK_SECONDS = 0.1
-# The field that carries when the event was sent, and the column it is published in.
+POLL_SECONDS = 0.1
 SENT_AT = {"pin": ("title", "title"), "geo": ("country", "country"), "user": ("first_name", "user_name")}
+"""Field that contains the time at which an event was sent, and the column that the field is published in."""
 
 
 def main() -> None:
-    """Measure both while events keep coming."""
+    """Measure latency and recovery under a constant rate of events."""
     with local_services() as settings:
         jobs, process = LocalStreamingJobs(settings.home), DetachedProcess(settings.home, JOB)
         log_progress("starting the streaming job")
@@ -51,18 +51,18 @@ def main() -> None:
             begin = time.time()
             time.sleep(MEASURED_SECONDS)
             end = time.time()
-            time.sleep(SETTLE_SECONDS)  # so that what was sent until then is in the tables
+            time.sleep(SETTLE_SECONDS)  # until the measured events are in the tables
             log_progress("killing the job")
             os.killpg(process.pid, signal.SIGKILL)
             while process.is_alive():
-                time.sleep(LOOK_SECONDS)
-            seen = {record_type: len(reader.visible) for record_type, reader in readers.items()}
+                time.sleep(POLL_SECONDS)
+            versions = {record_type: len(reader.visible) for record_type, reader in readers.items()}
             started = time.perf_counter()
             jobs.start(JOB)
-            _wait_for_commits(process, readers, seen, any)
+            _wait_for_commits(process, readers, versions, any)
             recovery = time.perf_counter() - started
         _wait_for_all(settings, sent)
-        time.sleep(2 * LOOK_SECONDS)
+        time.sleep(2 * POLL_SECONDS)
         latencies = [
             latency
             for record_type, reader in readers.items()
@@ -79,11 +79,11 @@ def main() -> None:
 
 
 @dataclass
-class Reader:
-    """Looks for new versions of a table all the while, as somebody who queries it would.
+class VersionReader:
+    """Polls for new versions of a table, as a querying user would.
 
     Attributes:
-        visible: when each version from 1 on was seen first.
+        visible: time at which each version, from 1 on, was visible first.
     """
 
     client: S3Client
@@ -91,8 +91,8 @@ class Reader:
     log: str
     visible: list[float] = field(default_factory=list)
 
-    def look(self) -> bool:
-        """Look for the next version; says whether it is there."""
+    def poll(self) -> bool:
+        """Poll for the next version; return whether it exists."""
         try:
             self.client.head_object(Bucket=self.bucket, Key=f"{self.log}/{len(self.visible) + 1:020}.json")
         except ClientError:
@@ -100,27 +100,27 @@ class Reader:
         self.visible.append(time.time())
         return True
 
-    def covered(self, version: int) -> dict[str, int]:
-        """How far the table has come with a version, by shard."""
+    def progress(self, version: int) -> dict[str, int]:
+        """Return the highest sequence number by shard in a version of the table."""
         body = self.client.get_object(Bucket=self.bucket, Key=f"{self.log}/{version:020}.json")["Body"].read()
         for line in body.splitlines():
             if metadata := json.loads(line).get("commitInfo", {}).get("userMetadata"):
                 return {shard: int(number) for shard, number in json.loads(metadata)["shards"].items()}
-        raise ValueError(f"version {version} of {self.log} tells no progress")
+        raise ValueError(f"version {version} of {self.log} contains no progress")
 
 
 @contextmanager
 def _events(settings: Settings) -> Iterator[dict[str, int]]:
-    """Events come to the three streams while the block runs; how many, by kind."""
+    """Send events to the three streams while the block runs; yield the number sent by record type."""
     client = clients.client("kinesis", settings.region, settings.kinesis_endpoint_url)
     templates = {record_type: next(iter(synthetic.rows(record_type))) for record_type in RECORD_TYPES}
     sent = dict.fromkeys(RECORD_TYPES, 0)
-    share = round(EVENTS_A_SECOND * TICK_SECONDS / len(RECORD_TYPES))
+    share = round(EVENTS_PER_SECOND * TICK_SECONDS / len(RECORD_TYPES))
 
     def send(stop: threading.Event) -> None:
         due = time.monotonic()
         while not stop.wait(max(0.0, due - time.monotonic())):
-            due += share * len(RECORD_TYPES) / EVENTS_A_SECOND
+            due += share * len(RECORD_TYPES) / EVENTS_PER_SECOND
             for record_type, definition in RECORD_TYPES.items():
                 records: list[Any] = [
                     {
@@ -136,31 +136,31 @@ def _events(settings: Settings) -> Iterator[dict[str, int]]:
         row = templates[record_type] | {key: number, SENT_AT[record_type][0]: repr(time.time())}
         return json.dumps(row, default=str).encode()
 
-    with _meanwhile(send):
+    with _in_background(send):
         yield sent
 
 
 @contextmanager
-def _readers(settings: Settings) -> Iterator[dict[str, Reader]]:
+def _readers(settings: Settings) -> Iterator[dict[str, VersionReader]]:
     client: S3Client = clients.client("s3", settings.region, settings.s3_endpoint_url)
     readers = {
-        record_type: Reader(client, settings.bucket, f"lake/streams/{record_type}/_delta_log")
+        record_type: VersionReader(client, settings.bucket, f"lake/streams/{record_type}/_delta_log")
         for record_type in RECORD_TYPES
     }
 
-    def look(stop: threading.Event) -> None:
-        while not stop.wait(LOOK_SECONDS):
+    def poll(stop: threading.Event) -> None:
+        while not stop.wait(POLL_SECONDS):
             for reader in readers.values():
-                while reader.look():
+                while reader.poll():
                     pass
 
-    with _meanwhile(look):
+    with _in_background(poll):
         yield readers
 
 
 @contextmanager
-def _meanwhile(work: Callable[[threading.Event], None]) -> Iterator[None]:
-    """Do something beside the block, until the event is set at its end."""
+def _in_background(work: Callable[[threading.Event], None]) -> Iterator[None]:
+    """Run a function in the background while the block runs; the event is set at its end."""
     stop = threading.Event()
     thread = threading.Thread(target=work, args=[stop], daemon=True)
     thread.start()
@@ -173,19 +173,19 @@ def _meanwhile(work: Callable[[threading.Event], None]) -> Iterator[None]:
 
 def _wait_for_commits(
     process: DetachedProcess,
-    readers: dict[str, Reader],
-    seen: dict[str, int],
-    which: Callable[[Iterable[bool]], bool],
+    readers: dict[str, VersionReader],
+    versions: dict[str, int],
+    quantifier: Callable[[Iterable[bool]], bool],
 ) -> None:
-    """Return when tables, all or any, have more versions than were seen before."""
-    while not which(len(reader.visible) > seen[record_type] for record_type, reader in readers.items()):
+    """Wait until all or any of the tables have more versions than before."""
+    while not quantifier(len(reader.visible) > versions[record_type] for record_type, reader in readers.items()):
         if not process.is_alive():
             raise RuntimeError(f"the streaming job has ended: {process.tail()} (see {process.log})")
-        time.sleep(LOOK_SECONDS)
+        time.sleep(POLL_SECONDS)
 
 
 def _wait_for_all(settings: Settings, sent: dict[str, int]) -> None:
-    """Return when all is in the tables; each event once."""
+    """Wait until the tables contain all events, and verify that each is there once."""
     lake = Lake.of(settings)
     tables = {record_type: f"streams/{record_type}" for record_type in RECORD_TYPES}
     deadline = time.monotonic() + 60
@@ -199,13 +199,15 @@ def _wait_for_all(settings: Settings, sent: dict[str, int]) -> None:
         require_equal(f"events sent and published, {record_type}", sorted(keys), list(range(sent[record_type])))
 
 
-def _latencies(settings: Settings, record_type: str, reader: Reader, begin: float, end: float) -> Iterator[float]:
-    """From sending to the first look that showed it, of the events that were sent between two moments."""
-    while reader.look():
+def _latencies(
+    settings: Settings, record_type: str, reader: VersionReader, begin: float, end: float
+) -> Iterator[float]:
+    """Yield the time from sending to visibility for each event that was sent between `begin` and `end`."""
+    while reader.poll():
         pass
     ends: dict[str, list[int]] = {}
     for version in range(1, len(reader.visible) + 1):
-        for shard, number in reader.covered(version).items():
+        for shard, number in reader.progress(version).items():
             before = ends.setdefault(shard, [])
             before += [before[-1] if before else -1] * (version - 1 - len(before)) + [number]
     column = SENT_AT[record_type][1]

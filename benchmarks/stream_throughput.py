@@ -1,4 +1,4 @@
-"""What the streaming paths carry: the Kinesis source against a bare client loop, a topic into Delta, and files left."""
+"""Benchmark: throughput of the Kinesis source and the Delta sink, and number of files after many commits."""
 
 from __future__ import annotations
 
@@ -26,79 +26,79 @@ from pin_pipeline.spark.classify import classify
 from pin_pipeline.storage.lake import Lake
 from pin_pipeline.streaming.delta_sink import DeltaSink
 from pin_pipeline.streaming.kinesis_source.source import KinesisSource
-from pin_pipeline.streaming.queries import MAX_OF_STREAM, MAX_OF_TOPIC
+from pin_pipeline.streaming.queries import MAX_STREAM_RECORDS, MAX_TOPIC_RECORDS
 
 if TYPE_CHECKING:
     from mypy_boto3_kinesis.client import KinesisClient
 
 RECORDS, SHARDS = 300_000, 4
 TOPIC_RECORDS = 400_000
-RECORDS_A_REQUEST, RECORDS_A_FETCH = 500, 10_000
+RECORDS_PER_REQUEST, RECORDS_PER_FETCH = 500, 10_000
 ROUNDS = 3
-COMMITS, RECORDS_A_COMMIT = 3_600, 200
+COMMITS, RECORDS_PER_COMMIT = 3_600, 200
 
 
 def main() -> None:
-    """Measure each in turn, in one session that is warm."""
+    """Measure one after the other, in one warm session."""
     with local_services() as settings, warm_spark(settings) as spark:
         spark.dataSource.register(KinesisSource)
-        peers, ours = _source(spark, settings)
+        baseline, source = _source(spark, settings)
         to_delta = _topic_to_delta(spark, isolated(settings, "topic"))
         files = _files_after_an_hour(spark, isolated(settings, "files"))
     print_report(
-        Measurement("Kinesis source", ours, "records/s"),
-        Measurement("peer: get_records in a loop for each shard", peers, "records/s"),
-        Measurement("source / peer", ours / peers, "x", at_least=0.7),
+        Measurement("Kinesis source", source, "records/s"),
+        Measurement("baseline: get_records in a loop for each shard", baseline, "records/s"),
+        Measurement("source / baseline", source / baseline, "x", at_least=0.7),
         Measurement("Kafka to Delta", to_delta, "records/s", at_least=20_000),
         Measurement(f"files of the table after {COMMITS:,} commits", files, "files", at_most=100),
     )
 
 
 def _source(spark: SparkSession, settings: Settings) -> tuple[float, float]:
-    """The records a second of the bare loop and of the source over the same stream."""
+    """Return the records per second of a plain client loop and of the source, over the same stream."""
     client: KinesisClient = clients.client("kinesis", settings.region, settings.kinesis_endpoint_url)
     stream = "throughput"
     client.create_stream(StreamName=stream, ShardCount=SHARDS)
     log_progress(f"putting {RECORDS:,} records")
     values = synthetic_values(PIN.name, RECORDS)
     numbers = count()
-    while batch := list(islice(values, RECORDS_A_REQUEST)):
+    while batch := list(islice(values, RECORDS_PER_REQUEST)):
         records: list[Any] = [{"PartitionKey": str(next(numbers)), "Data": value} for value in batch]
         if client.put_records(StreamName=stream, Records=records)["FailedRecordCount"]:
             raise RuntimeError("the stream did not take all records")
     frame = _frame(spark, settings, stream)
     require_equal("what the source and the loop read", _available(frame), sorted(_loop(client, stream)))
-    peers, ours = [], []
+    baselines, sources = [], []
     for number in range(ROUNDS):
         log_progress(f"round {number + 1} of {ROUNDS}")
-        peers.append(RECORDS / measure_seconds(_loop, client, stream))
-        ours.append(_drain(frame, f"{settings.checkpoints}/drain-{number}"))
-    return median(peers), median(ours)
+        baselines.append(RECORDS / measure_seconds(_loop, client, stream))
+        sources.append(_drain(frame, f"{settings.checkpoints}/drain-{number}"))
+    return median(baselines), median(sources)
 
 
 def _frame(spark: SparkSession, settings: Settings, stream: str) -> DataFrame:
-    where = {"endpointUrl": settings.kinesis_endpoint_url, "region": settings.region}
+    connection = {"endpointUrl": settings.kinesis_endpoint_url, "region": settings.region}
     options = {
         "streamName": stream,
         "initialPosition": "trim_horizon",
         "minFetchPeriod": "0ms",
-        "maxRecordsPerTrigger": str(MAX_OF_STREAM),
+        "maxRecordsPerTrigger": str(MAX_STREAM_RECORDS),
     }
-    return spark.readStream.format("kinesis").options(**where, **options).load()
+    return spark.readStream.format("kinesis").options(**connection, **options).load()
 
 
 def _loop(client: KinesisClient, stream: str) -> Sequence[str]:
-    """All sequence numbers, read as simply as can be."""
+    """Read all sequence numbers with a plain `get_records` loop per shard."""
 
     def read(shard: str) -> list[str]:
         iterator = client.get_shard_iterator(StreamName=stream, ShardId=shard, ShardIteratorType="TRIM_HORIZON")
-        following, found = iterator["ShardIterator"], []
+        next_iterator, found = iterator["ShardIterator"], []
         while True:
-            answer = client.get_records(ShardIterator=following, Limit=RECORDS_A_FETCH)
-            found += [record["SequenceNumber"] for record in answer["Records"]]
-            if not answer["MillisBehindLatest"]:
+            response = client.get_records(ShardIterator=next_iterator, Limit=RECORDS_PER_FETCH)
+            found += [record["SequenceNumber"] for record in response["Records"]]
+            if not response["MillisBehindLatest"]:
                 return found
-            following = answer["NextShardIterator"]
+            next_iterator = response["NextShardIterator"]
 
     shards = [shard["ShardId"] for shard in client.list_shards(StreamName=stream)["Shards"]]
     with ThreadPoolExecutor(len(shards)) as pool:
@@ -106,7 +106,7 @@ def _loop(client: KinesisClient, stream: str) -> Sequence[str]:
 
 
 def _available(frame: DataFrame) -> Sequence[str]:
-    """The sequence numbers that the source reads."""
+    """Return the sequence numbers that the source reads."""
     found: list[str] = []
 
     def keep(batch: DataFrame, _: int) -> None:
@@ -117,13 +117,13 @@ def _available(frame: DataFrame) -> Sequence[str]:
 
 
 def _drain(frame: DataFrame, checkpoint: str) -> float:
-    """The records a second of a query that reads all there is, and does nothing with it."""
+    """Return the records per second of a query that reads all available records and discards them."""
     writer = frame.writeStream.format("noop").option("checkpointLocation", checkpoint)
     return _sustained(writer.trigger(availableNow=True).start())
 
 
 def _sustained(query: StreamingQuery) -> float:
-    """The records a second of a query, from the end of its first micro-batch on: that one is mostly its start."""
+    """Return the records per second of a query, without its first micro-batch, which is mostly startup."""
     query.awaitTermination()
     first, *others = query.recentProgress
     records = sum(int(progress["numInputRows"]) for progress in others)
@@ -136,14 +136,14 @@ def _end(batch: StreamingQueryProgress) -> datetime:
 
 
 def _topic_to_delta(spark: SparkSession, settings: Settings) -> float:
-    """The records a second from a topic into Delta, through the sink of the streams."""
+    """Return the records per second from a topic into Delta, through the sink of the streams."""
     topic = settings.topic(PIN.name)
     log_progress(f"producing {TOPIC_RECORDS:,} records")
     produce(settings, PIN.name, synthetic_values(PIN.name, TOPIC_RECORDS))
     log_progress("topic to Delta")
-    options = {"subscribe": topic, "startingOffsets": "earliest", "maxOffsetsPerTrigger": str(MAX_OF_TOPIC)}
+    options = {"subscribe": topic, "startingOffsets": "earliest", "maxOffsetsPerTrigger": str(MAX_TOPIC_RECORDS)}
     reader = spark.readStream.format("kafka").options(**settings.kafka.spark())
-    # As if the topic was a stream, and its partitions the shards.
+    # The topic replaces the stream, and its partitions the shards.
     records = (
         reader.options(**options)
         .load()
@@ -165,23 +165,23 @@ def _topic_to_delta(spark: SparkSession, settings: Settings) -> float:
 
 
 def _files_after_an_hour(spark: SparkSession, settings: Settings) -> int:
-    """The files of a table that was committed to as often as in an hour, once a second."""
+    """Return the number of files of a table after an hour of one commit per second."""
     lake = Lake.of(settings)
     sink = DeltaSink(lake, PIN, ("files", 0))
-    log_progress(f"{COMMITS:,} commits of {RECORDS_A_COMMIT} records")
-    values = [(value,) for value in synthetic_values(PIN.name, RECORDS_A_COMMIT)]
+    log_progress(f"{COMMITS:,} commits of {RECORDS_PER_COMMIT} records")
+    values = [(value,) for value in synthetic_values(PIN.name, RECORDS_PER_COMMIT)]
     batch = spark.createDataFrame(values, "bytes binary").selectExpr(
         "'files' source_stream", "'0' source_shard", "'0' source_sequence_number", "now() arrived_at", "bytes"
     )
     classified = classify(PIN, batch, [column.name for column in STREAM_POSITION]).toArrow()
-    place = classified.schema.get_field_index("source_sequence_number")
+    index = classified.schema.get_field_index("source_sequence_number")
     for number in range(COMMITS):
-        numbers = pa.array([str(number * RECORDS_A_COMMIT + each) for each in range(RECORDS_A_COMMIT)])
-        sink.write(classified.set_column(place, "source_sequence_number", numbers))
+        numbers = pa.array([str(number * RECORDS_PER_COMMIT + each) for each in range(RECORDS_PER_COMMIT)])
+        sink.write(classified.set_column(index, "source_sequence_number", numbers))
         if number % 600 == 0:
             log_progress(f"{number:,} commits")
     table = lake.require("streams/pin")
-    require_equal("rows in the table", table.rows, COMMITS * RECORDS_A_COMMIT)
+    require_equal("rows in the table", table.rows, COMMITS * RECORDS_PER_COMMIT)
     return len(table.delta.file_uris())
 
 
