@@ -16,7 +16,7 @@ from pin_pipeline.defs.step_timings import StepTiming
 from pin_pipeline.emulator.emulator import emulate
 from pin_pipeline.emulator.gateway_client import Gateway
 from pin_pipeline.emulator.sampling import Draws
-from pin_pipeline.emulator.sinks import Topics
+from pin_pipeline.emulator.sinks import TopicSink
 from pin_pipeline.emulator.source import SourceDatabase
 from pin_pipeline.kafka.topics import PARTITIONS
 from pin_pipeline.records import RECORD_TYPES
@@ -56,7 +56,7 @@ def post_draws(settings: Settings) -> None:
     demo.fill_if_empty(database)
     with Gateway(settings.gateway_url) as gateway:
         topics = {record_type: settings.topic(record_type) for record_type in RECORD_TYPES}
-        emulate(database, Topics(gateway, topics), Draws(DRAWS), lambda _: None)
+        emulate(database, TopicSink(gateway, topics), Draws(DRAWS), lambda _: None)
 
 
 def run_daily_batch(settings: Settings) -> list[StepTiming]:

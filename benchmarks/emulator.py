@@ -8,7 +8,7 @@ from pin_pipeline.cli import demo
 from pin_pipeline.emulator.emulator import emulate
 from pin_pipeline.emulator.gateway_client import Gateway
 from pin_pipeline.emulator.sampling import Draws
-from pin_pipeline.emulator.sinks import Topics
+from pin_pipeline.emulator.sinks import TopicSink
 from pin_pipeline.emulator.source import SourceDatabase
 from pin_pipeline.reconciliation.broker import BrokerReader
 from pin_pipeline.records import RECORD_TYPES
@@ -26,7 +26,7 @@ def main() -> None:
         demo.fill_if_empty(database)
         log_progress(f"{DRAWS:,} draws")
         with Gateway(settings.gateway_url) as gateway:
-            sink = Topics(gateway, {record_type: settings.topic(record_type) for record_type in RECORD_TYPES})
+            sink = TopicSink(gateway, {record_type: settings.topic(record_type) for record_type in RECORD_TYPES})
             duration = measure_seconds(lambda: emulate(database, sink, Draws(DRAWS), lambda _: None))
         records = _records_on_topics(settings)
         require_equal("records on the topics and drawn records", records, DRAWS * len(RECORD_TYPES))
