@@ -1,1 +1,1 @@
-"""Dagster definitions: assets, checks, resources, jobs, schedules and sensors. The only package that imports Dagster."""
+"""Dagster definitions: assets, checks, resources, jobs, schedules and sensors. No other package imports Dagster."""

@@ -1,46 +1,56 @@
-"""What is run by name: the day, the emulation of the people who post, and start and stop of the streaming jobs."""
+"""Jobs: daily batch, replay, rebuild, emulation, and operation of topics, connector and streaming jobs."""
 
 import sys
-from dataclasses import asdict, replace
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
 
 import dagster as dg
 from pydantic import Field
 
-from pin_pipeline import settings as environment
-from pin_pipeline.defs.assets.external import GATEWAY, source_key, topic_key
-from pin_pipeline.defs.assets.streams import kinesis_key
+from pin_pipeline.defs.assets.gateway import GATEWAY
+from pin_pipeline.defs.assets.kinesis import kinesis_key
+from pin_pipeline.defs.assets.source import source_key
+from pin_pipeline.defs.assets.topics import topic_key
 from pin_pipeline.defs.checks.reconciliation import STREAM_SPECS
-from pin_pipeline.defs.resources.gateway import GatewayResource
-from pin_pipeline.defs.resources.kafka import KafkaResource
-from pin_pipeline.defs.resources.kinesis import KinesisResource
-from pin_pipeline.defs.resources.landing import LandingResource
-from pin_pipeline.defs.resources.source import SourceResource
-from pin_pipeline.defs.resources.streaming_jobs import StreamingJobsResource
-from pin_pipeline.defs.run_history import remember
-from pin_pipeline.emulator.emulator import emulate, pace_of
+from pin_pipeline.defs.resources.interfaces import (
+    GatewayResource,
+    KafkaResource,
+    KinesisResource,
+    LandingResource,
+    SourceResource,
+    StreamingJobsResource,
+)
+from pin_pipeline.defs.stream_supervisor import tag_run
+from pin_pipeline.emulator.emulator import SendCounts, create_pace, emulate
 from pin_pipeline.emulator.gateway_client import Gateway
 from pin_pipeline.emulator.sampling import Draws
-from pin_pipeline.emulator.sinks import TO_TOPICS, Target, sink_of
-from pin_pipeline.records import PIN, RECORD_TYPES
+from pin_pipeline.emulator.sinks import TO_TOPICS, Target, create_sink
+from pin_pipeline.records import PIN, RECORD_TYPES, RecordType
+from pin_pipeline.settings import Settings
 from pin_pipeline.streaming.jobs import STREAMING_JOBS, streaming_job
 from pin_pipeline.streaming.supervision.decision import Verb
 
 SHARDS = 2
+"""Shards of a new Kinesis stream."""
 LAYERS = ("raw", "cleaned", "quarantine", "queries", "serving")
-FROM_THE_BEGINNING = {"audited": {"config": {"from_the_beginning": True}}}
+RECONCILE_ALL = {"reconcile": {"config": {"from_the_beginning": True}}}
 
 daily_batch = dg.define_asset_job(
     "daily_batch",
     selection=dg.AssetSelection.groups(*LAYERS) | dg.AssetSelection.checks(*(spec.key for spec in STREAM_SPECS)),
-    description="The day: land what is on the topics, clean what is new, answer the questions that it changes.",
+    description=(
+        "Lands the new records of the topics on S3, cleans them, and runs the queries whose input has changed. Also "
+        "updates the serving view, and runs all data quality and reconciliation checks."
+    ),
 )
 replay_quarantine = dg.define_asset_job(
     "replay_quarantine",
     selection=dg.AssetSelection.groups(*LAYERS[1:]),
-    config={"ops": {"cleaned": {"config": {"replay": True}}, **FROM_THE_BEGINNING}},
+    config={"ops": {"cleaned": {"config": {"replay": True}}, **RECONCILE_ALL}},
     description=(
-        "After a rule was changed: judge the records in quarantine again, publish those that fit by now, once, and "
-        "answer the questions that it changes. The rest stays, under the reason that applies today."
+        "Validates the quarantined records again; run it after a rule was changed. Records that the current rules "
+        "accept are published, and the queries on them are run. The others stay in the quarantine, with the reason for "
+        "which the current rules reject them."
     ),
 )
 rebuild = dg.define_asset_job(
@@ -50,38 +60,48 @@ rebuild = dg.define_asset_job(
         "ops": {
             **{f"raw__{record_type}": {"config": {"fill_gaps": True}} for record_type in RECORD_TYPES},
             "cleaned": {"config": {"rebuild": True}},
-            **FROM_THE_BEGINNING,
+            **RECONCILE_ALL,
         }
     },
     description=(
-        "Backfill: land again what is missing on S3 as far as the topics still have it, make the cleaned tables and "
-        "the quarantine anew from the objects alone, and answer all questions. Readers see the old table or the new "
-        "one. After a change of what a column is made of, this is what brings the older rows up to date."
+        "Recreates the cleaned tables and the quarantine from the landed objects and runs all queries; run it after "
+        "the definition of a column was changed. Objects that are missing on S3 are landed again first, if the topics "
+        "still have their records. Readers see the old tables until the new ones are complete."
     ),
 )
 
 
 class EmulationConfig(dg.Config):
-    """How people post."""
+    """Options of the emulated posts."""
 
     draws: int = Field(
-        default=1000, ge=0, description="How many posts to draw; each is a pin, a geo and a user record."
+        default=1000, ge=0, description="Number of posts to draw; each is a pin, a geolocation and a user record."
     )
-    seed: int = Field(default=100, description="Seed of the draws; the same seed draws the same posts.")
-    first_row: int = Field(default=0, ge=0, description="Draw from this row of the source tables on, in key order.")
+    seed: int = Field(default=100, description="Seed of the random draws; the same seed draws the same posts.")
+    first_row: int = Field(default=0, ge=0, description="First row of the source tables to draw from, in key order.")
     last_row: int | None = Field(
-        default=None, ge=0, description="Draw up to this row; by default 11,000, or in sequence the last one."
+        default=None,
+        ge=0,
+        description="Last row to draw from; by default 11,000, or the last row of the tables if `sequential` is true.",
     )
-    sequential: bool = Field(default=False, description="Every row once, in key order, instead of draws at random.")
-    paced: bool = Field(default=False, description="Wait 0 or 1 s before each post, as the original emulator did.")
-    posts_per_second: float | None = Field(default=None, gt=0, description="Draw so many posts a second at most.")
+    sequential: bool = Field(
+        default=False, description="Post every row once, in key order, instead of random draws; ignores `draws`."
+    )
+    paced: bool = Field(default=False, description="Wait 0 or 1 second, at random, before each post.")
+    posts_per_second: float | None = Field(default=None, gt=0, description="Maximum number of posts per second.")
     target: Target = Field(
         default=Target.KAFKA,
         description=(
-            "Where the gateway puts the records: kafka (three topics), kinesis (three streams), kinesis-one-stream "
-            "(the partition key tells the kind), or posts (POST /pin/, /geo/ and /user/, one record a request)."
+            "Destination of the records: KAFKA (three topics), KINESIS (three streams), KINESIS_ONE_STREAM (one "
+            "stream; the partition key names the record type) or POSTS (one request per record to /pin/, /geo/ and "
+            "/user/, which the gateway writes to the topics). FILES and CONSOLE write to the machine of the run."
         ),
     )
+
+    def row_draws(self) -> Draws:
+        """Return the draws that the options describe."""
+        draws = None if self.sequential else self.draws
+        return Draws(draws, self.seed, self.first_row, self.last_row, self.sequential)
 
 
 @dg.op
@@ -97,74 +117,80 @@ def post(
     for record_type in RECORD_TYPES.values():
         rows = {"dagster/row_count": database.count(record_type.name)}
         context.log_event(dg.AssetMaterialization(source_key(record_type), metadata=rows))
-    settings = replace(environment.load(), prefix=kafka.prefix)
+    settings = Settings.load().model_copy(update={"prefix": kafka.prefix})
     with Gateway(gateway.url) as client:
         counts = emulate(
             database,
-            sink_of(config.target, settings, client, sys.stdout, settings.home / "emulated"),
-            Draws(
-                None if config.sequential else config.draws,
-                config.seed,
-                config.first_row,
-                config.last_row,
-                config.sequential,
-            ),
+            create_sink(config.target, settings, client, sys.stdout, settings.home / "emulated"),
+            config.row_draws(),
             progress=lambda done: context.log.info("%d draws posted", done),
-            pace=pace_of(config.posts_per_second, paced=config.paced),
+            pace=create_pace(config.posts_per_second, paced=config.paced),
         )
     context.log_event(dg.AssetMaterialization(GATEWAY, metadata={"posts": counts[PIN.name].sent}))
     context.add_output_metadata({record_type: asdict(count) for record_type, count in counts.items()})
     if config.target in TO_TOPICS:
-        for record_type in RECORD_TYPES.values():
-            context.log_event(
-                dg.AssetMaterialization(topic_key(record_type), metadata=asdict(counts[record_type.name]))
-            )
+        _report_counts(context, topic_key, counts)
     if config.target is Target.KINESIS:
-        for record_type in RECORD_TYPES.values():
-            context.log_event(
-                dg.AssetMaterialization(kinesis_key(record_type), metadata=asdict(counts[record_type.name]))
-            )
+        _report_counts(context, kinesis_key, counts)
 
 
-@dg.job(description="People post: draws of the source tables go through the gateway to the topics or the streams.")
+def _report_counts(
+    context: dg.OpExecutionContext, key: Callable[[RecordType], dg.AssetKey], counts: Mapping[str, SendCounts]
+) -> None:
+    for record_type in RECORD_TYPES.values():
+        context.log_event(dg.AssetMaterialization(key(record_type), metadata=asdict(counts[record_type.name])))
+
+
+@dg.job(
+    description=(
+        "Emulates users: draws rows of the source tables and posts them to the gateway, which writes them to the "
+        "topics or the Kinesis streams."
+    )
+)
 def emulation() -> None:
     """Post the draws."""
     post()
 
 
-class StreamsConfig(dg.Config):
-    """Which streaming jobs."""
+class StreamingJobsConfig(dg.Config):
+    """Selection of streaming jobs."""
 
     jobs: list[str] = Field(
-        default=[*STREAMING_JOBS], description=f"Some of {', '.join(STREAMING_JOBS)}; by default all."
+        default=[*STREAMING_JOBS],
+        description=f"Names of the streaming jobs: {', '.join(STREAMING_JOBS)}. By default all.",
     )
 
 
 @dg.op
-def start(context: dg.OpExecutionContext, config: StreamsConfig, streaming_jobs: StreamingJobsResource) -> None:
-    """Start the jobs that do not run."""
+def start(context: dg.OpExecutionContext, config: StreamingJobsConfig, streaming_jobs: StreamingJobsResource) -> None:
+    """Start the selected streaming jobs that are not running."""
     jobs = [streaming_job(name).name for name in config.jobs]
-    remember(context, jobs, Verb.START)
+    tag_run(context, jobs, Verb.START)
     for name in jobs:
-        context.log.info("%s %s", name, "is started" if streaming_jobs.jobs().start(name) else "runs already")
+        context.log.info("%s %s", name, "was started" if streaming_jobs.jobs().start(name) else "is running already")
 
 
 @dg.op
-def stop(context: dg.OpExecutionContext, config: StreamsConfig, streaming_jobs: StreamingJobsResource) -> None:
-    """Stop the jobs that run."""
+def stop(context: dg.OpExecutionContext, config: StreamingJobsConfig, streaming_jobs: StreamingJobsResource) -> None:
+    """Stop the selected streaming jobs that are running."""
     jobs = [streaming_job(name).name for name in config.jobs]
-    remember(context, jobs, Verb.STOP)
+    tag_run(context, jobs, Verb.STOP)
     for name in jobs:
-        context.log.info("%s %s", name, "was stopped" if streaming_jobs.jobs().stop(name) else "did not run")
+        context.log.info("%s %s", name, "was stopped" if streaming_jobs.jobs().stop(name) else "was not running")
 
 
-@dg.job(description="Starts streaming jobs, which then run by themselves; the supervisor sees to it that they go on.")
+@dg.job(
+    description=(
+        "Starts streaming jobs and ends; the streaming jobs keep running. The sensor `stream_supervisor` starts them "
+        "again if they fail."
+    )
+)
 def start_streams() -> None:
     """Start streaming jobs."""
     start()
 
 
-@dg.job(description="Stops streaming jobs, until a person starts them again by `start_streams`.")
+@dg.job(description="Stops streaming jobs. They stay stopped until `start_streams` is run.")
 def stop_streams() -> None:
     """Stop streaming jobs."""
     stop()
@@ -172,18 +198,15 @@ def stop_streams() -> None:
 
 @dg.op
 def create(context: dg.OpExecutionContext, kafka: KafkaResource, kinesis: KinesisResource) -> None:
-    """Create the topics and streams of all kinds that are not there yet."""
+    """Create the topic and the stream of each record type, unless they exist."""
     context.log.info("created topics: %s", ", ".join(kafka.create_topics([*RECORD_TYPES])) or "none")
     streams = kinesis.streams()
-    created = [
-        kinesis.stream(record_type)
-        for record_type in RECORD_TYPES
-        if streams.create(kinesis.stream(record_type), SHARDS)
-    ]
+    names = [kinesis.stream(record_type) for record_type in RECORD_TYPES]
+    created = [name for name in names if streams.create(name, SHARDS)]
     context.log.info("created streams: %s", ", ".join(created) or "none")
 
 
-@dg.job(description="Creates the topics and Kinesis streams that are not there yet, as in a new AWS account.")
+@dg.job(description="Creates the Kafka topics and Kinesis streams that do not exist yet; needed once per AWS account.")
 def create_topics_and_streams() -> None:
     """Create topics and streams."""
     create()
@@ -191,11 +214,17 @@ def create_topics_and_streams() -> None:
 
 @dg.op
 def restart(context: dg.OpExecutionContext, landing: LandingResource) -> None:
-    """Restart the connector."""
+    """Restart the connector that lands the topics."""
     context.log.info(landing.restart())
 
 
-@dg.job(description="Restarts the connector that lands the topics, after it has failed: MSK Connect starts none anew.")
+@dg.job(
+    description="Restarts the connector that lands the topics after it has failed; MSK Connect does not restart it."
+)
 def restart_connector() -> None:
     """Restart the connector."""
     restart()
+
+
+ASSET_JOBS = [daily_batch, replay_quarantine, rebuild]
+OP_JOBS = [emulation, start_streams, stop_streams, create_topics_and_streams, restart_connector]

@@ -1,4 +1,4 @@
-"""When things run."""
+"""Schedules."""
 
 import dagster as dg
 
@@ -10,5 +10,5 @@ daily_batch_schedule = dg.ScheduleDefinition(
     cron_schedule="0 0 * * *",
     execution_timezone="UTC",
     default_status=dg.DefaultScheduleStatus.RUNNING,
-    description="Runs the day at midnight UTC, as the original's Airflow DAG did.",
+    description="Runs the daily batch at midnight UTC.",
 )

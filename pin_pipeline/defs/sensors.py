@@ -1,14 +1,12 @@
-"""The supervisor of the streaming jobs."""
+"""Sensors."""
 
 from datetime import UTC, datetime
 
 import dagster as dg
 
-from pin_pipeline.defs.asset_events import news
 from pin_pipeline.defs.jobs import start_streams, stop_streams
-from pin_pipeline.defs.resources.lake import LakeResource
-from pin_pipeline.defs.resources.streaming_jobs import StreamingJobsResource
-from pin_pipeline.defs.run_history import history, request
+from pin_pipeline.defs.resources.interfaces import LakeResource, StreamingJobsResource
+from pin_pipeline.defs.stream_supervisor import asset_events, command_history, run_request
 from pin_pipeline.streaming.jobs import STREAMING_JOBS
 from pin_pipeline.streaming.supervision.decision import JobState
 from pin_pipeline.streaming.supervision.health import check_health
@@ -19,32 +17,29 @@ from pin_pipeline.streaming.supervision.health import check_health
     minimum_interval_seconds=30,
     default_status=dg.DefaultSensorStatus.RUNNING,
     description=(
-        "Starts the streaming jobs that should run, again and with growing delays where they die, until it gives up; "
-        "reports what they wrote, whether they run, and how far they lag behind. What `stop_streams` stopped stays "
-        "stopped until `start_streams`."
+        "Keeps the streaming jobs running: starts each job that is not running, and after a failure starts it again "
+        "with increasing delays until it gives up. Reports new data of their tables, whether they are running, and "
+        "their lag. A job that was stopped by `stop_streams` is left alone until `start_streams` starts it."
     ),
 )
 def stream_supervisor(
     context: dg.SensorEvaluationContext, streaming_jobs: StreamingJobsResource, lake: LakeResource
 ) -> dg.SensorResult:
-    """Look at every streaming job once.
-
-    All that it remembers is in runs and events of the instance: there is no cursor to lose.
-    """
+    """Check the health of every streaming job once; there is no cursor, see `defs.stream_supervisor`."""
     now, jobs, heartbeats = datetime.now(UTC), streaming_jobs.jobs(), lake.heartbeats()
-    commands = {name: history(context.instance, name) for name in STREAMING_JOBS}
-    watched = [check_health(job, jobs, heartbeats, commands[name], now) for name, job in STREAMING_JOBS.items()]
-    seen = "; ".join(map(str, watched))
-    if all(each.decision.state is JobState.UNKNOWN for each in watched):
-        raise dg.Failure(f"no streaming job could be looked at, and none was started or stopped: {seen}")
-    context.log.info(seen)
+    commands = {name: command_history(context.instance, name) for name in STREAMING_JOBS}
+    checked = [check_health(job, jobs, heartbeats, commands[name], now) for name, job in STREAMING_JOBS.items()]
+    summary = "; ".join(map(str, checked))
+    if all(job.decision.state is JobState.UNKNOWN for job in checked):
+        raise dg.Failure(f"the state of no streaming job could be read, so none was started or stopped: {summary}")
+    context.log.info(summary)
     requests = [
-        request(each.job.name, each.decision.request, commands[each.job.name])
-        for each in watched
-        if each.decision.request
+        run_request(job.job.name, job.decision.request, commands[job.job.name])
+        for job in checked
+        if job.decision.request
     ]
     return dg.SensorResult(
         run_requests=requests,
-        asset_events=list(news(context.instance, watched)),
-        skip_reason=None if requests else seen,
+        asset_events=list(asset_events(context.instance, checked)),
+        skip_reason=None if requests else summary,
     )

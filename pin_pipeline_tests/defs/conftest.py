@@ -1,8 +1,9 @@
-"""The definitions as Dagster loads them, at work in a prefix and a bucket of the test's own."""
+"""Definitions as Dagster loads them, executed with a separate prefix and bucket per test."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from importlib import reload
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ Run = Callable[..., dg.ExecuteInProcessResult]
 
 @pytest.fixture(scope="session")
 def source(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """The URL of a source database with the synthetic rows."""
+    """Fill a source database with synthetic rows and return its URL."""
     url = f"sqlite:///{tmp_path_factory.mktemp('source') / 'source.db'}"
     synthetic.fill(SourceDatabase(url))
     return url
@@ -26,7 +27,7 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 @pytest.fixture
 def variables(settings: Settings, source: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The environment variables that lead to the parts of this test."""
+    """Set the environment variables of the prefix, bucket and source database of this test."""
     monkeypatch.setenv("PIN_PREFIX", settings.prefix)
     monkeypatch.setenv("PIN_BUCKET", settings.bucket)
     monkeypatch.setenv("PIN_SOURCE_URL", source)
@@ -39,9 +40,11 @@ def instance(tmp_path: Path) -> Iterator[dg.DagsterInstance]:
 
 
 @pytest.fixture
-def run(variables: None, instance: dg.DagsterInstance) -> Run:  # noqa: ARG001 - only its effect is wanted
-    """Runs a job in this process; `assets` picks some of all assets instead."""
-    from pin_pipeline import definitions  # noqa: PLC0415 - reads the environment
+def run(variables: None, instance: dg.DagsterInstance) -> Run:  # noqa: ARG001 - sets environment variables
+    """Return a function that runs a job in this process; without a job, it materializes the given assets."""
+    from pin_pipeline import definitions  # noqa: PLC0415 - reads environment variables at import
+
+    reload(definitions)
 
     def execute(job: str | None = None, *assets: str, **config: Any) -> dg.ExecuteInProcessResult:
         defs = definitions.defs

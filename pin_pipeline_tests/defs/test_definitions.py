@@ -1,4 +1,4 @@
-"""What Dagster sees of the project: the graph, the jobs, the schedule, and that it loads anywhere."""
+"""Definitions: asset graph, checks, jobs, schedule and sensor, and loading them in any environment."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ GRAPH = {
     "queries/users_joined_by_year": ["cleaned/user"],
     "queries/median_followers_by_join_year": ["cleaned/pin", "cleaned/user"],
     "queries/median_followers_by_join_year_and_age_group": ["cleaned/pin", "cleaned/user"],
-    "dashboards/pins_right_now": [
+    "dashboards/realtime_pins": [
         "realtime/category_trends",
         "realtime/experimental_data",
         "realtime/profile_popularity",
@@ -60,10 +60,10 @@ GRAPH = {
     "serving/popular_categories": ["cleaned/pin", "realtime/experimental_data"],
 }
 STREAMED = ("streams/", "realtime/")
-LAYERS_OF_THE_DAY = ("raw/", "cleaned/", "quarantine/", "queries/", "serving/")
+BATCH_LAYERS = ("raw/", "cleaned/", "quarantine/", "queries/", "serving/")
 BLOCKING = {
     "raw": {"landed_to_the_end"},
-    "cleaned": {"record_counts_reconcile", "primary_key_unique_not_null", "audited"},
+    "cleaned": {"record_counts_reconcile", "primary_key_unique_not_null", "reconciled"},
     "quarantine": set(),
     "queries": set(),
     "serving": set(),
@@ -71,13 +71,13 @@ BLOCKING = {
 
 
 @pytest.fixture
-def defs(clean_environment: None) -> dg.Definitions:  # noqa: ARG001 - only its effect is wanted
-    from pin_pipeline.definitions import defs  # noqa: PLC0415 - reads the environment
+def defs(clean_environment: None) -> dg.Definitions:  # noqa: ARG001 - sets environment variables
+    from pin_pipeline.definitions import defs  # noqa: PLC0415 - reads environment variables at import
 
     return defs
 
 
-def test_the_graph_is_this_one(defs: dg.Definitions) -> None:
+def test_asset_graph_matches_the_snapshot(defs: dg.Definitions) -> None:
     graph = defs.resolve_asset_graph()
     found = {
         key.to_user_string(): sorted(parent.to_user_string() for parent in graph.get(key).parent_keys)
@@ -86,18 +86,18 @@ def test_the_graph_is_this_one(defs: dg.Definitions) -> None:
     assert found == GRAPH
 
 
-def test_what_the_pipeline_does_not_make_is_external_and_nothing_else(defs: dg.Definitions) -> None:
+def test_external_assets_are_exactly_those_that_no_run_materializes(defs: dg.Definitions) -> None:
     graph = defs.resolve_asset_graph()
     external = {key.to_user_string() for key in graph.get_all_asset_keys() if graph.get(key).is_external}
-    assert external == {key for key in GRAPH if not key.startswith(LAYERS_OF_THE_DAY)}
+    assert external == {key for key in GRAPH if not key.startswith(BATCH_LAYERS)}
 
 
-def test_the_day_makes_everything_that_is_made(defs: dg.Definitions) -> None:
+def test_daily_batch_materializes_every_materializable_asset(defs: dg.Definitions) -> None:
     selected = {key.to_user_string() for key in defs.resolve_job_def("daily_batch").asset_layer.executable_asset_keys}
-    assert selected == {key for key in GRAPH if key.startswith(LAYERS_OF_THE_DAY)}
+    assert selected == {key for key in GRAPH if key.startswith(BATCH_LAYERS)}
 
 
-def test_bad_data_stops_the_day_before_it_is_published_further(defs: dg.Definitions) -> None:
+def test_blocking_checks_of_each_layer_match_the_snapshot(defs: dg.Definitions) -> None:
     graph = defs.resolve_asset_graph()
     blocking = {key for key in graph.asset_check_keys if graph.get_check_spec(key).blocking}
     for layer, names in BLOCKING.items():
@@ -105,10 +105,8 @@ def test_bad_data_stops_the_day_before_it_is_published_further(defs: dg.Definiti
             assert {check.name for check in blocking if check.asset_key.to_user_string() == asset} == names
 
 
-@pytest.mark.parametrize(
-    ("job", "layers"), [("replay_quarantine", LAYERS_OF_THE_DAY[1:]), ("rebuild", LAYERS_OF_THE_DAY)]
-)
-def test_what_changes_the_past_is_a_described_job_that_audits_from_the_beginning(
+@pytest.mark.parametrize(("job", "layers"), [("replay_quarantine", BATCH_LAYERS[1:]), ("rebuild", BATCH_LAYERS)])
+def test_replay_and_rebuild_jobs_are_described_and_reconcile_all_records(
     defs: dg.Definitions, job: str, layers: tuple[str, ...]
 ) -> None:
     definition = defs.resolve_job_def(job)
@@ -116,17 +114,17 @@ def test_what_changes_the_past_is_a_described_job_that_audits_from_the_beginning
     assert selected == {key for key in GRAPH if key.startswith(layers)}
     assert definition.description
     assert definition.run_config
-    assert definition.run_config["ops"]["audited"]["config"] == {"from_the_beginning": True}
+    assert definition.run_config["ops"]["reconcile"]["config"] == {"from_the_beginning": True}
 
 
-def test_every_check_says_what_it_checks(defs: dg.Definitions) -> None:
+def test_every_check_has_a_description_and_every_table_has_a_check(defs: dg.Definitions) -> None:
     graph = defs.resolve_asset_graph()
     assert all(graph.get_check_spec(key).description for key in graph.asset_check_keys)
     checked = {key.asset_key.to_user_string() for key in graph.asset_check_keys}
-    assert checked == {key for key in GRAPH if key.startswith((*LAYERS_OF_THE_DAY, *STREAMED))}
+    assert checked == {key for key in GRAPH if key.startswith((*BATCH_LAYERS, *STREAMED))}
 
 
-def test_each_table_of_the_streaming_jobs_is_an_asset_with_freshness_and_the_checks_of_its_job(
+def test_tables_of_streaming_jobs_have_freshness_policies_and_health_checks(
     defs: dg.Definitions,
 ) -> None:
     tables = {table for job in STREAMING_JOBS.values() for table in job.tables}
@@ -137,10 +135,10 @@ def test_each_table_of_the_streaming_jobs_is_an_asset_with_freshness_and_the_che
         assert (spec.freshness_policy is not None) == (table in tables)
         if table in tables:
             checks = {check.name for check in graph.get_check_keys_for_assets({spec.key})}
-            assert checks == {"running", "lag"} | ({"audited"} if table.startswith("streams/") else set())
+            assert checks == {"running", "lag"} | ({"reconciled"} if table.startswith("streams/") else set())
 
 
-def test_the_supervisor_runs_by_default_and_may_start_and_stop_the_streaming_jobs(defs: dg.Definitions) -> None:
+def test_stream_supervisor_runs_by_default_and_targets_the_start_and_stop_jobs(defs: dg.Definitions) -> None:
     sensor = defs.resolve_sensor_def("stream_supervisor")
     assert sensor.default_status is dg.DefaultSensorStatus.RUNNING
     assert sensor.minimum_interval_seconds == 30
@@ -150,7 +148,7 @@ def test_the_supervisor_runs_by_default_and_may_start_and_stop_the_streaming_job
         assert defs.resolve_job_def(target.job_name).description
 
 
-def test_the_schedule_runs_the_day_at_midnight_utc(defs: dg.Definitions) -> None:
+def test_schedule_runs_the_daily_batch_at_midnight_utc(defs: dg.Definitions) -> None:
     schedule = defs.resolve_schedule_def("daily_batch_at_midnight")
     assert isinstance(schedule, dg.ScheduleDefinition)
     assert schedule.job_name == "daily_batch"
@@ -165,13 +163,13 @@ def test_the_schedule_runs_the_day_at_midnight_utc(defs: dg.Definitions) -> None
     assert request.run_config == {}
 
 
-def test_the_sql_of_each_query_shows_on_its_asset(defs: dg.Definitions) -> None:
+def test_query_assets_show_their_sql(defs: dg.Definitions) -> None:
     specs = {spec.key.to_user_string(): spec for spec in defs.resolve_all_asset_specs()}
     for query in QUERIES.values():
         assert query.sql in (specs[query.key].description or "")
 
 
-def test_every_asset_says_what_it_is_and_shows_its_group(defs: dg.Definitions) -> None:
+def test_every_asset_has_a_description_icons_and_the_group_of_its_prefix(defs: dg.Definitions) -> None:
     for spec in defs.resolve_all_asset_specs():
         assert spec.description
         assert spec.group_name == spec.key.path[0]
@@ -179,16 +177,31 @@ def test_every_asset_says_what_it_is_and_shows_its_group(defs: dg.Definitions) -
 
 
 @pytest.mark.parametrize("environment", [{}, {"PIN_ENVIRONMENT": "local"}, {"PIN_ENVIRONMENT": "aws"}])
-def test_the_package_loads_without_any_other_environment_and_leaves_nothing_behind(
+def test_definitions_load_in_an_empty_environment_and_write_no_files(
     environment: dict[str, str], tmp_path: Path
 ) -> None:
     load = "from pin_pipeline.definitions import defs; defs.get_repository_def()"
     code = f"{load}; print(len(defs.resolve_all_asset_specs()))"
-    answer = subprocess.run(
+    result = subprocess.run(
         [sys.executable, "-I", "-c", code], env=environment, cwd=tmp_path, capture_output=True, check=True
     )
-    assert answer.stdout.split() == [str(len(GRAPH)).encode()]
+    assert result.stdout.split() == [str(len(GRAPH)).encode()]
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("environment", "forbidden"),
+    [
+        ("local", ("databricks", "dagster_databricks", "pin_pipeline.databricks")),
+        ("aws", ("pin_pipeline.local", "pin_pipeline.defs.resources.local", "pin_pipeline.spark.session")),
+    ],
+)
+def test_definitions_import_only_the_backends_of_the_environment(environment: str, forbidden: tuple[str, ...]) -> None:
+    code = "import sys, pin_pipeline.definitions; print(*sys.modules)"
+    command = [sys.executable, "-I", "-c", code]
+    result = subprocess.run(command, env={"PIN_ENVIRONMENT": environment}, capture_output=True, check=True, text=True)
+    loaded = result.stdout.split()
+    assert not [name for name in loaded if any(name == each or name.startswith(f"{each}.") for each in forbidden)]
 
 
 def test_domain_code_does_without_dagster() -> None:
@@ -207,5 +220,5 @@ def test_domain_code_does_without_dagster() -> None:
     ]
     imports = ", ".join(f"pin_pipeline.{module}" for module in domain)
     code = f"import sys, {imports}; print([name for name in sys.modules if name.partition('.')[0] == 'dagster'])"
-    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True)
-    assert answer.stdout.strip() == b"[]"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True)
+    assert result.stdout.strip() == b"[]"

@@ -1,15 +1,12 @@
-"""The path end to end: source database, emulator, gateway, Kafka, S3, Delta, answers."""
+"""Pipeline end to end: source database, emulator, gateway, Kafka, S3, Delta tables and queries."""
 
 from __future__ import annotations
 
-from dataclasses import replace
-from importlib import reload
 from typing import Any
 
 import dagster as dg
 import pytest
 
-from pin_pipeline import definitions
 from pin_pipeline.batch.queries import QUERIES
 from pin_pipeline.emulator.sampling import Draws
 from pin_pipeline.emulator.source import SourceDatabase
@@ -26,11 +23,11 @@ from pin_pipeline_tests.helpers.rows import geo, pin, user
 from pin_pipeline_tests.helpers.topics import produce
 
 DRAWS = 400
-# All but the queries, which take the most time.
 LANDED_AND_CLEANED = (
     *(f"{step}/{record_type}" for step in ("raw", "cleaned") for record_type in RECORD_TYPES),
     "quarantine/summary",
 )
+"""Assets of the daily batch without the queries, which take most of its time."""
 EMULATION = {"post": {"config": {"draws": DRAWS, "seed": 7}}}
 
 
@@ -42,7 +39,7 @@ def drawn_rows(source: str) -> dict[str, list[dict[str, Any]]]:
 
 
 def totals(result: dg.ExecuteInProcessResult, key: str) -> tuple[Any, ...]:
-    """Landed, published, superseded, quarantined and unreconciled records."""
+    """Return the numbers of landed, published, superseded, quarantined and unreconciled records."""
     [event] = [
         event.materialization
         for event in result.get_asset_materialization_events()
@@ -53,7 +50,7 @@ def totals(result: dg.ExecuteInProcessResult, key: str) -> tuple[Any, ...]:
 
 
 def rows_of(settings: Settings, key: str) -> list[dict[str, Any]]:
-    rows: list[dict[str, Any]] = Lake.of(settings).existing(key).query("select * from t").to_pylist()
+    rows: list[dict[str, Any]] = Lake.of(settings).require(key).query("select * from t").to_pylist()
     return rows
 
 
@@ -63,12 +60,12 @@ def versions(settings: Settings) -> dict[str, int | None]:
     return {key: None if table is None else table.version for key, table in tables.items()}
 
 
-def test_the_day_gives_what_an_independent_computation_gives_and_again_changes_nothing(
+def test_daily_batch_matches_an_independent_computation_and_changes_nothing_the_second_time(
     settings: Settings, source: str, run: Run
 ) -> None:
     assert run("emulation", ops=EMULATION).success
-    day = run("daily_batch")
-    assert day.success
+    batch = run("daily_batch")
+    assert batch.success
     drawn = drawn_rows(source)
     expected = reference.cleaned(drawn)
     for record_type, definition in RECORD_TYPES.items():
@@ -78,18 +75,18 @@ def test_the_day_gives_what_an_independent_computation_gives_and_again_changes_n
         }
         assert found == {key: {name: row[name] for name in columns} for key, row in expected[record_type].items()}
         count = len(expected[record_type])
-        assert totals(day, f"cleaned/{record_type}") == (DRAWS, count, DRAWS - count, 0, 0)
-    answers = reference.queries(expected)
+        assert totals(batch, f"cleaned/{record_type}") == (DRAWS, count, DRAWS - count, 0, 0)
+    expected_results = reference.queries(expected)
     for query in QUERIES.values():
-        answer = [tuple(row[column.name] for column in query.columns) for row in rows_of(settings, query.key)]
-        assert sorted(answer, key=str) == sorted(answers[query.name], key=str)
+        result = [tuple(row[column.name] for column in query.columns) for row in rows_of(settings, query.key)]
+        assert sorted(result, key=str) == sorted(expected_results[query.name], key=str)
     before = versions(settings)
     assert run("daily_batch").success
     assert versions(settings) == before
 
 
 @pytest.mark.usefixtures("streams")
-def test_what_was_posted_to_the_streams_is_reported_of_them_and_not_of_the_topics(run: Run) -> None:
+def test_emulation_with_target_kinesis_reports_the_streams_and_not_the_topics(run: Run) -> None:
     posted = run("emulation", ops={"post": {"config": {"draws": 5, "target": "KINESIS"}}})
     assert posted.success
     keys = {event.asset_key.to_user_string() for event in posted.get_asset_materialization_events() if event.asset_key}
@@ -101,7 +98,7 @@ def test_what_was_posted_to_the_streams_is_reported_of_them_and_not_of_the_topic
     }
 
 
-def test_a_single_asset_can_be_materialized_alone(settings: Settings, run: Run) -> None:
+def test_single_asset_can_be_materialized_alone(settings: Settings, run: Run) -> None:
     produce(settings, "geo", [geo(1), geo(2), b"no json"])
     assert run(None, "raw/geo").success
     result = run(None, "cleaned/geo")
@@ -110,26 +107,26 @@ def test_a_single_asset_can_be_materialized_alone(settings: Settings, run: Run) 
     assert {key for key, version in versions(settings).items() if version is not None} == {"cleaned/geo"}
 
 
-def test_a_row_that_was_lost_fails_its_check_and_stops_the_queries(settings: Settings, run: Run) -> None:
+def test_lost_row_fails_its_check_and_keeps_the_queries_from_running(settings: Settings, run: Run) -> None:
     assert run("emulation", ops={"post": {"config": {"draws": 20}}}).success
     assert run("daily_batch", *LANDED_AND_CLEANED).success
     before = versions(settings)
-    Lake.of(settings).existing("cleaned/user").delta.delete("source_offset = 0")
-    day = run("daily_batch")
-    assert not day.success
-    failed = {event.check_name for event in day.get_asset_check_evaluations() if not event.passed}
+    Lake.of(settings).require("cleaned/user").delta.delete("source_offset = 0")
+    batch = run("daily_batch")
+    assert not batch.success
+    failed = {event.check_name for event in batch.get_asset_check_evaluations() if not event.passed}
     assert failed == {"record_counts_reconcile"}
-    assert not [event for event in day.all_events if event.is_step_start and event.step_key == "queries"]
+    assert not [event for event in batch.all_events if event.is_step_start and event.step_key == "queries"]
     assert versions(settings) | {"cleaned/user": 0} == before | {"cleaned/user": 0}
 
 
-def test_a_topic_that_is_away_fails_its_raw_asset_and_nothing_downstream_runs(
+def test_missing_topic_fails_its_raw_asset_and_keeps_downstream_assets_from_running(
     settings: Settings, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("PIN_PREFIX", "nobody")
-    day = run("daily_batch")
-    assert not day.success
-    assert {event.step_key for event in day.all_events if event.is_step_failure} == {
+    monkeypatch.setenv("PIN_PREFIX", "missing")
+    batch = run("daily_batch")
+    assert not batch.success
+    assert {event.step_key for event in batch.all_events if event.is_step_failure} == {
         "raw__pin",
         "raw__geo",
         "raw__user",
@@ -137,24 +134,22 @@ def test_a_topic_that_is_away_fails_its_raw_asset_and_nothing_downstream_runs(
     assert not any(versions(settings).values())
 
 
-def test_a_rule_that_was_fixed_brings_records_out_of_quarantine_by_a_job(
+def test_replay_publishes_quarantined_records_after_a_rule_was_fixed(
     settings: Settings, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     produce(settings, "pin", [pin(1, follower_count="many"), pin(2, follower_count="many"), b"no json"])
     produce(settings, "geo", [geo(1)])
     produce(settings, "user", [user(1)])
-    day = run("daily_batch", *LANDED_AND_CLEANED)
-    assert day.success, "a quarantine rate that fails does not stop the day"
-    [rate] = [event for event in day.get_asset_check_evaluations() if event.check_name == "quarantine_rate"]
+    batch = run("daily_batch", *LANDED_AND_CLEANED)
+    assert batch.success, "the check quarantine_rate is not blocking"
+    [rate] = [event for event in batch.get_asset_check_evaluations() if event.check_name == "quarantine_rate"]
     assert (rate.passed, rate.severity) == (False, dg.AssetCheckSeverity.ERROR)
     assert (rate.metadata["share_of_pin"].value, rate.metadata["share_of_geo"].value) == (1.0, 0.0)
     assert counted_by_reason(settings) == {"invalid_value": 2, "not_json": 1}
     with monkeypatch.context() as patch:
         fixed = redefined(RECORD_TYPES["pin"], "follower_count", sentinels=("User Info Error", "many"))
         patch.setitem(RECORD_TYPES, "pin", fixed)
-        reload(definitions)
         replayed = run("replay_quarantine", "cleaned/pin", "quarantine/summary")
-    reload(definitions)
     assert replayed.success
     assert totals(replayed, "cleaned/pin") == (3, 2, 0, 1, 0)
     assert counted_by_reason(settings) == {"not_json": 1}
@@ -164,7 +159,7 @@ def counted_by_reason(settings: Settings) -> dict[str, int]:
     return {row["reason"]: row["records"] for row in rows_of(settings, "quarantine/summary")}
 
 
-def test_objects_that_were_lost_are_landed_again_and_the_tables_rebuilt_by_a_job(settings: Settings, run: Run) -> None:
+def test_rebuild_lands_lost_objects_again_and_recreates_the_tables(settings: Settings, run: Run) -> None:
     for first in (0, 5):
         produce(settings, "geo", [geo(number) for number in range(first, first + 5)])
         assert run(None, "raw/geo").success
@@ -178,13 +173,13 @@ def test_objects_that_were_lost_are_landed_again_and_the_tables_rebuilt_by_a_job
     assert sorted(rows_of(settings, "cleaned/geo"), key=str) == sorted(before, key=str)
 
 
-def test_another_prefix_is_audited_from_its_beginning(
+def test_reconciliation_of_another_prefix_starts_from_the_beginning(
     settings: Settings, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     produce(settings, "geo", [geo(number) for number in range(5)])
     assert run(None, "raw/geo").success
     assert run(None, "cleaned/geo").success
-    other = replace(settings, prefix=f"{settings.prefix}-other", bucket=f"{settings.bucket}-other")
+    other = settings.model_copy(update={"prefix": f"{settings.prefix}-other", "bucket": f"{settings.bucket}-other"})
     servers.prepare(other)
     monkeypatch.setenv("PIN_PREFIX", other.prefix)
     monkeypatch.setenv("PIN_BUCKET", other.bucket)
@@ -192,5 +187,5 @@ def test_another_prefix_is_audited_from_its_beginning(
     assert run(None, "raw/geo").success
     again = run(None, "cleaned/geo")
     assert again.success
-    [audited] = [event for event in again.get_asset_check_evaluations() if event.check_name == "audited"]
-    assert audited.metadata["landed"].value == 7
+    [reconciled] = [event for event in again.get_asset_check_evaluations() if event.check_name == "reconciled"]
+    assert reconciled.metadata["landed"].value == 7

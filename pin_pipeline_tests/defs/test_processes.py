@@ -1,4 +1,4 @@
-"""Runs as processes of their own: killed in the middle, and two at once."""
+"""Runs in separate processes: killed while they work, and two at the same time."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import IO
 
 import pytest
 
-from pin_pipeline.local import orchestrator
+from pin_pipeline.local import dagster_ui
 from pin_pipeline.records import RECORD_TYPES
 from pin_pipeline.settings import Settings
 from pin_pipeline.storage.object_store import ObjectStore
@@ -26,10 +26,10 @@ RECORDS = 30
 
 
 @contextmanager
-def day(output: int | IO[bytes]) -> Iterator[subprocess.Popen[bytes]]:
-    """A run of a day's landing and cleaning in a process group of its own; no process of it outlives the block."""
-    what = ["-m", "pin_pipeline.definitions", "--select", 'key:"raw/*" or key:"cleaned/*"']
-    command = [sys.executable, "-m", "dagster", "asset", "materialize", *what]
+def batch_process(output: int | IO[bytes]) -> Iterator[subprocess.Popen[bytes]]:
+    """Run landing and cleaning in a separate process group, which is killed at the end of the block."""
+    arguments = ["-m", "pin_pipeline.definitions", "--select", 'key:"raw/*" or key:"cleaned/*"']
+    command = [sys.executable, "-m", "dagster", "asset", "materialize", *arguments]
     process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT, start_new_session=True)
     try:
         yield process
@@ -39,29 +39,29 @@ def day(output: int | IO[bytes]) -> Iterator[subprocess.Popen[bytes]]:
             process.wait()
 
 
-def kill_when_it_says(words: bytes) -> None:
-    """Run a day, and kill -9 all of it as soon as it prints the words."""
-    with day(subprocess.PIPE) as process:
+def run_and_kill_after(output: bytes) -> None:
+    """Run landing and cleaning, and send SIGKILL to all of its processes as soon as it prints the output."""
+    with batch_process(subprocess.PIPE) as process:
         assert process.stdout
         printed = []
         for line in process.stdout:
             printed.append(line)
-            if words in line:
+            if output in line:
                 return
-    pytest.fail(f"it ended and never said {words!r}: {b''.join(printed[-20:])!r}")
+    pytest.fail(f"the run ended without printing {output!r}; its last lines: {b''.join(printed[-20:])!r}")
 
 
 @pytest.mark.usefixtures("variables")
-def test_killed_in_the_middle_and_then_run_twice_at_once_loses_and_doubles_nothing(
+def test_runs_killed_and_then_repeated_concurrently_lose_and_duplicate_nothing(
     settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("DAGSTER_HOME", str(orchestrator.home(tmp_path)))
+    monkeypatch.setenv("DAGSTER_HOME", str(dagster_ui.dagster_home(tmp_path)))
     for record_type, row in ROWS.items():
         produce(settings, record_type, [row(number % 10) for number in range(RECORDS)] + [b"no json"])
-    kill_when_it_says(b"raw__geo - 31 records in 2 objects")
-    kill_when_it_says(b"cleaned/geo: 2 new objects")
+    run_and_kill_after(b"raw__geo - 31 records in 2 objects")
+    run_and_kill_after(b"cleaned/geo: 2 new objects")
     log = tmp_path / "both.log"
-    with log.open("ab") as output, day(output) as one, day(output) as other:
+    with log.open("ab") as output, batch_process(output) as one, batch_process(output) as other:
         assert (one.wait(), other.wait()) == (0, 0), log.read_text()[-5000:]
     for record_type in RECORD_TYPES:
         store, topic = ObjectStore.of(settings), settings.topic(record_type)

@@ -1,17 +1,16 @@
-"""What others ask all day: the batch's answer of history and the stream's answer of today as one."""
+"""Serving view: the batch and the real-time tables as one."""
 
 from collections.abc import Iterator
 
 import dagster as dg
 
 from pin_pipeline.defs.assets.cleaned import cleaned_key
-from pin_pipeline.defs.assets.streams import realtime_key
-from pin_pipeline.defs.metadata import results, schema
-from pin_pipeline.defs.resources.lake import LakeResource
-from pin_pipeline.defs.resources.postgres import PostgresResource
+from pin_pipeline.defs.assets.realtime import realtime_key
+from pin_pipeline.defs.metadata import report_results, table_schema
+from pin_pipeline.defs.resources.interfaces import LakeResource, PostgresResource
 from pin_pipeline.records import PIN
 from pin_pipeline.serving.popular_categories import COLUMNS, KEY, SQL, serve
-from pin_pipeline.streaming.postgres_sink import EXPERIMENTAL_DATA
+from pin_pipeline.streaming.postgres_tables import EXPERIMENTAL_DATA
 
 POPULAR_CATEGORIES = dg.AssetKey.from_user_string(KEY)
 
@@ -24,18 +23,18 @@ POPULAR_CATEGORIES = dg.AssetKey.from_user_string(KEY)
             group_name="serving",
             kinds={"postgres", "sql"},
             description=(
-                "How many pins each category has at this moment: a view that joins what the batch has cleaned with "
-                "what the stream has brought since, and counts no pin twice. Materializing it brings the batch's "
-                f"share up to date; the stream's share always is.\n\n```sql\n{SQL}```"
+                "Current number of pins per category: a Postgres view on the pins that the batch has cleaned and those "
+                "that the stream has added since; it counts each pin once. Materializing the asset reloads the batch's "
+                f"pins; those of the stream are always current.\n\n```sql\n{SQL}```"
             ),
-            metadata={"dagster/table_name": "popular_categories", "dagster/column_schema": schema(COLUMNS)},
+            metadata={"dagster/table_name": "popular_categories", "dagster/column_schema": table_schema(COLUMNS)},
         )
     ],
     check_specs=[
         dg.AssetCheckSpec(
             "complete",
             asset=POPULAR_CATEGORIES,
-            description="The batch's share has as many pins as the table it was loaded from.",
+            description="Postgres has as many pins of the batch as the table `cleaned/pin` that they were loaded from.",
         )
     ],
     retry_policy=dg.RetryPolicy(max_retries=1, delay=5),
@@ -43,5 +42,5 @@ POPULAR_CATEGORIES = dg.AssetKey.from_user_string(KEY)
 def serving(
     lake: LakeResource, postgres: PostgresResource
 ) -> Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]:
-    """Load the batch's share of the view."""
-    yield from results([serve(lake.tables(), postgres.database())])
+    """Load the cleaned pins into Postgres and create the view."""
+    yield from report_results([serve(lake.tables(), postgres.database())])

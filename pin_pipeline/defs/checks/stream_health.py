@@ -1,4 +1,4 @@
-"""How the streaming jobs are, as checks on their tables: the supervisor evaluates them, and anybody by hand."""
+"""Health checks of the streaming jobs, on the tables that they write."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -6,9 +6,8 @@ from datetime import UTC, datetime
 import dagster as dg
 
 from pin_pipeline.defs.metadata import check_result
-from pin_pipeline.defs.resources.lake import LakeResource
-from pin_pipeline.defs.resources.streaming_jobs import StreamingJobsResource
-from pin_pipeline.defs.run_history import history
+from pin_pipeline.defs.resources.interfaces import LakeResource, StreamingJobsResource
+from pin_pipeline.defs.stream_supervisor import command_history
 from pin_pipeline.streaming.jobs import STREAMING_JOBS
 from pin_pipeline.streaming.supervision.health import DESCRIPTIONS, check_health
 
@@ -21,15 +20,15 @@ SPECS = [
 
 
 @dg.multi_asset_check(specs=SPECS, can_subset=True)
-def supervised(
+def stream_health(
     context: dg.AssetCheckExecutionContext, streaming_jobs: StreamingJobsResource, lake: LakeResource
 ) -> Iterator[dg.AssetCheckResult]:
-    """Look at the streaming jobs now, and do nothing about it."""
+    """Check the streaming jobs now, without starting or stopping any; the stream supervisor reports the same checks."""
     now, jobs, heartbeats = datetime.now(UTC), streaming_jobs.jobs(), lake.heartbeats()
     for job in STREAMING_JOBS.values():
-        watched = check_health(job, jobs, heartbeats, history(context.instance, job.name), now)
+        health = check_health(job, jobs, heartbeats, command_history(context.instance, job.name), now)
         for table in job.tables:
             key = dg.AssetKey.from_user_string(table)
-            for check in watched.checks(table):
+            for check in health.checks(table):
                 if dg.AssetCheckKey(key, check.name) in context.selected_asset_check_keys:
                     yield check_result(key, check)

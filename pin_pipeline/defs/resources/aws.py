@@ -1,24 +1,83 @@
-"""The resources of an AWS account: the same keys as on a laptop, other things behind them."""
+"""AWS backends of the resources: MSK, MSK Connect and Databricks."""
 
 from typing import Any
 
 import dagster as dg
 from dagster_aws.s3 import S3Resource
+from pydantic import Field
 
+from pin_pipeline.aws.msk_connect import MskConnector
 from pin_pipeline.defs.resources.databricks import databricks_resources
-from pin_pipeline.defs.resources.gateway import GatewayResource
-from pin_pipeline.defs.resources.kafka import MskKafka
-from pin_pipeline.defs.resources.kinesis import KinesisResource
-from pin_pipeline.defs.resources.lake import LakeResource
-from pin_pipeline.defs.resources.landing import MskConnectLanding
-from pin_pipeline.defs.resources.postgres import PostgresResource
-from pin_pipeline.defs.resources.source import SourceResource
-from pin_pipeline.kafka.connection import Security
+from pin_pipeline.defs.resources.interfaces import (
+    GatewayResource,
+    KafkaResource,
+    KinesisResource,
+    LakeResource,
+    LandingResource,
+    PostgresResource,
+    SourceResource,
+)
+from pin_pipeline.kafka.connection import KafkaConnection, Security
+from pin_pipeline.landing.kafka_connect import wait_until_landed
+from pin_pipeline.landing.lander import LandingResult
 from pin_pipeline.settings import Settings
+from pin_pipeline.storage.object_store import ObjectStore
+
+
+class MskKafka(KafkaResource):
+    """MSK cluster, whose brokers are looked up by its ARN; clients authenticate by IAM role or by SCRAM."""
+
+    cluster_arn: str = Field(description="ARN of the cluster, by which its brokers are looked up.")
+    region: str = Field(description="AWS region of the cluster.")
+    security: Security = Field(
+        default=Security.IAM, description="Authentication of the clients: IAM or SCRAM, both over TLS."
+    )
+    secret: str = Field(default="", description="Name or ARN of the secret with the login; needed for SCRAM only.")
+    ca_file: str = Field(
+        default="", description="PEM file with the certificates of the brokers' CA, if it is not a public one."
+    )
+
+    def connection(self) -> KafkaConnection:
+        """Return the connection settings of the cluster."""
+        return KafkaConnection("", self.cluster_arn, self.security, self.secret, self.region, self.ca_file)
+
+
+class MskConnectLanding(LandingResource):
+    """Landing by an MSK Connect connector; a run waits for its objects and verifies them."""
+
+    connector: str = Field(description="Name of the S3 sink connector.")
+    region: str = Field(description="AWS region of the connector.")
+    timeout_minutes: float = Field(
+        default=15,
+        description="Minutes without a new object after which the connector counts as stuck and the run fails.",
+    )
+
+    def land(self, record_type: str, store: ObjectStore, *, fail_on_data_loss: bool, fill_gaps: bool) -> LandingResult:
+        """Wait until the connector has landed the topic; `fill_gaps` verifies all objects, not only the new ones."""
+        return wait_until_landed(
+            self.kafka.connection(),
+            store,
+            self.kafka.topic(record_type),
+            self._connector(),
+            timeout_seconds=self.timeout_minutes * 60,
+            fail_on_data_loss=fail_on_data_loss,
+            verify_all=fill_gaps,
+        )
+
+    def restart(self) -> str:
+        """Delete the connector and create it with the same configuration; it resumes at its committed offsets."""
+        self._connector().restart()
+        return f"connector {self.connector} was deleted and created again"
+
+    def _connector(self) -> MskConnector:
+        return MskConnector(self.connector, self.region)
 
 
 def aws_resources(settings: Settings) -> dict[str, dg.ConfigurableResource[Any]]:
-    """What the assets work with on AWS. A variable that is not set is missed, by its name, where it is needed."""
+    """Create the resources of an AWS account, with the same keys as `local_resources`.
+
+    A required variable that is not set is reported by name by the run that uses the resource.
+    """
     prefix, region = dg.EnvVar("PIN_PREFIX"), dg.EnvVar("AWS_REGION")
     kafka = MskKafka(
         prefix=prefix,

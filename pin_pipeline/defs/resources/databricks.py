@@ -1,9 +1,6 @@
-"""Databricks: where Spark works on AWS."""
+"""Databricks backends of the resources: batch runs and streaming jobs on clusters of a workspace."""
 
-import os
-import time
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from typing import Any
 
 import dagster as dg
@@ -14,95 +11,100 @@ from databricks.sdk import WorkspaceClient
 from pydantic import Field
 
 from pin_pipeline.batch.tasks import BatchTask
-from pin_pipeline.databricks.assignment import ASSIGNMENT, ASSIGNMENTS, REPORTS, Assignment
 from pin_pipeline.databricks.clusters import Clusters
-from pin_pipeline.databricks.deploy import Change, deploy, variables
-from pin_pipeline.databricks.runs import RemoteRun, RunFailedError, batch_run
+from pin_pipeline.databricks.run_parameters import PARAMETERS_KEY, RUN_PARAMETERS, RunParameters
+from pin_pipeline.databricks.run_reports import LINK, RunReports
+from pin_pipeline.databricks.runs import RunFailedError, batch_run
 from pin_pipeline.databricks.streaming_jobs import DatabricksStreamingJobs
-from pin_pipeline.databricks.workspace import asking
-from pin_pipeline.defs.resources.lake import LakeResource
-from pin_pipeline.defs.resources.spark import SparkResource
-from pin_pipeline.defs.resources.streaming_jobs import StreamingJobsResource
+from pin_pipeline.databricks.workspace import client_with_timeouts, translate_errors
+from pin_pipeline.defs.resources.interfaces import LakeResource, SparkResource, StreamingJobsResource
 from pin_pipeline.reports import Report
-from pin_pipeline.settings import Settings
+from pin_pipeline.settings import Settings, set_variables
 
-REQUEST_SECONDS = 10
-# Of a report's metadata.
-LINK = "databricks_run"
-# What has a default, and the variables that say otherwise.
-CLUSTER = {"spark_version": "PIN_DATABRICKS_RUNTIME", "node_type": "PIN_DATABRICKS_NODE_TYPE"}
-SCOPE = {"secret_scope": "PIN_DATABRICKS_SECRET_SCOPE"}
+OPTIONAL = {"spark_version": "PIN_DATABRICKS_RUNTIME", "node_type": "PIN_DATABRICKS_NODE_TYPE"}
+"""Fields of `DatabricksResource` that have a default, and the environment variables that replace it."""
 
 
 class DatabricksResource(dg.ConfigurableResource["DatabricksResource"]):
-    """The Databricks workspace, and what the clusters are like that it starts for the pipeline."""
+    """Databricks workspace, and the clusters that it creates for the pipeline."""
 
     client: dg.ResourceDependency[DatabricksClientResource]
-    wheel: str = Field(description="The project's wheel, s3://... or /Volumes/...; it is installed on the clusters.")
-    instance_profile: str = Field(description="ARN of the instance profile of the machines, which reaches the lake.")
-    spark_version: str = Field(default="18.2.x-scala2.13", description="Databricks Runtime, of Spark 4.1 or newer.")
-    node_type: str = Field(default="m6gd.large", description="EC2 type of the machines.")
-    most_workers: int = Field(default=4, ge=1, description="A batch run begins with one worker and gets up to so many.")
-    streaming_workers: int = Field(default=1, ge=1, description="A streaming job has so many workers all the time.")
-    catalog: str | None = Field(default=None, description="Catalog of Unity Catalog in which the tables get names.")
+    wheel: str = Field(description="Wheel of this project to install on the clusters: s3://... or /Volumes/...")
+    instance_profile: str = Field(
+        description="ARN of the instance profile of the cluster nodes, which must allow access to the lake."
+    )
+    spark_version: str = Field(default="18.2.x-scala2.13", description="Databricks Runtime, with Spark 4.1 or newer.")
+    node_type: str = Field(default="m6gd.large", description="EC2 instance type of the cluster nodes.")
+    max_workers: int = Field(
+        default=4, ge=1, description="Maximum number of workers of a batch run, which starts with one and scales up."
+    )
+    streaming_workers: int = Field(default=1, ge=1, description="Fixed number of workers of a streaming job.")
+    catalog: str | None = Field(
+        default=None, description="Catalog of Unity Catalog in which the tables are registered; by default none."
+    )
 
-    def workspace(self, patience_seconds: int) -> WorkspaceClient:
-        """A client that asks again, where Databricks does not answer, for so long."""
-        with asking(self.client.host or "", "log in"):
-            config = self.client.get_client().workspace_client.config
-        config.http_timeout_seconds = REQUEST_SECONDS
-        config.retry_timeout_seconds = patience_seconds
-        return WorkspaceClient(config=config)
+    def workspace(self, timeout_seconds: int) -> WorkspaceClient:
+        """Log in and return a client that retries for this long when Databricks does not respond.
+
+        Raises:
+            WorkspaceError: the credentials are refused, or Databricks does not respond.
+        """
+        with translate_errors(self.client.host or "", "log in"):
+            return client_with_timeouts(self.client.get_client().workspace_client.config, timeout_seconds)
 
     def clusters(self) -> Clusters:
-        """The clusters."""
+        """Return the specification of the clusters."""
         return Clusters(
             self.wheel,
             self.spark_version,
             self.node_type,
             self.instance_profile,
-            self.most_workers,
+            self.max_workers,
             self.streaming_workers,
         )
 
 
 class DatabricksSparkResource(SparkResource):
-    """Spark on Databricks: each step's work is one run, on a cluster of its own, which reports by Pipes over S3.
+    """Spark on Databricks: each step submits one run with its own cluster, which reports by Dagster Pipes over S3.
 
-    A loop of its own in place of `PipesDatabricksClient`: that one tells a failure without the remote error, yields
-    nothing of what was done before it, and leaves the run going on where the step is interrupted.
+    `PipesDatabricksClient` is not used: it reports a failure without the remote error, yields no results of a run that
+    failed, and does not cancel the run when the step is interrupted.
     """
 
     databricks: dg.ResourceDependency[DatabricksResource]
-    pipes_bucket: str = Field(description="Bucket that Pipes leaves its messages in; a lifecycle rule empties it.")
-    poll_seconds: float = Field(default=5.0, gt=0, description="How long to wait before the run is looked at again.")
-    patience_seconds: int = Field(default=300, description="How long Databricks may not answer before the step fails.")
+    pipes_bucket: str = Field(
+        description="Bucket for the messages of Dagster Pipes, which a lifecycle rule of the bucket deletes."
+    )
+    poll_seconds: float = Field(default=5.0, gt=0, description="Seconds between two checks of the state of a run.")
+    timeout_seconds: int = Field(
+        default=300, description="Seconds for which Databricks may not respond before the step fails."
+    )
 
-    def run(self, context: dg.AssetExecutionContext, work: BatchTask, lake: LakeResource) -> Iterator[Report]:
-        """Do the work on the lake, and report of each table as soon as it is known to be done."""
+    def run(self, context: dg.AssetExecutionContext, task: BatchTask, lake: LakeResource) -> Iterator[Report]:
+        """Run a task on the lake and yield a report on each table soon after the table is finished."""
         tables, s3 = lake.tables(), lake.s3.get_client()
-        assignment = Assignment(work, tables.bucket, tables.endpoint_url, tables.region, self.databricks.catalog)
+        parameters = RunParameters(task, tables.bucket, tables.endpoint_url, tables.region, self.databricks.catalog)
         step = context.op_execution_context
+        # Identifies the attempt: submitting it twice yields one run.
         name = f"{context.run.run_id} {step.op_handle} {step.retry_number}"
         with (
             dg.open_pipes_session(
                 context,
                 PipesS3ContextInjector(bucket=self.pipes_bucket, client=s3),
                 PipesS3MessageReader(bucket=self.pipes_bucket, client=s3, interval=self.poll_seconds),
-                extras={ASSIGNMENT: ASSIGNMENTS.dump_python(assignment, mode="json")},
+                extras={PARAMETERS_KEY: RUN_PARAMETERS.dump_python(parameters, mode="json")},
             ) as session,
             batch_run(
-                self.databricks.workspace(self.patience_seconds),
+                self.databricks.workspace(self.timeout_seconds),
                 self.databricks.clusters(),
                 name,
                 session.get_bootstrap_cli_arguments(),
             ) as run,
         ):
             context.log.info("Databricks run %s: %s", run.id, run.url)
-            reports = _RunReports(session, run)
-            while run.is_active():
-                time.sleep(self.poll_seconds)
-                yield from reports.new()
+            reports = RunReports(run, session.get_custom_messages)
+            yield from reports.until_end(self.poll_seconds)
+        # The session reads the last messages when it is closed.
         yield from reports.new()
         try:
             run.raise_for_failure()
@@ -112,63 +114,43 @@ class DatabricksSparkResource(SparkResource):
 
 
 class DatabricksStreamingJobsResource(StreamingJobsResource):
-    """The streaming jobs as continuous jobs on Databricks, which `pin-pipeline deploy` makes."""
+    """Streaming jobs as continuous jobs of a workspace, which `pin-pipeline deploy` creates."""
 
     databricks: dg.ResourceDependency[DatabricksResource]
-    prefix: str = Field(description="What the names of the jobs begin with.")
-    secret_scope: str = Field(
-        default="pin-pipeline", description="Scope of Databricks secrets that holds `postgres-url`."
+    prefix: str = Field(description="Prefix of the names of the jobs in the workspace.")
+    timeout_seconds: int = Field(
+        default=20, description="Seconds for which Databricks may not respond before a tick of the sensor fails."
     )
-    patience_seconds: int = Field(default=20, description="How long Databricks may not answer before a tick fails.")
 
     def jobs(self) -> DatabricksStreamingJobs:
-        """The streaming jobs."""
-        return DatabricksStreamingJobs(self.databricks.workspace(self.patience_seconds), self.prefix)
-
-    def deploy(self, *, dry_run: bool) -> Iterator[Change]:
-        """Bring the jobs to what the project says, or only say what differs."""
-        found = variables(os.environ, self.secret_scope)
-        return deploy(self.jobs(), self.databricks.clusters(), found, dry_run=dry_run)
-
-
-class _RunReports:
-    """What a run has sent so far; it stays in the session, so it is counted what was taken."""
-
-    def __init__(self, session: dg.PipesSession, run: RemoteRun) -> None:
-        self._session, self._run, self._taken = session, run, 0
-
-    def new(self) -> Iterator[Report]:
-        """What came since the last time, with a link to the run."""
-        for message in self._session.get_custom_messages()[self._taken :]:
-            self._taken += 1
-            report = REPORTS.validate_python(message)
-            yield replace(report, metadata={**report.metadata, LINK: f"[{self._run.id}]({self._run.url})"})
+        """Log in and return the client of the continuous jobs."""
+        return DatabricksStreamingJobs(self.databricks.workspace(self.timeout_seconds), self.prefix)
 
 
 def databricks_resources(settings: Settings) -> dict[str, dg.ConfigurableResource[Any]]:
-    """Spark and the streaming jobs on Databricks, as the environment variables say; the keys are the graph's."""
+    """Create the resources that run on Databricks; they are configured by environment variables."""
     databricks = DatabricksResource(
         client=DatabricksClientResource(host=dg.EnvVar("DATABRICKS_HOST"), **_credentials()),
         wheel=dg.EnvVar("PIN_DATABRICKS_WHEEL"),
         instance_profile=dg.EnvVar("PIN_DATABRICKS_INSTANCE_PROFILE"),
         catalog=settings.catalog,
-        **_optional(CLUSTER),
+        **_set_fields(OPTIONAL),
     )
     return {
         "spark": DatabricksSparkResource(databricks=databricks, pipes_bucket=dg.EnvVar("PIN_PIPES_BUCKET")),
-        "streaming_jobs": DatabricksStreamingJobsResource(
-            databricks=databricks, prefix=dg.EnvVar("PIN_PREFIX"), **_optional(SCOPE)
-        ),
+        "streaming_jobs": DatabricksStreamingJobsResource(databricks=databricks, prefix=settings.prefix),
     }
 
 
-def _optional(variables: Mapping[str, str]) -> dict[str, Any]:
-    return {field: dg.EnvVar(name) for field, name in variables.items() if name in os.environ}
+def _set_fields(variables: Mapping[str, str]) -> dict[str, Any]:
+    """Return the fields whose environment variable is set."""
+    present = set_variables(variables.values())
+    return {field: dg.EnvVar(name) for field, name in variables.items() if name in present}
 
 
 def _credentials() -> dict[str, Any]:
-    """A service principal's, where there is one, else a token."""
-    if "DATABRICKS_CLIENT_ID" in os.environ:
+    """Return the credentials of the service principal if its client ID is set, else the personal access token."""
+    if set_variables(["DATABRICKS_CLIENT_ID"]):
         secret = dg.EnvVar("DATABRICKS_CLIENT_SECRET")
         return {
             "oauth_credentials": OauthCredentials(client_id=dg.EnvVar("DATABRICKS_CLIENT_ID"), client_secret=secret)

@@ -1,44 +1,142 @@
-"""The resources of a laptop: real engines, no account."""
+"""Local backends of the resources, on the servers that `pin-pipeline up` starts."""
 
+import fcntl
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import dagster as dg
 from dagster_aws.s3 import S3Resource
+from dagster_pyspark import LazyPySparkResource
+from pydantic import Field, PrivateAttr
+from pyspark.sql import SparkSession
 
-from pin_pipeline.defs.resources.gateway import GatewayResource
-from pin_pipeline.defs.resources.kafka import PlaintextKafka
-from pin_pipeline.defs.resources.kinesis import KinesisResource
-from pin_pipeline.defs.resources.lake import LakeResource
-from pin_pipeline.defs.resources.landing import InProcessLanding
-from pin_pipeline.defs.resources.postgres import PostgresResource
-from pin_pipeline.defs.resources.source import SourceResource
-from pin_pipeline.defs.resources.spark import LocalSparkResource
-from pin_pipeline.defs.resources.streaming_jobs import LocalStreamingJobsResource
-from pin_pipeline.settings import Settings
+from pin_pipeline.aws.clients import LOCAL_CREDENTIALS
+from pin_pipeline.batch.tasks import BatchTask
+from pin_pipeline.defs.resources.interfaces import (
+    GatewayResource,
+    KafkaResource,
+    KinesisResource,
+    LakeResource,
+    LandingResource,
+    PostgresResource,
+    SourceResource,
+    SparkResource,
+    StreamingJobsResource,
+)
+from pin_pipeline.kafka.connection import KafkaConnection
+from pin_pipeline.landing.lander import LandingResult, land_topic
+from pin_pipeline.local import jars
+from pin_pipeline.local.streaming_jobs import LocalStreamingJobs
+from pin_pipeline.reports import Report
+from pin_pipeline.settings import Settings, set_variables
+from pin_pipeline.spark.session import spark_conf
+from pin_pipeline.storage.object_store import ObjectStore
+from pin_pipeline.streaming.supervision.backend import StreamingJobs
+
+
+class PlaintextKafka(KafkaResource):
+    """Kafka broker that is reached without encryption and authentication."""
+
+    bootstrap_servers: str = Field(description="Brokers to contact first: host:port, separated by commas.")
+
+    def connection(self) -> KafkaConnection:
+        """Return the connection settings of the broker."""
+        return KafkaConnection(self.bootstrap_servers)
+
+
+class InProcessLanding(LandingResource):
+    """Landing by the process of the run, which reads the topic and writes the objects."""
+
+    def land(self, record_type: str, store: ObjectStore, *, fail_on_data_loss: bool, fill_gaps: bool) -> LandingResult:
+        """Land the topic up to the end offsets at the start of the call."""
+        options = {"fail_on_data_loss": fail_on_data_loss, "fill_gaps": fill_gaps}
+        return land_topic(self.kafka.connection(), store, self.kafka.topic(record_type), **options)
+
+    def restart(self) -> str:
+        """Return that there is no connector to restart."""
+        return "nothing to restart: the run itself lands the topics in this environment"
+
+
+class LocalSparkResource(SparkResource):
+    """Spark in the process of the run, started by the first table that has new data."""
+
+    home: str = Field(description="Folder of the local state, which holds the lock of the only Spark driver.")
+    s3_endpoint_url: str | None = Field(description="Endpoint of S3; by default that of the AWS region.")
+    region: str = Field(description="AWS region of the bucket.")
+    _starting: threading.Lock = PrivateAttr(default_factory=threading.Lock)
+
+    def run(self, context: dg.AssetExecutionContext, task: BatchTask, lake: LakeResource) -> Iterator[Report]:
+        """Run a task on the lake and yield a report on each table as soon as the table is finished."""
+        with self._only_driver(context.log):
+            yield from task.run(self.session, lake.tables(), lake.objects())
+
+    def session(self) -> SparkSession:
+        """Return the Spark session of this process and start it on the first call."""
+        with self._starting:
+            conf = spark_conf(jars.ensure("spark"), Path(self.home), self.s3_endpoint_url, self.region)
+            session: SparkSession = LazyPySparkResource(spark_config=conf).spark_session
+            return session
+
+    @contextmanager
+    def _only_driver(self, log: dg.DagsterLogManager) -> Iterator[None]:
+        """Wait until no other process of this machine runs Spark jobs on the lake.
+
+        Open-source Delta on S3 detects conflicting commits only within one driver. Databricks detects them everywhere.
+        """
+        path = Path(self.home, "spark.lock")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("w") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                log.info("another run is using Spark, waiting for it to end (%s)", path)
+                fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+
+
+class LocalStreamingJobsResource(StreamingJobsResource):
+    """Streaming jobs as processes of this machine, which keep running when a run or the UI ends."""
+
+    home: str = Field(description="Folder of the local state, which holds the logs and locks of the jobs.")
+
+    def jobs(self) -> StreamingJobs:
+        """Return the client of the local processes."""
+        return LocalStreamingJobs(Path(self.home))
 
 
 def local_resources(settings: Settings) -> dict[str, dg.ConfigurableResource[Any]]:
-    """What the assets work with where `pin-pipeline up` has started the servers."""
-    kafka = PlaintextKafka(bootstrap_servers=dg.EnvVar("PIN_KAFKA_BOOTSTRAP"), prefix=dg.EnvVar("PIN_PREFIX"))
+    """Create the resources of the local environment."""
+    kafka = PlaintextKafka(bootstrap_servers=settings.kafka_bootstrap, prefix=settings.prefix)
+    s3 = S3Resource(
+        endpoint_url=settings.s3_endpoint_url,
+        region_name=settings.region,
+        aws_access_key_id=LOCAL_CREDENTIALS["aws_access_key_id"],
+        aws_secret_access_key=LOCAL_CREDENTIALS["aws_secret_access_key"],
+    )
     return {
-        "source": SourceResource(url=dg.EnvVar("PIN_SOURCE_URL")),
-        "gateway": GatewayResource(url=dg.EnvVar("PIN_GATEWAY_URL")),
+        "source": SourceResource(
+            url=_variable_or("PIN_SOURCE_URL", settings.source_url),
+            secret=settings.source_secret,
+            region=settings.region,
+        ),
+        "gateway": GatewayResource(url=settings.gateway_url),
         "kafka": kafka,
         "landing": InProcessLanding(kafka=kafka),
         "kinesis": KinesisResource(
-            prefix=dg.EnvVar("PIN_PREFIX"),
-            region=dg.EnvVar("AWS_REGION"),
-            endpoint_url=dg.EnvVar("PIN_KINESIS_ENDPOINT_URL"),
+            prefix=settings.prefix, region=settings.region, endpoint_url=settings.kinesis_endpoint_url
         ),
-        "lake": LakeResource(
-            s3=S3Resource(endpoint_url=dg.EnvVar("PIN_S3_ENDPOINT_URL"), region_name=dg.EnvVar("AWS_REGION")),
-            bucket=dg.EnvVar("PIN_BUCKET"),
-        ),
+        "lake": LakeResource(s3=s3, bucket=settings.bucket),
         "spark": LocalSparkResource(
-            home=str(settings.home),
-            s3_endpoint_url=dg.EnvVar("PIN_S3_ENDPOINT_URL"),
-            region=dg.EnvVar("AWS_REGION"),
+            home=str(settings.home), s3_endpoint_url=settings.s3_endpoint_url, region=settings.region
         ),
-        "postgres": PostgresResource(url=dg.EnvVar("PIN_POSTGRES_URL")),
+        "postgres": PostgresResource(url=_variable_or("PIN_POSTGRES_URL", settings.postgres_url)),
         "streaming_jobs": LocalStreamingJobsResource(home=str(settings.home)),
     }
+
+
+def _variable_or(name: str, default: str) -> str:
+    """Return a reference to a variable that is set: a URL from the environment may hold a password, which no UI shows."""
+    return dg.EnvVar(name) if set_variables([name]) else default

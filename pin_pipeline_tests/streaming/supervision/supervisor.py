@@ -1,4 +1,4 @@
-"""The supervisor on a real instance of Dagster, its ticks as the daemon makes them."""
+"""Supervisor on a real Dagster instance, with ticks like those of the daemon."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from typing import Any
 import dagster as dg
 from dagster_aws.s3 import S3Resource
 
-from pin_pipeline.defs.assets.streams import stream_assets
-from pin_pipeline.defs.checks.stream_health import supervised
+from pin_pipeline.defs.assets.realtime import realtime_tables
+from pin_pipeline.defs.assets.streams import stream_tables
+from pin_pipeline.defs.checks.stream_health import stream_health
 from pin_pipeline.defs.jobs import start_streams, stop_streams
-from pin_pipeline.defs.resources.lake import LakeResource
-from pin_pipeline.defs.resources.streaming_jobs import StreamingJobsResource
-from pin_pipeline.defs.run_history import SUPERVISED
+from pin_pipeline.defs.resources.interfaces import LakeResource, StreamingJobsResource
 from pin_pipeline.defs.sensors import stream_supervisor
+from pin_pipeline.defs.stream_supervisor import SUPERVISED
 from pin_pipeline.settings import Settings
 from pin_pipeline.streaming.jobs import STREAMING_JOBS
 
@@ -24,14 +24,14 @@ PIN = dg.AssetKey(["streams", "pin"])
 
 @dataclass
 class Supervisor(ABC):
-    """The supervisor of a fleet, wherever its jobs run."""
+    """Supervisor of streaming jobs, on any platform."""
 
     settings: Settings
     instance: dg.DagsterInstance
 
     @abstractmethod
     def streaming_jobs(self) -> StreamingJobsResource:
-        """The jobs of the fleet."""
+        """Return the platform that runs the jobs."""
 
     @property
     def resources(self) -> dict[str, Any]:
@@ -41,8 +41,8 @@ class Supervisor(ABC):
     @property
     def defs(self) -> dg.Definitions:
         return dg.Definitions(
-            assets=stream_assets(self.settings),
-            asset_checks=[supervised],
+            assets=[*stream_tables, *realtime_tables],
+            asset_checks=[stream_health],
             jobs=[start_streams, stop_streams],
             sensors=[stream_supervisor],
             resources=self.resources,
@@ -50,14 +50,14 @@ class Supervisor(ABC):
         )
 
     def evaluate(self, cursor: str | None = None) -> Any:
-        """What a tick asks for and reports, of which nothing is done yet."""
+        """Evaluate a tick and return its requests and events, none of which is executed or stored."""
         with dg.build_sensor_context(
             self.instance, cursor, repository_def=self.defs.get_repository_def(), resources=self.resources
         ) as context:
             return stream_supervisor.evaluate_tick(context)
 
     def tick(self) -> list[Any]:
-        """What a tick reports, after all of it was done as the daemon does it."""
+        """Evaluate a tick, store its events and execute its runs as the daemon does, and return the events."""
         data = self.evaluate()
         for event in data.asset_events:
             self.instance.report_runless_asset_event(event)
@@ -78,14 +78,14 @@ class Supervisor(ABC):
         self.run("stop_streams", ops={"stop": {"config": {"jobs": [*jobs] or [*STREAMING_JOBS]}}})
 
     def checks(self, table: dg.AssetKey = PIN) -> dict[str, tuple[bool, str]]:
-        """Whether each check passes by now, and the state it tells."""
+        """Return by name whether the latest evaluation of each check passed, and the state that it reported."""
         keys = [dg.AssetCheckKey(table, name) for name in ("running", "lag")]
         records = self.instance.event_log_storage.get_latest_asset_check_execution_by_key(keys)
         events = [record.event.asset_check_evaluation for record in records.values() if record.event]
         return {event.check_name: (event.passed, str(event.metadata["state"].value)) for event in events if event}
 
-    def words(self, name: str, table: dg.AssetKey = PIN) -> str:
-        """What a check says beyond that."""
+    def metadata(self, name: str, table: dg.AssetKey = PIN) -> str:
+        """Return a metadata value of the latest evaluation of the check `running`."""
         key = dg.AssetCheckKey(table, "running")
         record = self.instance.event_log_storage.get_latest_asset_check_execution_by_key([key])[key]
         assert record.event

@@ -1,12 +1,9 @@
-"""The supervisor on a real instance of Dagster, with real processes and heartbeats on real S3."""
+"""Stream supervisor on a real Dagster instance, with real processes and heartbeats on real S3."""
 
 from __future__ import annotations
 
 import os
-import signal
-import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -14,91 +11,28 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from pin_pipeline.defs.resources.streaming_jobs import StreamingJobsResource
-from pin_pipeline.defs.run_history import history, tag_of
+from pin_pipeline.defs.stream_supervisor import command_history, job_tag
 from pin_pipeline.settings import Settings
 from pin_pipeline.streaming.jobs import STREAMING_JOBS
-from pin_pipeline.streaming.supervision.backend import JobStatus, StreamingJobs
 from pin_pipeline.streaming.supervision.decision import Verb
-from pin_pipeline.streaming.supervision.heartbeat import Heartbeat, Heartbeats, QueryProgress
-from pin_pipeline_tests.streaming.supervision.programs import DIES, LIVES, local_jobs, pid_of, wait_until
-from pin_pipeline_tests.streaming.supervision.supervisor import PIN, Supervisor
+from pin_pipeline_tests.helpers.waiting import wait_until
+from pin_pipeline_tests.streaming.supervision.programs import DIES, LIVES, local_jobs, pid_of
+from pin_pipeline_tests.streaming.supervision.supervised_programs import SupervisedPrograms
+from pin_pipeline_tests.streaming.supervision.supervisor import PIN
 
 DELTA, POSTGRES = STREAMING_JOBS
 
 
-class Programs(StreamingJobsResource):
-    """Small programs in place of streaming jobs."""
-
-    home: str
-    command: list[str]
-    unseen: list[str]
-
-    def jobs(self) -> StreamingJobs:
-        if self.unseen:
-            return Unseen(self.unseen, local_jobs(Path(self.home)))
-        return local_jobs(Path(self.home), tuple(self.command))
-
-
-@dataclass
-class Unseen(StreamingJobs):
-    """Some jobs cannot be looked at."""
-
-    names: list[str]
-    others: StreamingJobs
-
-    def start(self, name: str) -> bool:
-        return self.others.start(name)
-
-    def stop(self, name: str) -> bool:
-        return self.others.stop(name)
-
-    def status(self, name: str) -> JobStatus:
-        if name in self.names:
-            raise TimeoutError("throttled")
-        return self.others.status(name)
-
-
-@dataclass
-class World(Supervisor):
-    """A fleet, its supervisor, and what happens to them."""
-
-    home: Path
-    command: tuple[str, ...] = LIVES
-    unseen: list[str] = field(default_factory=list)
-
-    def streaming_jobs(self) -> StreamingJobsResource:
-        return Programs(home=str(self.home), command=[*self.command], unseen=self.unseen)
-
-    def heartbeat(self, job: str, *, age: float = 0, failure: str | None = None, **progress: Any) -> None:
-        """The job writes a heartbeat."""
-        at = datetime.now(UTC) - timedelta(seconds=age)
-        query = replace(QueryProgress(at, batch=1, lag_seconds=0.5), **progress)
-        queries = dict.fromkeys(STREAMING_JOBS[job].tables, query)
-        Heartbeats.of(self.settings).write(Heartbeat(job, at, at, queries, failure))
-
-    def kill(self, job: str) -> None:
-        os.kill(pid_of(self.home, job), signal.SIGKILL)
-        wait_until(lambda: not self.alive(job))
-
-    def alive(self, job: str) -> bool:
-        return local_jobs(self.home).status(job).since is not None
-
-    def started_ago(self, job: str, seconds: float) -> None:
-        """Have it that the job was started so long ago."""
-        os.utime(self.home / f"{job}.pid", (time.time() - seconds,) * 2)
-
-
 @pytest.fixture
-def world(settings: Settings, tmp_path: Path) -> Iterator[World]:
+def supervisor(settings: Settings, tmp_path: Path) -> Iterator[SupervisedPrograms]:
     with dg.DagsterInstance.ephemeral() as instance:
-        yield World(settings, instance, tmp_path)
+        yield SupervisedPrograms(settings, instance, tmp_path)
     for job in STREAMING_JOBS:
         local_jobs(tmp_path).stop(job)
 
 
-def record_types(events: list[Any], key: dg.AssetKey = PIN) -> list[type]:
-    """The kinds of the events of a table, without its checks."""
+def event_types(events: list[Any], key: dg.AssetKey = PIN) -> list[type]:
+    """Return the types of the events of a table, without its checks."""
     return [
         type(event) for event in events if event.asset_key == key and not isinstance(event, dg.AssetCheckEvaluation)
     ]
@@ -108,28 +42,29 @@ def requested(data: Any) -> list[tuple[str, str]]:
     return [(request.job_name, request.run_key) for request in data.run_requests]
 
 
-def test_what_was_never_started_is_started_once_each(world: World) -> None:
-    world.tick()
-    assert world.checks()["running"] == (False, "starting")
-    assert world.alive(DELTA)
-    assert world.alive(POSTGRES)
-    data = world.evaluate()
+def test_supervisor_starts_each_job_that_was_never_started_once(supervisor: SupervisedPrograms) -> None:
+    supervisor.tick()
+    assert supervisor.checks()["running"] == (False, "starting")
+    assert supervisor.alive(DELTA)
+    assert supervisor.alive(POSTGRES)
+    data = supervisor.evaluate()
     assert requested(data) == []
     assert data.skip_message == "; ".join(
-        f"{job}: starting, starting since {local_jobs(world.home).status(job).since:%Y-%m-%d %H:%M:%S} UTC"
+        f"{job} is starting: its process started at {since:%Y-%m-%d %H:%M:%S} UTC; no query is running yet"
         for job in STREAMING_JOBS
+        if (since := local_jobs(supervisor.home).status(job).since)
     )
 
 
-def test_a_job_that_writes_heartbeats_is_alive_and_its_tables_advance_only_when_they_did(world: World) -> None:
-    world.start()
-    world.heartbeat(DELTA)
-    assert record_types(world.tick()) == [dg.AssetObservation]
-    assert world.checks() == {"running": (True, "alive"), "lag": (True, "up to date")}
+def test_supervisor_reports_a_materialization_only_for_a_new_commit(supervisor: SupervisedPrograms) -> None:
+    supervisor.start()
+    supervisor.heartbeat(DELTA)
+    assert event_types(supervisor.tick()) == [dg.AssetObservation]
+    assert supervisor.checks() == {"running": (True, "alive"), "lag": (True, "up to date")}
     commit = datetime.now(UTC)
-    world.heartbeat(DELTA, records=10, records_per_second=2.5, committed_at=commit, batch=3)
-    assert record_types(world.tick()) == [dg.AssetMaterialization]
-    event = world.instance.get_latest_materialization_event(PIN)
+    supervisor.heartbeat(DELTA, records=10, records_per_second=2.5, committed_at=commit, batch=3)
+    assert event_types(supervisor.tick()) == [dg.AssetMaterialization]
+    event = supervisor.instance.get_latest_materialization_event(PIN)
     assert event
     assert event.asset_materialization
     assert {name: value.value for name, value in event.asset_materialization.metadata.items()} == {
@@ -139,179 +74,193 @@ def test_a_job_that_writes_heartbeats_is_alive_and_its_tables_advance_only_when_
         "lag_seconds": 0.5,
         "last_commit": commit.timestamp(),
     }
-    world.heartbeat(DELTA, records=10, committed_at=commit)
-    assert record_types(world.tick()) == [dg.AssetObservation], "that it went on no more is news, once"
-    world.heartbeat(DELTA, records=10, committed_at=commit)
-    assert world.tick() == [], "what has not changed does not fill the event log"
+    supervisor.heartbeat(DELTA, records=10, committed_at=commit)
+    assert event_types(supervisor.tick()) == [dg.AssetObservation], "the end of the new data is reported once"
+    supervisor.heartbeat(DELTA, records=10, committed_at=commit)
+    assert supervisor.tick() == [], "an unchanged state is not reported again"
 
 
-def test_a_job_that_was_started_again_has_advanced_when_it_committed_again(world: World) -> None:
-    world.start()
+def test_supervisor_reports_a_materialization_for_the_first_commit_after_a_restart(
+    supervisor: SupervisedPrograms,
+) -> None:
+    supervisor.start()
     commit = datetime.now(UTC)
-    world.heartbeat(DELTA, records=10, committed_at=commit)
-    assert record_types(world.tick()) == [dg.AssetMaterialization]
-    world.kill(DELTA)
-    world.start(DELTA)
-    world.heartbeat(DELTA, records=2, committed_at=commit + timedelta(seconds=1))
-    assert record_types(world.tick()) == [dg.AssetMaterialization]
+    supervisor.heartbeat(DELTA, records=10, committed_at=commit)
+    assert event_types(supervisor.tick()) == [dg.AssetMaterialization]
+    supervisor.kill(DELTA)
+    supervisor.start(DELTA)
+    supervisor.heartbeat(DELTA, records=2, committed_at=commit + timedelta(seconds=1))
+    assert event_types(supervisor.tick()) == [dg.AssetMaterialization]
 
 
-def test_a_killed_job_is_started_again_once_however_often_its_tick_is_evaluated(world: World) -> None:
-    world.start()
-    world.heartbeat(DELTA)
-    world.heartbeat(POSTGRES)
-    world.tick()
-    world.kill(DELTA)
-    [(job, key)] = requested(world.evaluate())
+def test_supervisor_restarts_a_killed_job_once_when_a_tick_is_evaluated_twice(supervisor: SupervisedPrograms) -> None:
+    supervisor.start()
+    supervisor.heartbeat(DELTA)
+    supervisor.heartbeat(POSTGRES)
+    supervisor.tick()
+    supervisor.kill(DELTA)
+    [(job, key)] = requested(supervisor.evaluate())
     assert job == "start_streams"
-    assert requested(world.evaluate(cursor="of another time")) == [(job, key)], "the daemon runs a key once"
-    first = pid_of(world.home, DELTA)
-    world.tick()
-    assert world.checks()["running"] == (False, "dead")
-    assert world.alive(DELTA)
-    assert pid_of(world.home, DELTA) != first
-    other = pid_of(world.home, POSTGRES)
-    assert requested(world.evaluate()) == []
-    assert pid_of(world.home, POSTGRES) == other
-    world.heartbeat(DELTA)
-    world.tick()
-    assert world.checks()["running"] == (True, "alive")
+    assert requested(supervisor.evaluate(cursor="of another tick")) == [(job, key)], "the daemon runs a key once"
+    first = pid_of(supervisor.home, DELTA)
+    supervisor.tick()
+    assert supervisor.checks()["running"] == (False, "dead")
+    assert supervisor.alive(DELTA)
+    assert pid_of(supervisor.home, DELTA) != first
+    other = pid_of(supervisor.home, POSTGRES)
+    assert requested(supervisor.evaluate()) == []
+    assert pid_of(supervisor.home, POSTGRES) == other
+    supervisor.heartbeat(DELTA)
+    supervisor.tick()
+    assert supervisor.checks()["running"] == (True, "alive")
 
 
-def test_a_job_that_dies_again_waits_for_its_next_start(world: World) -> None:
-    world.start(supervised=True)
-    world.kill(DELTA)
-    data = world.evaluate()
+def test_supervisor_delays_the_restart_of_a_job_that_dies_again(supervisor: SupervisedPrograms) -> None:
+    supervisor.start(supervised=True)
+    supervisor.kill(DELTA)
+    data = supervisor.evaluate()
     assert requested(data) == []
-    assert "dead, it died before it said anything; attempt 2 to start it in" in data.skip_message
-    assert history(world.instance, DELTA)[0].supervised
+    assert (
+        f"{DELTA} is dead: its process exited before the first heartbeat; attempt 2 to start it follows in"
+        in data.skip_message
+    )
+    assert command_history(supervisor.instance, DELTA)[0].supervised
 
 
-def test_after_the_machine_was_started_anew_each_job_is_started_once(world: World) -> None:
-    world.start()
+def test_supervisor_starts_each_job_once_after_a_reboot(supervisor: SupervisedPrograms) -> None:
+    supervisor.start()
     for job in STREAMING_JOBS:
-        world.kill(job)
-        (world.home / f"{job}.pid").write_text(str(os.getpid()))  # another process has the number by now
-    world.tick()
+        supervisor.kill(job)
+        (supervisor.home / f"{job}.pid").write_text(
+            str(os.getpid())
+        )  # the PID belongs to another process after a reboot
+    supervisor.tick()
     for job in STREAMING_JOBS:
-        assert world.alive(job)
-        assert pid_of(world.home, job) != os.getpid()
-    assert requested(world.evaluate()) == []
+        assert supervisor.alive(job)
+        assert pid_of(supervisor.home, job) != os.getpid()
+    assert requested(supervisor.evaluate()) == []
 
 
-def test_a_job_that_dies_at_once_is_given_up_and_the_check_says_what_to_do(world: World) -> None:
-    world.command = DIES
+def test_supervisor_gives_up_on_a_job_that_dies_at_once_and_shows_the_next_step(supervisor: SupervisedPrograms) -> None:
+    supervisor.command = DIES
     for _ in range(5):
-        world.start(supervised=True)
+        supervisor.start(supervised=True)
         for job in STREAMING_JOBS:
-            wait_until(lambda job=job: not world.alive(job))  # type: ignore[misc]
-    world.heartbeat(DELTA, failure="no such table")
-    assert requested(world.evaluate()) == []
-    world.tick()
-    assert world.checks()["running"] == (False, "exhausted")
-    assert world.words("reason") == "gave up after 5 attempts to start it: it died: no such table"
-    assert world.words("what_to_do") == "see its log, mend the cause, then run the job start_streams"
-    assert Path(world.words("log")).read_text() == "no such table\n"
-    world.command = LIVES
-    world.start(DELTA)
-    world.heartbeat(DELTA)
-    world.tick()
-    assert world.checks()["running"] == (True, "alive")
+            wait_until(lambda job=job: not supervisor.alive(job))  # type: ignore[misc]
+    supervisor.heartbeat(DELTA, failure="no such table")
+    assert requested(supervisor.evaluate()) == []
+    supervisor.tick()
+    assert supervisor.checks()["running"] == (False, "exhausted")
+    reason = "the supervisor gave up after 5 attempts to start it: its process failed: no such table"
+    assert supervisor.metadata("reason") == reason
+    assert supervisor.metadata("next_step") == "Read its log, fix the cause, then run the job start_streams."
+    assert Path(supervisor.metadata("log")).read_text() == "no such table\n"
+    supervisor.command = LIVES
+    supervisor.start(DELTA)
+    supervisor.heartbeat(DELTA)
+    supervisor.tick()
+    assert supervisor.checks()["running"] == (True, "alive")
 
 
-def test_what_a_person_stops_stays_stopped_until_a_person_starts_it(world: World) -> None:
-    world.start()
-    world.heartbeat(DELTA)
-    world.heartbeat(POSTGRES)
-    world.tick()
-    world.stop(DELTA)
-    assert not world.alive(DELTA)
-    assert world.alive(POSTGRES)
-    assert requested(world.evaluate()) == []
-    world.tick()
-    assert world.checks()["running"] == (False, "stopped")
-    assert world.words("what_to_do") == "to start it, run the job start_streams"
-    assert world.checks(dg.AssetKey(["realtime", "category_trends"]))["running"] == (True, "alive")
-    world.start(DELTA)
-    world.heartbeat(DELTA)
-    world.tick()
-    assert world.checks()["running"] == (True, "alive")
+def test_supervisor_leaves_a_job_stopped_until_a_user_starts_it(supervisor: SupervisedPrograms) -> None:
+    supervisor.start()
+    supervisor.heartbeat(DELTA)
+    supervisor.heartbeat(POSTGRES)
+    supervisor.tick()
+    supervisor.stop(DELTA)
+    assert not supervisor.alive(DELTA)
+    assert supervisor.alive(POSTGRES)
+    assert requested(supervisor.evaluate()) == []
+    supervisor.tick()
+    assert supervisor.checks()["running"] == (False, "stopped")
+    assert supervisor.metadata("next_step") == "To start it, run the job start_streams."
+    assert supervisor.checks(dg.AssetKey(["realtime", "category_trends"]))["running"] == (True, "alive")
+    supervisor.start(DELTA)
+    supervisor.heartbeat(DELTA)
+    supervisor.tick()
+    assert supervisor.checks()["running"] == (True, "alive")
 
 
-def test_a_start_that_was_overtaken_by_a_stop_is_undone(world: World) -> None:
-    world.stop(DELTA)
-    world.start(DELTA, supervised=True)
-    assert world.alive(DELTA)
-    assert [job for job, _ in requested(world.evaluate())] == ["stop_streams", "start_streams"]
-    world.tick()
-    assert not world.alive(DELTA)
-    assert world.alive(POSTGRES)
+def test_supervisor_undoes_a_start_that_was_overtaken_by_a_stop(supervisor: SupervisedPrograms) -> None:
+    supervisor.stop(DELTA)
+    supervisor.start(DELTA, supervised=True)
+    assert supervisor.alive(DELTA)
+    assert [job for job, _ in requested(supervisor.evaluate())] == ["stop_streams", "start_streams"]
+    supervisor.tick()
+    assert not supervisor.alive(DELTA)
+    assert supervisor.alive(POSTGRES)
 
 
 @pytest.mark.parametrize("silence", ["no heartbeat", "old heartbeat", "query that hangs"])
-def test_a_job_that_lives_but_does_nothing_is_seen_and_left_alone(world: World, silence: str) -> None:
-    world.start()
-    world.started_ago(DELTA, 1000)
+def test_supervisor_reports_a_stalled_job_and_does_not_restart_it(supervisor: SupervisedPrograms, silence: str) -> None:
+    supervisor.start()
+    supervisor.set_age(DELTA, 1000)
     if silence == "old heartbeat":
-        world.heartbeat(DELTA, age=100)
+        supervisor.heartbeat(DELTA, age=100)
     if silence == "query that hangs":
-        world.heartbeat(DELTA, reported_at=datetime.now(UTC) - timedelta(seconds=400))
-    before = pid_of(world.home, DELTA)
-    world.tick()
-    assert world.checks()["running"] == (False, "stalled")
-    assert world.checks()["lag"][1] == ("unknown" if silence == "no heartbeat" else "behind")
-    assert "run the job stop_streams" in world.words("what_to_do")
-    assert (world.alive(DELTA), pid_of(world.home, DELTA)) == (True, before)
+        supervisor.heartbeat(DELTA, reported_at=datetime.now(UTC) - timedelta(seconds=400))
+    before = pid_of(supervisor.home, DELTA)
+    supervisor.tick()
+    assert supervisor.checks()["running"] == (False, "stalled")
+    assert supervisor.checks()["lag"][1] == ("unknown" if silence == "no heartbeat" else "behind")
+    assert "run the job stop_streams" in supervisor.metadata("next_step")
+    assert (supervisor.alive(DELTA), pid_of(supervisor.home, DELTA)) == (True, before)
 
 
-def test_a_lag_fails_its_check_and_no_other(world: World) -> None:
-    world.start()
-    world.heartbeat(DELTA, lag_seconds=61.0)
-    world.tick()
-    assert world.checks() == {"running": (True, "alive"), "lag": (False, "behind")}
+def test_lag_fails_only_its_own_check(supervisor: SupervisedPrograms) -> None:
+    supervisor.start()
+    supervisor.heartbeat(DELTA, lag_seconds=61.0)
+    supervisor.tick()
+    assert supervisor.checks() == {"running": (True, "alive"), "lag": (False, "behind")}
 
 
-def test_what_cannot_be_looked_at_is_unknown_and_not_started(world: World) -> None:
-    world.unseen = [DELTA]
-    assert [key for _, key in requested(world.evaluate())] == [f"start {POSTGRES} after nothing"]
-    world.tick()
-    assert world.checks() == {"running": (False, "unknown"), "lag": (False, "unknown")}
-    assert world.words("reason") == "could not be looked at: TimeoutError: throttled"
-    assert not world.alive(DELTA)
+def test_supervisor_does_not_start_a_job_whose_status_is_unknown(supervisor: SupervisedPrograms) -> None:
+    supervisor.unreadable = [DELTA]
+    assert [key for _, key in requested(supervisor.evaluate())] == [f"start {POSTGRES} after nothing"]
+    supervisor.tick()
+    assert supervisor.checks() == {"running": (False, "unknown"), "lag": (False, "unknown")}
+    assert supervisor.metadata("reason") == "its status could not be read: TimeoutError: throttled"
+    assert not supervisor.alive(DELTA)
 
 
-@pytest.mark.parametrize("away", ["processes", "heartbeats"])
-def test_where_nothing_can_be_looked_at_the_tick_fails_and_does_nothing(world: World, away: str) -> None:
-    if away == "processes":
-        world.unseen = [*STREAMING_JOBS]
+@pytest.mark.parametrize("unavailable", ["processes", "heartbeats"])
+def test_tick_fails_and_requests_nothing_when_no_status_can_be_read(
+    supervisor: SupervisedPrograms, unavailable: str
+) -> None:
+    if unavailable == "processes":
+        supervisor.unreadable = [*STREAMING_JOBS]
     else:
-        world.settings = replace(world.settings, bucket="nowhere")
-    with pytest.raises(dg.Failure, match="no streaming job could be looked at"):
-        world.evaluate()
+        supervisor.settings = supervisor.settings.model_copy(update={"bucket": "missing"})
+    with pytest.raises(
+        dg.Failure, match="the state of no streaming job could be read, so none was started or stopped: "
+    ):
+        supervisor.evaluate()
 
 
-def test_a_run_says_by_its_tags_what_it_did_whoever_asked_for_it(world: World) -> None:
-    world.run("start_streams")
-    [record] = world.instance.get_run_records()
-    assert {tag_of(job): "start" for job in STREAMING_JOBS}.items() <= record.dagster_run.tags.items()
-    world.stop(POSTGRES)
-    commands = history(world.instance, POSTGRES)
+def test_runs_are_tagged_with_the_commands_that_they_execute(supervisor: SupervisedPrograms) -> None:
+    supervisor.run("start_streams")
+    [record] = supervisor.instance.get_run_records()
+    assert {job_tag(job): "start" for job in STREAMING_JOBS}.items() <= record.dagster_run.tags.items()
+    supervisor.stop(POSTGRES)
+    commands = command_history(supervisor.instance, POSTGRES)
     assert [(command.verb, command.supervised, command.under_way) for command in commands] == [
         (Verb.STOP, False, False),
         (Verb.START, False, False),
     ]
-    assert len(history(world.instance, DELTA)) == 1
+    assert len(command_history(supervisor.instance, DELTA)) == 1
 
 
-def test_a_streaming_job_that_is_none_is_named(world: World) -> None:
-    with pytest.raises(Exception, match="there is no streaming job 'delta'; there are kinesis_to_delta, kafka_to"):
-        world.start("delta")
+def test_start_names_an_unknown_streaming_job(supervisor: SupervisedPrograms) -> None:
+    with pytest.raises(
+        Exception, match="unknown streaming job 'delta': expected kinesis_to_delta or kafka_to_postgres"
+    ):
+        supervisor.start("delta")
 
 
-def test_the_checks_can_be_evaluated_by_hand(world: World) -> None:
-    world.start()
-    world.heartbeat(DELTA)
+def test_health_checks_can_be_run_by_a_job(supervisor: SupervisedPrograms) -> None:
+    supervisor.start()
+    supervisor.heartbeat(DELTA)
     selection = dg.AssetSelection.checks(*(dg.AssetCheckKey(PIN, name) for name in ("running", "lag")))
-    defs = dg.Definitions.merge(world.defs, dg.Definitions(jobs=[dg.define_asset_job("by_hand", selection)]))
-    assert defs.resolve_job_def("by_hand").execute_in_process(instance=world.instance).success
-    assert world.checks() == {"running": (True, "alive"), "lag": (True, "up to date")}
+    defs = dg.Definitions.merge(supervisor.defs, dg.Definitions(jobs=[dg.define_asset_job("by_hand", selection)]))
+    assert defs.resolve_job_def("by_hand").execute_in_process(instance=supervisor.instance).success
+    assert supervisor.checks() == {"running": (True, "alive"), "lag": (True, "up to date")}
