@@ -31,7 +31,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     app.state.broker = KafkaBroker(settings.kafka)
     app.state.consumers = ConsumerInstances(settings.kafka)
     app.state.kinesis = KinesisProxy(settings.kinesis_endpoint_url, settings.region)
-    app.state.callers = Callers.from_environment()
+    app.state.callers = Callers(settings.gateway_api_keys)
     app.state.metrics.add_gauge(
         "gateway_in_flight_bytes", "Bytes in flight to Kafka or Kinesis.", app.state.in_flight.size
     )

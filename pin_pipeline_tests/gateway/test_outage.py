@@ -69,16 +69,16 @@ def test_outage_is_reported_soon_with_the_broker_and_the_next_step(port: int, me
 
 def test_outage_does_not_block_other_requests(port: int) -> None:
     with serving(create_app()) as gateway:
-        replies: list[httpx.Response] = []
+        responses: list[httpx.Response] = []
         producing = threading.Thread(
-            target=lambda: replies.append(gateway.post(f"/topics/{port}.pin", json=BODY, headers=JSON_V2))
+            target=lambda: responses.append(gateway.post(f"/topics/{port}.pin", json=BODY, headers=JSON_V2))
         )
         producing.start()
         start = time.monotonic()
         assert gateway.get("/health").status_code == 200
         assert time.monotonic() - start < 1
         producing.join()
-        assert replies[0].status_code == 503
+        assert responses[0].status_code == 503
 
 
 def test_gateway_recovers_when_the_broker_starts(port: int, settings: Settings) -> None:

@@ -6,11 +6,10 @@ On AWS callers reach the gateway through API Gateway, which verifies their signa
 from __future__ import annotations
 
 import hmac
-import os
 from dataclasses import dataclass, field
 from functools import cache
 from ipaddress import ip_address
-from typing import Any, Self
+from typing import Any
 
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -28,12 +27,6 @@ class Callers:
     """API keys of the callers on other machines."""
 
     api_keys: tuple[str, ...] = field(default=(), repr=False)
-
-    @classmethod
-    def from_environment(cls) -> Self:
-        """Read `PIN_GATEWAY_API_KEYS`, `KEY,KEY`."""
-        keys = (part.strip() for part in os.environ.get(API_KEYS, "").split(","))
-        return cls(tuple(key for key in keys if key))
 
     def has_key(self, api_key: str) -> bool:
         """Return whether a caller has this key, comparing in constant time."""

@@ -45,27 +45,27 @@ class PutRecordsRequest(msgspec.Struct):
     records: Annotated[list[PutRecordsEntry], msgspec.Meta(min_length=1)]
 
 
-class StreamList(msgspec.Struct, rename="pascal"):
+class ListStreamsResponse(msgspec.Struct, rename="pascal"):
     """Response of ListStreams."""
 
     stream_names: list[str]
     has_more_streams: bool
 
 
-class StreamDetails(msgspec.Struct, rename="pascal"):
+class DescribeStreamResponse(msgspec.Struct, rename="pascal"):
     """Response of DescribeStream."""
 
     stream_description: dict[str, Any]
 
 
-class StoredRecord(msgspec.Struct, rename="pascal"):
+class PutRecordResponse(msgspec.Struct, rename="pascal"):
     """Response of PutRecord."""
 
     shard_id: str
     sequence_number: str
 
 
-class PutRecordsResult(msgspec.Struct, rename="pascal"):
+class PutRecordsResultEntry(msgspec.Struct, rename="pascal"):
     """Shard and sequence number of a stored record, or the error of a refused one."""
 
     shard_id: str | UnsetType = UNSET
@@ -78,16 +78,16 @@ class PutRecordsResponse(msgspec.Struct, rename="pascal"):
     """Response of PutRecords."""
 
     failed_record_count: int
-    records: list[PutRecordsResult]
+    records: list[PutRecordsResultEntry]
 
 
-class ShardIteratorResponse(msgspec.Struct, rename="pascal"):
+class GetShardIteratorResponse(msgspec.Struct, rename="pascal"):
     """Response of GetShardIterator."""
 
     shard_iterator: str
 
 
-class StreamedRecord(msgspec.Struct, rename="pascal"):
+class GetRecordsEntry(msgspec.Struct, rename="pascal"):
     """Record of a shard; its data is in base64."""
 
     data: str
@@ -99,7 +99,7 @@ class StreamedRecord(msgspec.Struct, rename="pascal"):
 class GetRecordsResponse(msgspec.Struct, rename="pascal"):
     """Response of GetRecords."""
 
-    records: list[StreamedRecord]
+    records: list[GetRecordsEntry]
     millis_behind_latest: int
     next_shard_iterator: str | UnsetType = UNSET
 
@@ -127,18 +127,18 @@ SHARD, SEQUENCE_NUMBER = "shardId-000000000000", "495903382714902566085596925383
 CREATE_STREAM_BODY = _body({"ShardCount": DEFAULT_SHARDS}, CreateStreamRequest, required=False)
 PUT_RECORD_BODY = _body({"Data": {"ind": 7528, "country": "Albania"}, "PartitionKey": "geo"}, PutRecordRequest)
 PUT_RECORDS_BODY = _body({"records": [{"data": '{"ind": 7528}', "partition-key": "geo"}]}, PutRecordsRequest)
-LIST_STREAMS = _responses("The stream names.", StreamList(["streaming-pinterest-pin"], has_more_streams=False))
+LIST_STREAMS = _responses("The stream names.", ListStreamsResponse(["streaming-pinterest-pin"], has_more_streams=False))
 DESCRIBE_STREAM = _responses(
     "The stream.",
-    StreamDetails({"StreamName": "streaming-pinterest-pin", "StreamStatus": "ACTIVE", "Shards": []}),
+    DescribeStreamResponse({"StreamName": "streaming-pinterest-pin", "StreamStatus": "ACTIVE", "Shards": []}),
 )
 MANAGE_STREAM: openapi.Responses = {
     **_responses("Accepted.", {}),
     403: openapi.kinesis_error_response("AccessDeniedException", "Creating and deleting streams is disabled."),
 }
-PUT_RECORD = _responses("The position of the record.", StoredRecord(SHARD, SEQUENCE_NUMBER))
+PUT_RECORD = _responses("The position of the record.", PutRecordResponse(SHARD, SEQUENCE_NUMBER))
 PUT_RECORDS = _responses(
-    "The result of each record, in order.", PutRecordsResponse(0, [PutRecordsResult(SHARD, SEQUENCE_NUMBER)])
+    "The result of each record, in order.", PutRecordsResponse(0, [PutRecordsResultEntry(SHARD, SEQUENCE_NUMBER)])
 )
-SHARD_ITERATOR = _responses("The iterator.", ShardIteratorResponse("AAAAAAAAAAHL"))
+SHARD_ITERATOR = _responses("The iterator.", GetShardIteratorResponse("AAAAAAAAAAHL"))
 GET_RECORDS = _responses("The next records.", GetRecordsResponse([], 0, "AAAAAAAAAAHM"))
