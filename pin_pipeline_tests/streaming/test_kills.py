@@ -62,12 +62,7 @@ def is_rejected(value: bytes) -> bool:
 @pytest.fixture
 def variables(isolated: Settings) -> dict[str, str]:
     """Environment variables that point another process to the services of the test."""
-    return {
-        "PIN_PREFIX": isolated.prefix,
-        "PIN_BUCKET": isolated.bucket,
-        "PIN_CHECKPOINTS": isolated.checkpoints,
-        "PIN_POSTGRES_URL": isolated.postgres_url,
-    }
+    return isolated.variables()
 
 
 def test_writer_killed_24_times_creates_no_gaps_and_no_duplicates(
