@@ -53,7 +53,7 @@ def test_failed_run_reports_the_remote_error_and_the_tables_finished_before(
     Lake.of(settings).overwrite("cleaned/geo", pa.table({"ind": [1]}))  # a table that the pipeline did not create
     result = materialize(remote, instance, "cleaned/geo", "cleaned/pin")
     message, metadata = failure(result, instance)
-    assert "ValueError: none of the last 100 commits of" in message
+    assert "UnknownProgressError: none of the last 100 commits of" in message
     assert "was made by this pipeline" in message
     retry = list(workspace.runs)[-1]
     assert f"Databricks run {retry} failed: " in message

@@ -59,9 +59,8 @@ def resource(
     monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[DatabricksStreamingJobsResource]:
     """Provide the resource of the streaming jobs."""
-    monkeypatch.setenv("PIN_PREFIX", isolated.prefix)
-    monkeypatch.setenv("PIN_BUCKET", isolated.bucket)
-    monkeypatch.setenv("PIN_CHECKPOINTS", isolated.checkpoints)
+    for name in set(PASSED_ON) & isolated.variables().keys():
+        monkeypatch.setenv(name, isolated.variables()[name])
     monkeypatch.setenv("PIN_CATALOG", "spark_catalog")
     with dg.build_resources(databricks_resources(isolated)) as resources:
         yield resources.streaming_jobs
