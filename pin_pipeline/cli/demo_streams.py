@@ -1,25 +1,24 @@
-"""A few seconds of the streams: posts go in by Kinesis and by Kafka, rows come out in Delta and in Postgres."""
+"""Streaming part of the demo: posts by Kinesis and by Kafka, until their rows are in Delta and Postgres."""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from statistics import median
 
-from rich.console import Console
 from rich.table import Table
 
-from pin_pipeline.cli.demo import Timings, stage
-from pin_pipeline.emulator.emulator import emulate, pace_of
+from pin_pipeline.cli.console import Timings, console, stage
+from pin_pipeline.emulator.emulator import create_pace, emulate
 from pin_pipeline.emulator.gateway_client import Gateway
 from pin_pipeline.emulator.sampling import Draws
-from pin_pipeline.emulator.sinks import Streams, Topics
+from pin_pipeline.emulator.sinks import StreamSink, TopicSink
 from pin_pipeline.emulator.source import SourceDatabase
 from pin_pipeline.local.errors import LocalError
 from pin_pipeline.local.streaming_jobs import LocalStreamingJobs
+from pin_pipeline.local.waiting import wait_until
 from pin_pipeline.records import RECORD_TYPES
 from pin_pipeline.settings import Settings
 from pin_pipeline.storage.lake import Lake
@@ -28,43 +27,44 @@ from pin_pipeline.streaming.jobs import STREAMING_JOBS
 from pin_pipeline.streaming.shard_progress import ShardProgress
 from pin_pipeline.streaming.supervision.heartbeat import Heartbeats
 
-POSTS, POSTS_A_SECOND, SEED = 100, 20.0, 200
-FIRST_POSTS = 20
-LOOK_SECONDS, PATIENCE_SECONDS = 0.2, 120
-DELTA, POSTGRES = STREAMING_JOBS["kinesis_to_delta"].tables, "realtime/experimental_data"
+POSTS, POSTS_PER_SECOND, SEED = 100, 20.0, 200
+WARM_UP_POSTS = 20
+TIMEOUT_SECONDS = 120
+DELTA_TABLES, POSTGRES_TABLE = STREAMING_JOBS["kinesis_to_delta"].tables, "realtime/experimental_data"
+LATENCIES = "SELECT extract(epoch FROM written_at - posted_at)::float FROM experimental_data WHERE posted_at > %s"
 
 
 @dataclass(frozen=True)
-class Came:
-    """What came into a table: how many rows, and how long they were on their way, in seconds."""
+class NewRows:
+    """Number of rows added to a table, and their latencies from post to commit in seconds."""
 
     rows: int
     latencies: list[float]
 
 
-def run(console: Console, settings: Settings, timings: Timings) -> None:
-    """Start the streaming jobs, post for a few seconds, show what came of it, and stop the jobs that were started.
+def run(settings: Settings, timings: Timings) -> None:
+    """Start the streaming jobs, post, show the latencies, and stop the jobs that were started.
 
     Raises:
-        LocalError: the streams do not come so far.
+        LocalError: the rows are not in the tables within `TIMEOUT_SECONDS`.
     """
-    jobs, heartbeats, lake = LocalStreamingJobs(settings.home), Heartbeats.of(settings), Lake.of(settings)
+    jobs, heartbeats = LocalStreamingJobs(settings.home), Heartbeats.of(settings)
     begin = datetime.now(UTC)
     started = [name for name in STREAMING_JOBS if jobs.start(name)]
     try:
-        with stage(console, timings, "streams: start"):
+        with stage(timings, "streams: start"):
             _wait(settings, lambda: _idle(heartbeats, begin))
-            _through(settings, lake, FIRST_POSTS)  # Spark makes the code of its first micro-batches then
-        with stage(console, timings, f"streams: {POSTS} posts by Kinesis and {POSTS} by Kafka"):
-            came = _through(settings, lake, POSTS)
-        console.print(_as_text(came))
+            _post_and_wait(settings, WARM_UP_POSTS)  # Spark compiles the first micro-batches
+        with stage(timings, f"streams: {POSTS} posts by Kinesis and {POSTS} by Kafka"):
+            new_rows = _post_and_wait(settings, POSTS)
+        console.print(_latency_table(new_rows))
     finally:
         for name in started:
             jobs.stop(name)
 
 
 def _idle(heartbeats: Heartbeats, since: datetime) -> bool:
-    """Whether every query runs, and has read all there is."""
+    """Return whether every query has started and read everything there is."""
     for name, job in STREAMING_JOBS.items():
         heartbeat = heartbeats.read(name)
         if heartbeat is None or heartbeat.at < since or heartbeat.queries.keys() != set(job.tables):
@@ -74,60 +74,56 @@ def _idle(heartbeats: Heartbeats, since: datetime) -> bool:
     return True
 
 
-def _through(settings: Settings, lake: Lake, posts: int) -> Mapping[str, Came]:
-    """Post, and return what came of it into each table when all of it is there."""
+def _post_and_wait(settings: Settings, posts: int) -> Mapping[str, NewRows]:
+    """Post, wait until all rows are in all tables, and return them by table."""
     since = datetime.now(UTC)
     _post(settings, posts)
-    _wait(settings, lambda: all(came.rows >= posts for came in _came(settings, lake, since).values()))
-    return _came(settings, lake, since)
+    _wait(settings, lambda: all(new.rows >= posts for new in _new_rows(settings, since).values()))
+    return _new_rows(settings, since)
 
 
 def _post(settings: Settings, posts: int) -> None:
-    database = SourceDatabase(settings.source_url)
-    with Gateway(settings.gateway_url) as gateway, ThreadPoolExecutor() as pool:
+    database = SourceDatabase.of(settings)
+    with Gateway.of(settings) as gateway, ThreadPoolExecutor() as pool:
         sinks = (
-            Streams(gateway, {record_type: settings.stream(record_type) for record_type in RECORD_TYPES}),
-            Topics(gateway, {record_type: settings.topic(record_type) for record_type in RECORD_TYPES}),
+            StreamSink(gateway, {record_type: settings.stream(record_type) for record_type in RECORD_TYPES}),
+            TopicSink(gateway, {record_type: settings.topic(record_type) for record_type in RECORD_TYPES}),
         )
-        pace = pace_of(POSTS_A_SECOND, paced=False)
-        ends = [pool.submit(emulate, database, sink, Draws(posts, SEED), lambda _: None, pace=pace) for sink in sinks]
-        for end in ends:
-            end.result()
+        pace = create_pace(POSTS_PER_SECOND, paced=False)
+        runs = [pool.submit(emulate, database, sink, Draws(posts, SEED), lambda _: None, pace=pace) for sink in sinks]
+        for each in runs:
+            each.result()
 
 
-def _came(settings: Settings, lake: Lake, since: datetime) -> Mapping[str, Came]:
-    """What came into each table since then."""
-    return {key: _into_delta(lake, key, since) for key in DELTA} | {POSTGRES: _into_postgres(settings, since)}
+def _new_rows(settings: Settings, since: datetime) -> Mapping[str, NewRows]:
+    lake = Lake.of(settings)
+    return {key: _delta_rows(lake, key, since) for key in DELTA_TABLES} | {
+        POSTGRES_TABLE: _postgres_rows(settings, since)
+    }
 
 
-def _into_delta(lake: Lake, key: str, since: datetime) -> Came:
-    commits = [(commit.at, ShardProgress(**commit.metadata)) for commit in lake.reopen(key).commits()]
-    new = [(at, shard_progress) for at, shard_progress in commits if at > since]
-    before = [shard_progress.records for at, shard_progress in commits if at <= since]
-    latencies = [lag for at, shard_progress in new if (lag := shard_progress.lag(at)) is not None]
-    return Came(
-        max((shard_progress.records for _, shard_progress in new), default=0) - max(before, default=0), latencies
-    )
+def _delta_rows(lake: Lake, key: str, since: datetime) -> NewRows:
+    commits = [(commit.at, ShardProgress(**commit.metadata)) for commit in lake.load(key).commits()]
+    new = [(at, progress) for at, progress in commits if at > since]
+    before = max((progress.records for at, progress in commits if at <= since), default=0)
+    latencies = [lag for at, progress in new if (lag := progress.lag(at)) is not None]
+    return NewRows(max((progress.records for _, progress in new), default=0) - before, latencies)
 
 
-def _into_postgres(settings: Settings, since: datetime) -> Came:
-    query = "SELECT extract(epoch FROM written_at - posted_at)::float FROM experimental_data WHERE posted_at > %s"
+def _postgres_rows(settings: Settings, since: datetime) -> NewRows:
     with Postgres(settings.postgres_url).transaction() as connection:
-        latencies = [latency for (latency,) in connection.execute(query, [since])]
-    return Came(len(latencies), latencies)
+        latencies = [latency for (latency,) in connection.execute(LATENCIES, [since])]
+    return NewRows(len(latencies), latencies)
 
 
 def _wait(settings: Settings, reached: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while not reached():
-        if time.monotonic() > deadline:
-            raise LocalError(f"the streams did not get on within {PATIENCE_SECONDS} s: see {settings.home / 'logs'}")
-        time.sleep(LOOK_SECONDS)
+    message = f"the rows did not arrive within {TIMEOUT_SECONDS} s: see {settings.home / 'logs'}"
+    wait_until(reached, TIMEOUT_SECONDS, message, error=LocalError)
 
 
-def _as_text(came: Mapping[str, Came]) -> Table:
-    table = Table("table", "posts", "rows", "typical latency", "longest")
-    for key, into in came.items():
-        times = (f"{value:.1f} s" for value in (median(into.latencies), max(into.latencies)))
-        table.add_row(key, str(POSTS), str(into.rows), *times)
+def _latency_table(new_rows: Mapping[str, NewRows]) -> Table:
+    table = Table("table", "posts", "rows", "median latency", "maximum")
+    for key, new in new_rows.items():
+        times = (f"{value:.1f} s" for value in (median(new.latencies), max(new.latencies)))
+        table.add_row(key, str(POSTS), str(new.rows), *times)
     return table

@@ -6,6 +6,7 @@ import os
 import sys
 from pathlib import Path
 
+from pin_pipeline.aws.clients import LOCAL_CREDENTIALS, is_local
 from pin_pipeline.spark.conf import (
     BATCH_JVM_OPTIONS,
     CHECKPOINT_FILE_MANAGER,
@@ -60,9 +61,18 @@ def spark_conf(jars: Path, home: Path, s3_endpoint_url: str | None, region: str)
         "spark.hadoop.fs.s3a.endpoint": s3_endpoint_url or "",
         "spark.hadoop.fs.s3a.endpoint.region": region,
         "spark.hadoop.fs.s3a.path.style.access": "true",
-        "spark.hadoop.fs.s3a.aws.credentials.provider": (
-            "software.amazon.awssdk.auth.credentials.EnvironmentVariableCredentialsProvider"
-        ),
+        **_s3a_credentials(s3_endpoint_url),
+    }
+
+
+def _s3a_credentials(s3_endpoint_url: str | None) -> dict[str, str]:
+    provider = "spark.hadoop.fs.s3a.aws.credentials.provider"
+    if not is_local(s3_endpoint_url):
+        return {provider: "software.amazon.awssdk.auth.credentials.EnvironmentVariableCredentialsProvider"}
+    return {
+        provider: "org.apache.hadoop.fs.s3a.SimpleAWSCredentialsProvider",
+        "spark.hadoop.fs.s3a.access.key": LOCAL_CREDENTIALS["aws_access_key_id"],
+        "spark.hadoop.fs.s3a.secret.key": LOCAL_CREDENTIALS["aws_secret_access_key"],
     }
 
 

@@ -138,5 +138,5 @@ def local_resources(settings: Settings) -> dict[str, dg.ConfigurableResource[Any
 
 
 def _variable_or(name: str, default: str) -> str:
-    """Return a reference to a variable that is set: a URL from the environment may hold a password, which no UI shows."""
+    """Return a reference to a variable that is set: a URL may hold a password, which the UI must not show."""
     return dg.EnvVar(name) if set_variables([name]) else default

@@ -1,0 +1,90 @@
+"""Commands that fill the source database and post from it."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from pathlib import Path
+from threading import Event
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from pin_pipeline.cli.console import console
+from pin_pipeline.emulator import synthetic
+from pin_pipeline.emulator.emulator import create_pace
+from pin_pipeline.emulator.emulator import emulate as post_draws
+from pin_pipeline.emulator.gateway_client import Gateway
+from pin_pipeline.emulator.sampling import Draws
+from pin_pipeline.emulator.sinks import Target, create_sink
+from pin_pipeline.emulator.source import SourceDatabase
+from pin_pipeline.records import RECORD_TYPES
+from pin_pipeline.settings import Settings
+
+app = typer.Typer()
+source = typer.Typer(help="Fill the source database that posts are drawn from.", no_args_is_help=True)
+
+RowFile = Annotated[
+    Path | None, typer.Option(help="JSON lines, or CSV if the name ends with .csv.", exists=True, dir_okay=False)
+]
+
+
+@source.command()
+def fill() -> None:
+    """Store the synthetic rows, 11,154 per table; rows with the same keys are replaced."""
+    database = SourceDatabase.of(Settings.load())
+    synthetic.fill(database)
+    _print_counts(database)
+
+
+@source.command()
+def load(pin: RowFile = None, geo: RowFile = None, user: RowFile = None) -> None:
+    """Store the rows of files; rows with the same keys are replaced."""
+    database = SourceDatabase.of(Settings.load())
+    for record_type, path in {"pin": pin, "geo": geo, "user": user}.items():
+        if path is not None:
+            database.load_file(record_type, path)
+    _print_counts(database)
+
+
+@app.command()
+def emulate(  # noqa: PLR0913, PLR0917 - each is an option of the command
+    draws: Annotated[int, typer.Option(min=0, help="Number of posts to draw.")] = 1000,
+    seed: Annotated[int, typer.Option(help="The same seed draws the same posts.")] = Draws.seed,
+    first_row: Annotated[int, typer.Option(min=0, help="First row to draw from.")] = 0,
+    last_row: Annotated[
+        int | None, typer.Option(min=0, help="Last row to draw from; default 11,000, or the last one with --sequence.")
+    ] = None,
+    sequence: Annotated[bool, typer.Option("--sequence", help="Post every row once instead of random draws.")] = False,
+    endless: Annotated[bool, typer.Option("--endless", help="Post until Ctrl-C.")] = False,
+    paced: Annotated[bool, typer.Option("--paced", help="Wait 0 or 1 s before each post, as people do.")] = False,
+    rate: Annotated[float | None, typer.Option(min=0.001, help="Maximum number of draws per second.")] = None,
+    to: Annotated[Target, typer.Option(help="Where the records go.")] = Target.KAFKA,
+    folder: Annotated[Path, typer.Option(help="Folder of the files that `--to files` appends to.")] = Path("emulated"),
+) -> None:
+    """Draw posts from the source database and send them to the gateway, to files or to the console."""
+    settings = Settings.load()
+    stop = Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    progress = Console(stderr=True, highlight=False)
+    with Gateway.of(settings) as gateway, progress.status("posting ...") as shown:
+        counts = post_draws(
+            SourceDatabase.of(settings),
+            create_sink(to, settings, gateway, sys.stdout, folder),
+            Draws(None if endless or sequence else draws, seed, first_row, last_row, sequence),
+            lambda posted: shown.update(f"{posted} draws posted"),
+            pace=create_pace(rate, paced=paced),
+            stop=stop,
+        )
+    summary = progress if to is Target.CONSOLE else console
+    for record_type, count in counts.items():
+        summary.print(f"{record_type}: {count.sent} sent = {count.acknowledged} acknowledged + {count.refused} refused")
+    if any(count.refused for count in counts.values()):
+        raise typer.Exit(1)
+
+
+def _print_counts(database: SourceDatabase) -> None:
+    for record_type in RECORD_TYPES.values():
+        console.print(f"{record_type.source_table}: {database.count(record_type.name)} rows")
