@@ -1,4 +1,4 @@
-"""The first cleaning of landed pins, against a plain notebook that reads one object a record."""
+"""Benchmark of the first cleaning of landed pins, compared with a notebook that reads one object per record."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ ROUNDS = 3
 
 
 def main() -> None:
-    """Measure both in turn in one Spark session that is warm, each time in a bucket that is empty."""
+    """Measure both in turn in one warm Spark session, each time in an empty bucket."""
     with local_services() as settings, warm_spark(settings) as spark:
         log_progress("warming up")
         _compare(spark, isolated(settings, "warm-up"), WARM_UP_RECORDS)
@@ -36,17 +36,17 @@ def main() -> None:
         for number in range(ROUNDS):
             log_progress(f"round {number + 1} of {ROUNDS}")
             times.append(_compare(spark, isolated(settings, f"round-{number}"), RECORDS))
-    ours, peers = map(median, zip(*times, strict=True))
+    seconds, peer_seconds = map(median, zip(*times, strict=True))
     print_report(
-        Measurement(f"first cleaning of {RECORDS:,} records", ours, "s"),
-        Measurement("peer: notebook, one object a record", peers, "s"),
-        Measurement("peer / cleaning", peers / ours, "x", at_least=20),
+        Measurement(f"first cleaning of {RECORDS:,} records", seconds, "s"),
+        Measurement("peer: notebook, one object per record", peer_seconds, "s"),
+        Measurement("peer / cleaning", peer_seconds / seconds, "x", at_least=20),
     )
 
 
 @contextmanager
 def warm_spark(settings: Settings) -> Iterator[SparkSession]:
-    """A session that measures one thing after the other."""
+    """Run a Spark session that several measurements share."""
     conf = spark_conf(jars.ensure("spark"), settings.home, settings.s3_endpoint_url, settings.region)
     spark: SparkSession = LazyPySparkResource(spark_config=conf).spark_session
     yield spark
@@ -54,19 +54,19 @@ def warm_spark(settings: Settings) -> Iterator[SparkSession]:
 
 
 def _compare(spark: SparkSession, settings: Settings, count: int) -> tuple[float, float]:
-    """The seconds of both over the same records."""
-    lake, landed, topic = Lake.of(settings), ObjectStore.of(settings), settings.topic(PIN.name)
-    one_by_one = ObjectStore.of(isolated(settings, f"{settings.bucket}-peer"))
+    """Return the duration of both in seconds, over the same records."""
+    lake, store, topic = Lake.of(settings), ObjectStore.of(settings), settings.topic(PIN.name)
+    peer_store = ObjectStore.of(isolated(settings, f"{settings.bucket}-peer"))
     records = produce(settings, PIN.name, synthetic_values(PIN.name, count))
-    land_topic(settings.kafka, landed, topic)
-    put_one_by_one(one_by_one, topic, records)
+    land_topic(settings.kafka, store, topic)
+    put_one_by_one(peer_store, topic, records)
     log_progress("cleaning")
-    ours = measure_seconds(lambda: list(clean_topics(lambda: spark, lake, landed, {topic: PIN})))
+    seconds = measure_seconds(lambda: list(clean_topics(lambda: spark, lake, store, {topic: PIN})))
     log_progress("the notebook")
-    folder = f"s3a://{one_by_one.bucket}/topics/{topic}/"
-    peers = measure_seconds(notebook.clean_pins, spark, folder, lake.path("notebook/pin"))
+    folder = f"s3a://{peer_store.bucket}/topics/{topic}/"
+    peer_seconds = measure_seconds(notebook.clean_pins, spark, folder, lake.path("notebook/pin"))
     require_same_cells(lake, count)
-    return ours, peers
+    return seconds, peer_seconds
 
 
 def require_same_cells(lake: Lake, count: int) -> None:
@@ -78,7 +78,7 @@ def require_same_cells(lake: Lake, count: int) -> None:
 
 def _cells(lake: Lake, key: str) -> pa.Table:
     columns = ", ".join(column.name for column in PIN.columns)
-    return lake.require(key).query(f"select {columns} from t order by ind")  # noqa: S608 - our own names
+    return lake.require(key).query(f"select {columns} from t order by ind")  # noqa: S608 - names of columns
 
 
 if __name__ == "__main__":

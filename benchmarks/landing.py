@@ -1,4 +1,4 @@
-"""Landing a topic, against one object a record and against reading the topic alone."""
+"""Benchmark of landing, compared with writing one object per record and with only reading the topic."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ RECORD_TYPE = "pin"
 
 
 def main() -> None:
-    """Measure each in turn, each time into buckets that are empty."""
-    landing, discarding, one_by_one = [], [], []
+    """Measure each in turn, each time into empty buckets."""
+    landing, discarding, writing = [], [], []
     with local_services() as settings:
         topic = settings.topic(RECORD_TYPE)
         log_progress(f"producing {RECORDS} records")
@@ -33,18 +33,18 @@ def main() -> None:
         require_equal("records sent and consumed", set(_consume(settings)), sent)
         for number in range(ROUNDS):
             log_progress(f"round {number + 1} of {ROUNDS}")
-            ours, peers = (_bucket(settings, f"{name}-{number}") for name in ("landing", "peer"))
-            landing.append(measure_seconds(land_topic, settings.kafka, ours, topic))
+            store, peer_store = (_bucket(settings, f"{name}-{number}") for name in ("landing", "peer"))
+            landing.append(measure_seconds(land_topic, settings.kafka, store, topic))
             discarding.append(measure_seconds(_discard, settings))
-            one_by_one.append(measure_seconds(_write_one_by_one, settings, peers))
-            require_equal("records sent and landed", _landed(ours, topic), sent)
-            written = _written(peers)
-            require_equal("number of records the peer wrote", len(written), PEER_RECORDS)
-            require_equal("records the peer wrote, and those of them that landed", written & sent, written)
-    rate, peer_rate = RECORDS / median(landing), PEER_RECORDS / median(one_by_one)
+            writing.append(measure_seconds(_write_one_by_one, settings, peer_store))
+            require_equal("records sent and landed", _landed(store, topic), sent)
+            written = _written(peer_store)
+            require_equal("number of records that the peer wrote", len(written), PEER_RECORDS)
+            require_equal("records that the peer wrote and that landed", written & sent, written)
+    rate, peer_rate = RECORDS / median(landing), PEER_RECORDS / median(writing)
     print_report(
         Measurement("landing", rate, "records/s"),
-        Measurement("peer: consume, write one object a record", peer_rate, "records/s"),
+        Measurement("peer: consume, write one object per record", peer_rate, "records/s"),
         Measurement("landing / peer", rate / peer_rate, "x", at_least=3),
         Measurement(f"landing, {RECORDS:,} records", median(landing), "s"),
         Measurement("peer: consume and discard the same", median(discarding), "s"),
@@ -57,7 +57,7 @@ def _bucket(settings: Settings, name: str) -> ObjectStore:
 
 
 def _consume(settings: Settings) -> Iterator[Record]:
-    """The whole topic, by a consumer with the settings of landing's."""
+    """Yield the records of the topic, read by a consumer with the settings that landing uses."""
     consumer = KafkaConsumer(
         **settings.kafka.kafka_python(),
         enable_auto_commit=False,

@@ -1,7 +1,7 @@
-"""The most memory that the local environment takes while people post and the day is worked off.
+"""Benchmark of memory: the peak of the local environment while the jobs `emulation` and `daily_batch` run.
 
-Counted by proportional set size, in which pages that processes share count once: the servers, the jobs with the JVM of
-Spark, and this process, which stands for the command line that starts them.
+It is the sum of the proportional set sizes, in which pages shared between processes count once, of the servers, the
+jobs with Spark's JVM, and this process in place of the command line.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ from pin_pipeline.storage.progress import CleaningProgress
 
 DRAWS = 1_000
 SAMPLE_SECONDS = 0.2
-KIB_A_GIB = 2**20
+KIB_PER_GIB = 2**20
 PROC = Path("/proc")
 
 
 def main() -> None:
-    """Sample all processes while both jobs run."""
+    """Sample the memory of all processes while both jobs run."""
     if sys.platform != "linux":
         sys.exit("benchmarks.memory runs on Linux only: it reads the proportional set sizes in /proc")
     with local_services() as settings:
@@ -46,14 +46,14 @@ def main() -> None:
             require_equal(f"{record_type} records landed and posted", landed, DRAWS)
     peak = max(samples, key=Counter.total)
     print_report(
-        *(Measurement(f"  {name}", kib / KIB_A_GIB, "GiB") for name, kib in peak.most_common()),
-        Measurement(f"peak of {len(samples)} samples", peak.total() / KIB_A_GIB, "GiB", at_most=4),
+        *(Measurement(f"  {name}", kib / KIB_PER_GIB, "GiB") for name, kib in peak.most_common()),
+        Measurement(f"peak of {len(samples)} samples", peak.total() / KIB_PER_GIB, "GiB", at_most=4),
     )
 
 
 @contextmanager
 def _sampled() -> Iterator[list[Counter[str]]]:
-    """The memory of each part, in KiB, again and again while the block runs."""
+    """Sample the memory of each process, in KiB, repeatedly while the block runs."""
     names = {state.process.pid: state.name for state in servers.status()} | {os.getpid(): "command line"}
     samples: list[Counter[str]] = []
     ended = threading.Event()
@@ -73,25 +73,25 @@ def _sampled() -> Iterator[list[Counter[str]]]:
 
 def _sample(names: dict[int, str]) -> Counter[str]:
     sizes: Counter[str] = Counter()
-    for pid in _family(os.getpid()):
-        with suppress(FileNotFoundError, ProcessLookupError):  # it has just ended
+    for pid in _process_tree(os.getpid()):
+        with suppress(FileNotFoundError, ProcessLookupError):  # the process has just ended
             folder = PROC / str(pid)
-            in_a_job = "Spark" if (folder / "comm").read_text() == "java\n" else "job"
-            sizes[names.get(pid, in_a_job)] += _proportional_set_size(folder)
+            in_job = "Spark" if (folder / "comm").read_text() == "java\n" else "job"
+            sizes[names.get(pid, in_job)] += _proportional_set_size(folder)
     return sizes
 
 
-def _family(ancestor: int) -> Iterator[int]:
-    """A process and all that descend from it; the servers do too, while it lives."""
+def _process_tree(ancestor: int) -> Iterator[int]:
+    """Yield a process and its descendants, which include the servers as long as the process runs."""
     children = defaultdict(list)
     for stat in PROC.glob("[0-9]*/stat"):
         with suppress(FileNotFoundError, ProcessLookupError):
             _, parent, *_ = stat.read_text().rpartition(")")[2].split()
             children[int(parent)].append(int(stat.parent.name))
-    family = [ancestor]
-    for pid in family:
+    tree = [ancestor]
+    for pid in tree:
         yield pid
-        family += children[pid]
+        tree += children[pid]
 
 
 def _proportional_set_size(folder: Path) -> int:

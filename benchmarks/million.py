@@ -1,6 +1,6 @@
-"""Cleaning a million landed pins, against a hand-written Spark job that only cleans.
+"""Benchmark of cleaning a million landed pins, compared with a hand-written Spark job that only cleans.
 
-The peer reads the same objects with the schema given, and knows no quarantine, no counts, no positions and no progress.
+The peer reads the same objects with a given schema, and has no quarantine, counts, source positions or progress.
 """
 
 from __future__ import annotations
@@ -23,23 +23,27 @@ SCHEMA = ", ".join(f"`{field.name}` {'bigint' if isinstance(field, Integer) else
 
 
 def main() -> None:
-    """Measure both once, the peer first, in a session that a smaller lot has warmed."""
+    """Measure both once, the peer first, in a session that is warmed up with fewer pins."""
     with local_services() as settings, warm_spark(settings) as spark:
         for name, pins in (("warm-up", WARM_UP_PINS), ("million", PINS)):
             log_progress(f"landing {pins:,} pins")
-            there = isolated(settings, name)
-            store, lake, topic = ObjectStore.of(there), Lake.of(there), there.topic(PIN.name)
+            bucket_settings = isolated(settings, name)
+            store, lake, topic = (
+                ObjectStore.of(bucket_settings),
+                Lake.of(bucket_settings),
+                bucket_settings.topic(PIN.name),
+            )
             _land(store, topic, pins)
-            log_progress("the hand-written job")
-            folder = f"s3a://{there.bucket}/topics/{topic}/"
-            peers = measure_seconds(notebook.clean_pins, spark, folder, lake.path("notebook/pin"), SCHEMA)
+            log_progress("hand-written job")
+            folder = f"s3a://{bucket_settings.bucket}/topics/{topic}/"
+            peer_seconds = measure_seconds(notebook.clean_pins, spark, folder, lake.path("notebook/pin"), SCHEMA)
             log_progress("cleaning")
-            ours = measure_seconds(lambda: list(clean_topics(lambda: spark, lake, store, {topic: PIN})))  # noqa: B023 - called here
+            seconds = measure_seconds(lambda: list(clean_topics(lambda: spark, lake, store, {topic: PIN})))  # noqa: B023 - called here
             require_same_cells(lake, pins)
     print_report(
-        Measurement(f"cleaning of {PINS:,} pins", ours, "s"),
-        Measurement("peer: hand-written Spark job", peers, "s"),
-        Measurement("speed of cleaning / speed of the peer", peers / ours, "x", at_least=0.6),
+        Measurement(f"cleaning of {PINS:,} pins", seconds, "s"),
+        Measurement("peer: hand-written Spark job", peer_seconds, "s"),
+        Measurement("speed of cleaning / speed of the peer", peer_seconds / seconds, "x", at_least=0.6),
     )
 
 

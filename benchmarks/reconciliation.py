@@ -1,4 +1,4 @@
-"""The auditor's rate over a broker, objects and tables, and what checks cost of the day."""
+"""Benchmark of reconciliation: its rate over a broker, objects and tables, and its share of the daily batch."""
 
 from __future__ import annotations
 
@@ -19,31 +19,33 @@ from pin_pipeline.storage.lake import Lake
 from pin_pipeline.storage.object_store import ObjectStore
 
 RECORDS = 100_000
-CHECKS = {"audited", "quality", "quarantine__summary"}
+CHECKS = {"reconcile", "data_quality", "quarantine__summary"}
 
 
 def main() -> None:
-    """Audit as many records of each kind; then run days, and add up the steps that only check and count."""
+    """Reconcile equally many records of each type; then run daily batches and add up the steps that only check."""
     with local_services() as settings:
-        rates = _rates(settings)
-    shares = [_share_of_the_day(number) for number in range(ROUNDS)]
+        seconds = _cpu_seconds(settings)
+    shares = [_share_of_checks(number) for number in range(ROUNDS)]
     records = len(RECORD_TYPES) * RECORDS
     print_report(
         *(
-            Measurement(f"audit of {RECORDS:,} {record_type} records", RECORDS / taken, "records/s")
-            for record_type, taken in rates.items()
+            Measurement(f"reconciliation of {RECORDS:,} {record_type} records", RECORDS / taken, "records/s")
+            for record_type, taken in seconds.items()
         ),
-        Measurement("audit of all of them, by CPU time", records / sum(rates.values()), "records/s", at_least=100_000),
-        Measurement("checks and counters / the day", median(shares), "x", at_most=0.1),
+        Measurement(
+            "reconciliation of all records, by CPU time", records / sum(seconds.values()), "records/s", at_least=100_000
+        ),
+        Measurement("checks and counts / daily batch", median(shares), "x", at_most=0.1),
     )
 
 
-def _rates(settings: Settings) -> dict[str, float]:
-    """The CPU seconds that the audit of each kind takes."""
+def _cpu_seconds(settings: Settings) -> dict[str, float]:
+    """Return the CPU seconds that the reconciliation of each record type takes."""
     store, lake = ObjectStore.of(settings), Lake.of(settings)
     topics = {record_type: settings.topic(record_type) for record_type in RECORD_TYPES}
     for record_type, topic in topics.items():
-        log_progress(f"{RECORDS:,} {record_type} records onto {topic} and S3")
+        log_progress(f"{RECORDS:,} {record_type} records to {topic} and S3")
         produce(settings, record_type, synthetic_values(record_type, RECORDS))
         land_topic(settings.kafka, store, topic)
     with warm_spark(settings) as spark:
@@ -57,22 +59,26 @@ def _rates(settings: Settings) -> dict[str, float]:
     for record_type, topic in topics.items():
         rounds = []
         for number in range(ROUNDS):
-            log_progress(f"auditing {topic}: {number + 1} of {ROUNDS}")
+            log_progress(f"reconciling {topic}: {number + 1} of {ROUNDS}")
             started = time.process_time()
             findings = reconcile_topic(RECORD_TYPES[record_type], topic, settings.kafka, lake, store)
             rounds.append(time.process_time() - started)
-            require_equal("records audited", (findings.total("published"), findings.discrepancies), (RECORDS, []))
+            require_equal(
+                "records published and discrepancies",
+                (findings.total("published"), findings.discrepancies),
+                (RECORDS, []),
+            )
         taken[record_type] = median(rounds)
     return taken
 
 
-def _share_of_the_day(number: int) -> float:
-    log_progress(f"a day of {DRAWS:,} draws: {number + 1} of {ROUNDS}")
+def _share_of_checks(number: int) -> float:
+    log_progress(f"daily batch of {DRAWS:,} draws: {number + 1} of {ROUNDS}")
     with local_services() as settings:
         post_draws(settings)
         steps = run_daily_batch(settings)
-    day = sum(step.seconds for step in steps)
-    return sum(step.seconds for step in steps if step.name in CHECKS) / day
+    total = sum(step.seconds for step in steps)
+    return sum(step.seconds for step in steps if step.name in CHECKS) / total
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Synthetic records, on topics and as objects of one record each."""
+"""Synthetic records, written to topics and as objects of one record each."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from pin_pipeline.settings import Settings
 from pin_pipeline.storage.object_keys import ObjectName
 from pin_pipeline.storage.object_store import ObjectStore
 
-UPLOADS_AT_ONCE = 8
+CONCURRENT_UPLOADS = 8
 
 
 class Record(NamedTuple):
-    """A record, and where it stands on its topic."""
+    """A record and its position on the topic."""
 
     partition: int
     offset: int
@@ -29,7 +29,7 @@ class Record(NamedTuple):
 
 
 def synthetic_values(record_type: str, count: int) -> Iterator[bytes]:
-    """The synthetic rows of a kind as JSON, over and over, but each with a key of its own."""
+    """Yield the synthetic rows of a record type as JSON, repeatedly, each with a unique key."""
     for key, row in enumerate(islice(cycle(synthetic.rows(record_type)), count)):
         yield orjson.dumps(
             row | {RECORD_TYPES[record_type].key: key}, option=orjson.OPT_PASSTHROUGH_DATETIME, default=str
@@ -37,7 +37,7 @@ def synthetic_values(record_type: str, count: int) -> Iterator[bytes]:
 
 
 def produce(settings: Settings, record_type: str, values: Iterable[bytes]) -> list[Record]:
-    """Put values on a kind's topic, on one partition after the other."""
+    """Write values to the topic of a record type, round-robin over its partitions."""
     topic = settings.topic(record_type)
     producer = KafkaProducer(**settings.kafka.kafka_python())
     try:
@@ -45,17 +45,17 @@ def produce(settings: Settings, record_type: str, values: Iterable[bytes]) -> li
             (value, producer.send(topic, value, partition=number % PARTITIONS)) for number, value in enumerate(values)
         ]
         producer.flush()
-        return [Record(answer.get().partition, answer.get().offset, value) for value, answer in sent]
+        return [Record(future.get().partition, future.get().offset, value) for value, future in sent]
     finally:
         producer.close()
 
 
 def put_one_by_one(store: ObjectStore, topic: str, records: Sequence[Record]) -> None:
-    """Put records on S3 where landing would, but in an object each."""
+    """Write records to S3 under the keys that landing uses, but one object per record."""
 
     def put(record: Record) -> bool:
         return store.put_once(ObjectName("topics", topic, record.partition, record.offset), record.value + b"\n")
 
-    with ThreadPoolExecutor(UPLOADS_AT_ONCE) as pool:
+    with ThreadPoolExecutor(CONCURRENT_UPLOADS) as pool:
         if not all(pool.map(put, records)):
-            raise FileExistsError(f"there are objects of topic {topic} in bucket {store.bucket} already")
+            raise FileExistsError(f"bucket {store.bucket} already has objects of topic {topic}")

@@ -14,7 +14,7 @@ from pin_pipeline.aws.msk import Listener, bootstrap_brokers
 from pin_pipeline.aws.secrets import Credentials, read_credentials
 
 BOOTSTRAP_TIMEOUT_MS = 10_000
-"""How long a client outside the gateway looks for a broker that accepts it."""
+"""Time within which a client outside the gateway must find a broker that accepts it."""
 SCRAM = "SCRAM-SHA-512"
 SCRAM_MODULE = "org.apache.kafka.common.security.scram.ScramLoginModule"
 IAM_PACKAGE = "software.amazon.msk.auth.iam"

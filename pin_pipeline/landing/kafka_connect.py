@@ -200,5 +200,5 @@ class _PartitionVerifier:
         )
 
     def _first_offset(self, position: int, end: int) -> int | None:
-        """Return the offset of the first record in [position, end), or None if there is none."""
+        """Return the offset of the first record in [position, end), or None."""
         return next((record.offset for record in read_records(self.consumer, self.partition, position, end)), None)

@@ -16,7 +16,7 @@ from pin_pipeline.storage.object_format import TopicRecord
 
 POLL_TIMEOUT_MS = 1000
 STALL_SECONDS = 60
-"""How long a broker may return no record before reading fails."""
+"""Time without a record after which reading fails."""
 
 log = logging.getLogger(__name__)
 

@@ -9,7 +9,7 @@ from typing import Generic, NamedTuple, TypeVar
 
 
 class DiscrepancyType(StrEnum):
-    """How a record breaks the reconciliation invariant: landed = published + superseded + quarantined, unmodified."""
+    """Ways to break the reconciliation invariant: landed = published + superseded + quarantined, unmodified."""
 
     NOT_LANDED = "not landed"
     UNEXPECTED = "unexpected"

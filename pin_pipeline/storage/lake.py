@@ -124,7 +124,7 @@ class Lake:
         return DeltaLog(self._files, f"{key}/_delta_log")
 
     def _create(self, key: str, fields: list[Field], properties: Mapping[str, str], metadata: str) -> None:
-        # A retry after a conflict would not create the table but alter the one that another run has just created.
+        # A retry after a conflict would modify the table that another run has just created.
         commit = CommitProperties(custom_metadata={"userMetadata": metadata}, max_commit_retries=0)
         with suppress(CommitFailedError):
             DeltaTable.create(
