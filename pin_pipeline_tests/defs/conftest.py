@@ -41,13 +41,11 @@ def instance(tmp_path: Path) -> Iterator[dg.DagsterInstance]:
 
 @pytest.fixture
 def run(variables: None, instance: dg.DagsterInstance) -> Run:  # noqa: ARG001 - sets environment variables
-    """Return a function that runs a job in this process; without a job, it materializes the given assets."""
+    """Return a function that runs a job with the current variables; without a job, it materializes the given assets."""
     from pin_pipeline import definitions  # noqa: PLC0415 - reads environment variables at import
 
-    reload(definitions)
-
     def execute(job: str | None = None, *assets: str, **config: Any) -> dg.ExecuteInProcessResult:
-        defs = definitions.defs
+        defs = reload(definitions).defs
         definition = defs.resolve_job_def(job) if job else defs.resolve_implicit_global_asset_job_def()
         return definition.execute_in_process(
             run_config=config,
