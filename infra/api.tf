@@ -1,4 +1,4 @@
-# The front door. Callers sign with IAM (execute-api:Invoke); what is behind it is in openapi.yaml.
+# Public API. Callers sign requests with IAM (execute-api:Invoke); openapi.yaml defines the routes and their backends.
 resource "aws_api_gateway_vpc_link" "gateway" {
   name        = "${var.prefix}-gateway"
   target_arns = [aws_lb.gateway.arn]

@@ -1,4 +1,4 @@
-# The lake, and what remote processes tell Dagster: messages of Dagster Pipes, of use for as long as a run lasts.
+# The lake bucket, and the bucket for messages of Dagster Pipes, which are needed only during a run.
 locals {
   buckets = {
     lake     = var.bucket
@@ -83,7 +83,7 @@ resource "aws_s3_bucket_lifecycle_configuration" "lake" {
   bucket     = aws_s3_bucket.of["lake"].id
   depends_on = [aws_s3_bucket_versioning.of]
 
-  # Landed objects are read on the day they come, and again where tables are made anew: never deleted, but cheaper.
+  # Landed objects are read on the day they arrive, and again by a rebuild: never deleted, but moved to cheaper storage.
   rule {
     id     = "raw"
     status = "Enabled"
@@ -103,7 +103,7 @@ resource "aws_s3_bucket_lifecycle_configuration" "lake" {
     }
   }
 
-  # Delta replaces files and vacuums them; what it deleted can be brought back for a week.
+  # Delta deletes replaced files by vacuum; a deleted file can be restored for a week.
   rule {
     id     = "replaced"
     status = "Enabled"
@@ -114,7 +114,7 @@ resource "aws_s3_bucket_lifecycle_configuration" "lake" {
       noncurrent_days = 7
     }
 
-    # No role may abort an upload: what a killed process has begun is removed here.
+    # No role may abort an upload: this removes the parts that a killed process has uploaded.
     abort_incomplete_multipart_upload {
       days_after_initiation = 1
     }

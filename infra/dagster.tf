@@ -1,6 +1,6 @@
-# One Fargate task with the web server and the daemon: Spark runs on Databricks and landing in MSK Connect, so that little
-# is left to do here. Its state is in Postgres, so that the task may be replaced at any moment; nothing listens to the
-# outside, and the page is reached through a session of ECS Exec.
+# One Fargate task with the web server and the daemon. It is small, because Spark runs on Databricks and landing in MSK
+# Connect. Its state is in Postgres, so that the task can be replaced at any time. It listens on the loopback interface
+# only; the UI is reached through an ECS Exec session.
 locals {
   dagster = {
     webserver = ["dagster-webserver", "--workspace", "workspace.yaml", "--host", "127.0.0.1", "--port", "3000"]
@@ -45,7 +45,7 @@ resource "aws_ecs_task_definition" "dagster" {
       } : { name = variable, valueFrom = aws_secretsmanager_secret.of[secret].arn }
     ]
 
-    logConfiguration = local.logged["dagster"]
+    logConfiguration = local.log_configurations["dagster"]
   }])
 }
 
@@ -55,7 +55,7 @@ resource "aws_ecs_service" "dagster" {
   task_definition                    = aws_ecs_task_definition.dagster.arn
   desired_count                      = 1
   deployment_minimum_healthy_percent = 0
-  deployment_maximum_percent         = 100 # never two daemons
+  deployment_maximum_percent         = 100 # never two daemons at once
   launch_type                        = "FARGATE"
   enable_execute_command             = true
 

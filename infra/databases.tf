@@ -1,4 +1,4 @@
-# RDS makes the passwords, keeps them in Secrets Manager and changes them every week: none is in the state.
+# RDS generates the passwords, stores them in Secrets Manager and rotates them every week: the state contains none.
 locals {
   databases = {
     source   = { engine = "mysql", version = "8.4", name = "pinterest_data" }

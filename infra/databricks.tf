@@ -1,5 +1,5 @@
-# What a Databricks workspace in this network needs of AWS. The workspace is made once in Databricks' account console, its
-# jobs by `pin-pipeline deploy`.
+# AWS resources of a Databricks workspace in this network. The workspace itself is created once in the account console of
+# Databricks, and its jobs by `pin-pipeline deploy`.
 data "aws_iam_policy_document" "assumed_by_databricks" {
   statement {
     actions = ["sts:AssumeRole"]
@@ -25,7 +25,7 @@ resource "aws_iam_role" "databricks" {
 resource "aws_iam_role_policy" "databricks" {
   name = "machines"
   role = aws_iam_role.databricks.id
-  policy = templatefile("${path.module}/policies/databricks.json", merge(local.named, {
+  policy = templatefile("${path.module}/policies/databricks.json", merge(local.policy_variables, {
     instance_role = aws_iam_role.of["databricks_instance_profile"].name
     network       = aws_vpc.main.id
     nodes         = aws_security_group.of["databricks"].id

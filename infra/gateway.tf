@@ -19,11 +19,11 @@ resource "aws_ecs_task_definition" "gateway" {
     secrets      = [{ name = "PIN_GATEWAY_API_KEYS", valueFrom = aws_secretsmanager_secret.of["gateway-api-keys"].arn }]
     portMappings = [{ containerPort = local.gateway_port }]
 
-    logConfiguration = local.logged["gateway"]
+    logConfiguration = local.log_configurations["gateway"]
   }])
 }
 
-# Two tasks, in two zones: what they keep is only what they are about to hand to Kafka.
+# Two tasks in two zones. Their only state is the records that they are sending to Kafka.
 resource "aws_ecs_service" "gateway" {
   name            = "gateway"
   cluster         = aws_ecs_cluster.main.id
@@ -56,7 +56,7 @@ resource "aws_lb" "gateway" {
   subnets            = local.private_subnets
   security_groups    = [aws_security_group.of["balancer"].id]
 
-  # API Gateway comes by a private link, whose addresses belong to no group.
+  # API Gateway connects through a private link, whose addresses belong to no security group.
   enforce_security_group_inbound_rules_on_private_link_traffic = "off"
 }
 

@@ -1,4 +1,4 @@
-# MSK Connect lands the topics, in the layout that cleaning reads: topics/{topic}/partition={n}/{topic}+{n}+{offset}.json.
+# MSK Connect lands the topics in the layout that cleaning reads: topics/{topic}/partition={n}/{topic}+{n}+{offset}.json.
 resource "aws_mskconnect_custom_plugin" "s3_sink" {
   name         = "${var.prefix}-s3-sink"
   content_type = "ZIP"
@@ -44,7 +44,7 @@ resource "aws_mskconnect_connector" "landing" {
   # objects (no conditional writes) instead of landing their records again in others. A tombstone makes it fail: if
   # ignored, it would be the one record that is neither published nor in quarantine.
   connector_configuration = merge(jsondecode(file("${path.module}/s3_sink.json")), {
-    "topics"         = join(",", [for kind in local.kinds : "${var.prefix}.${kind}"])
+    "topics"         = join(",", [for record_type in local.record_types : "${var.prefix}.${record_type}"])
     "s3.bucket.name" = var.bucket
     "s3.region"      = var.region
   })

@@ -1,5 +1,5 @@
-# Provisioned, not serverless: two small brokers cost an eighth of a serverless cluster that idles (docs/aws.md), and MSK
-# Connect reads both. Serverless pays where the load is unknown or comes in bursts.
+# Provisioned, not serverless: two small brokers cost an eighth of an idle serverless cluster (docs/aws.md), and MSK Connect
+# reads both. Serverless pays off if the load is unknown or comes in bursts.
 resource "aws_msk_configuration" "main" {
   name           = var.prefix
   kafka_versions = ["3.9.x"]

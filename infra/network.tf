@@ -1,4 +1,5 @@
-# Everything runs in private subnets, one a zone; what has to leave, goes through one NAT gateway, and to S3 past it.
+# Everything runs in private subnets, one per zone. Outbound traffic goes through one NAT gateway, except to S3, which is
+# reached through a gateway endpoint.
 locals {
   zones = slice(data.aws_availability_zones.available.names, 0, var.brokers)
 }

@@ -1,15 +1,15 @@
 output "api" {
-  description = "Where posts go: sign requests for execute-api."
+  description = "URL of the API; requests are signed for execute-api."
   value       = aws_api_gateway_stage.main.invoke_url
 }
 
 output "repository" {
-  description = "Where the project's image is pushed."
+  description = "ECR repository of the project's image."
   value       = aws_ecr_repository.main.repository_url
 }
 
 output "network" {
-  description = "What Databricks asks for when a workspace is made in this network."
+  description = "Values that Databricks requires to create a workspace in this network."
   value = {
     vpc              = aws_vpc.main.id
     subnets          = local.private_subnets
@@ -20,7 +20,7 @@ output "network" {
 }
 
 output "databases" {
-  description = "Endpoint of each database, and the secret of its password."
+  description = "Endpoint of each database, and the secret with its password."
   value = {
     for name, database in aws_db_instance.of : name => {
       endpoint = database.endpoint
@@ -30,6 +30,6 @@ output "databases" {
 }
 
 output "cluster" {
-  description = "The MSK cluster, PIN_MSK_CLUSTER_ARN."
+  description = "ARN of the MSK cluster, the value of PIN_MSK_CLUSTER_ARN."
   value       = aws_msk_cluster.main.arn
 }

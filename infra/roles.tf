@@ -1,10 +1,10 @@
-# Roles of what runs. What each may do is in policies/, as documents that the tests read too.
+# Roles of the services. Their permissions are in policies/, as JSON documents that the tests read too.
 locals {
-  kinds = ["pin", "geo", "user"]
-  # Not of the connector itself, which is not created before the policies that name it.
+  record_types = ["pin", "geo", "user"]
+  # Not a reference to the connector, which is created after the policies that name it.
   connector = "${var.prefix}-landing"
 
-  named = {
+  policy_variables = {
     api             = aws_api_gateway_rest_api.main.id
     account         = data.aws_caller_identity.current.account_id
     bucket          = var.bucket
@@ -38,7 +38,7 @@ data "aws_iam_policy_document" "assumed_by" {
       identifiers = [each.value]
     }
 
-    # These two act for whoever asks them, and say for whom: only for this account they may take the role.
+    # These services act for any account, and pass its id: they may assume the role only for this account.
     dynamic "condition" {
       for_each = contains(["ecs-tasks.amazonaws.com", "kafkaconnect.amazonaws.com"], each.value) ? [data.aws_caller_identity.current.account_id] : []
 
@@ -61,5 +61,5 @@ resource "aws_iam_role_policy" "of" {
   for_each = local.roles
   name     = each.key
   role     = aws_iam_role.of[each.key].id
-  policy   = templatefile("${path.module}/policies/${each.key}.json", local.named)
+  policy   = templatefile("${path.module}/policies/${each.key}.json", local.policy_variables)
 }

@@ -1,11 +1,11 @@
-# Names alone: whoever sets the system up puts the values in (docs/aws.md), so that no plan and no state holds one.
+# Only the secrets, without values: those are set by hand (docs/aws.md), so that neither a plan nor the state contains them.
 locals {
   secrets = {
-    databricks-client-id     = "Client id of the service principal that Dagster is in Databricks."
-    databricks-client-secret = "OAuth secret of that service principal."
-    gateway-api-keys         = "Keys that the gateway takes, KEY,KEY; callers send one as x-api-key."
+    databricks-client-id     = "Client id of the service principal with which Dagster logs in to Databricks."
+    databricks-client-secret = "OAuth secret of the service principal."
+    gateway-api-keys         = "API keys that the gateway accepts, KEY,KEY; callers send one as x-api-key."
     postgres-url             = "URL of the real-time tables: postgresql://USER:PASSWORD@HOST/pinterest_streaming?sslmode=require."
-    dagster-postgres-url     = "URL of Dagster's own state, a database of the same server."
+    dagster-postgres-url     = "URL of the database with the state of Dagster, on the same server."
   }
 }
 

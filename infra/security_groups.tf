@@ -1,5 +1,6 @@
-# Who may reach whom, on which port. Nothing else comes in anywhere.
+# Security groups: which service may connect to which, on which port. No other traffic is allowed in.
 locals {
+  # To change a description replaces the group.
   groups = {
     connector  = "The workers of MSK Connect"
     dagster    = "Dagster"
@@ -12,7 +13,7 @@ locals {
   }
 
   kafka_iam = 9098
-  reached = [
+  internal_rules = [
     { from = "connector", to = "brokers", port = local.kafka_iam },
     { from = "dagster", to = "brokers", port = local.kafka_iam },
     { from = "databricks", to = "brokers", port = local.kafka_iam },
@@ -23,10 +24,10 @@ locals {
     { from = "databricks", to = "realtime", port = 5432 },
   ]
 
-  # What is outside is reached by TLS alone. Databricks' nodes speak to its control plane, and to the metastore that each
-  # workspace has there, on ports of their own:
+  # Outbound traffic uses TLS. The nodes of Databricks connect to its control plane and to the metastore of the workspace
+  # on other ports:
   # https://docs.databricks.com/aws/en/security/network/classic/customer-managed-vpc
-  leave = [
+  egress_rules = [
     { from = "connector", port = 443 },
     { from = "dagster", port = 443 },
     { from = "databricks", port = 443 },
@@ -45,7 +46,7 @@ resource "aws_security_group" "of" {
 }
 
 resource "aws_vpc_security_group_ingress_rule" "reached" {
-  for_each                     = { for rule in local.reached : "${rule.from}-${rule.to}" => rule }
+  for_each                     = { for rule in local.internal_rules : "${rule.from}-${rule.to}" => rule }
   security_group_id            = aws_security_group.of[each.value.to].id
   referenced_security_group_id = aws_security_group.of[each.value.from].id
   ip_protocol                  = "tcp"
@@ -55,7 +56,7 @@ resource "aws_vpc_security_group_ingress_rule" "reached" {
 }
 
 resource "aws_vpc_security_group_egress_rule" "reaches" {
-  for_each                     = { for rule in local.reached : "${rule.from}-${rule.to}" => rule }
+  for_each                     = { for rule in local.internal_rules : "${rule.from}-${rule.to}" => rule }
   security_group_id            = aws_security_group.of[each.value.from].id
   referenced_security_group_id = aws_security_group.of[each.value.to].id
   ip_protocol                  = "tcp"
@@ -65,7 +66,7 @@ resource "aws_vpc_security_group_egress_rule" "reaches" {
 }
 
 resource "aws_vpc_security_group_egress_rule" "leaves" {
-  for_each          = { for rule in local.leave : "${rule.from}-${rule.port}" => rule }
+  for_each          = { for rule in local.egress_rules : "${rule.from}-${rule.port}" => rule }
   security_group_id = aws_security_group.of[each.value.from].id
   cidr_ipv4         = "0.0.0.0/0"
   ip_protocol       = "tcp"
@@ -74,7 +75,7 @@ resource "aws_vpc_security_group_egress_rule" "leaves" {
   description       = "AWS and Databricks, by TLS"
 }
 
-# Databricks wants its nodes to reach each other on every port, and nobody else does.
+# Databricks requires that its nodes reach each other on every port.
 resource "aws_vpc_security_group_ingress_rule" "nodes" {
   security_group_id            = aws_security_group.of["databricks"].id
   referenced_security_group_id = aws_security_group.of["databricks"].id

@@ -1,4 +1,4 @@
-# The gateway and Dagster on Fargate: no machine to patch, and secrets reach a task without passing through a file.
+# The gateway and Dagster run on Fargate: no machines to patch, and secrets are passed to a task without a file.
 resource "aws_ecr_repository" "main" {
   name                 = var.prefix
   image_tag_mutability = "IMMUTABLE"
@@ -24,13 +24,13 @@ locals {
     AWS_REGION      = var.region
     PIN_BUCKET      = var.bucket
     PIN_ENVIRONMENT = "aws"
-    # Who knows the brokers need not be allowed to ask for them.
+    # With the addresses of the brokers, a task needs no permission to look them up.
     PIN_KAFKA_BOOTSTRAP = aws_msk_cluster.main.bootstrap_brokers_sasl_iam
     PIN_MSK_CLUSTER_ARN = aws_msk_cluster.main.arn
     PIN_PREFIX          = var.prefix
   }
 
-  logged = {
+  log_configurations = {
     for service, group in aws_cloudwatch_log_group.service : service => {
       logDriver = "awslogs"
       options = {

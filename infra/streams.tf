@@ -1,5 +1,5 @@
 resource "aws_kinesis_stream" "of" {
-  for_each         = toset(local.kinds)
+  for_each         = toset(local.record_types)
   name             = "streaming-${var.prefix}-${each.key}"
   shard_count      = var.shards
   retention_period = 168
