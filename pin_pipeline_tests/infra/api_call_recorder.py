@@ -1,7 +1,7 @@
-"""What the system asks of AWS, written down while it runs: by botocore's events, at the S3 endpoint, by the broker.
+"""Recorder of the AWS API calls of the pipeline: from botocore's events, at the S3 endpoint, and in the Kafka broker.
 
-Not everything goes through botocore: Spark reads and writes S3 by Java's client, and Delta Lake's own by Rust's. All S3
-clients are therefore heard at the endpoint, and Kafka's where the broker authorizes them.
+Not all clients use botocore: Spark accesses S3 with a Java client, and Delta Lake with a Rust client. Therefore S3
+calls are recorded at the endpoint, and Kafka calls where the broker authorizes them.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from botocore import handlers
 from botocore.model import OperationModel
 
 from pin_pipeline.local import kafka, ports
-from pin_pipeline.local.server import Server, ServerProcess
+from pin_pipeline.local.server import ServerProcess, ServerSpec
 from pin_pipeline_tests.infra.policies import ACCOUNT, CLUSTER, REGION, Call
 
 # Each is "equivalent to Apache Kafka's ... ACL": https://docs.aws.amazon.com/msk/latest/developerguide/kafka-actions.html
@@ -35,8 +35,8 @@ KAFKA_ACTIONS = {
     ("Group", "READ"): "AlterGroup",
     ("Group", "DESCRIBE"): "DescribeGroup",
 }
-# The broker's own, and whether it tells the configuration of a topic that it has created.
-NOT_NEEDED = {"CLUSTER_ACTION", "DESCRIBE_CONFIGS"}
+IGNORED_OPERATIONS = {"CLUSTER_ACTION", "DESCRIBE_CONFIGS"}
+"""The broker's own, and the check whether it may return the configuration of a topic that it has created."""
 AUTHORIZED = re.compile(r"is Allowed operation = (\w+) from host = \S+ on resource = (\w+):LITERAL:(\S+)")
 AUTHORIZER = """\
 authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer
@@ -45,78 +45,80 @@ super.users=User:ANONYMOUS
 
 
 @contextmanager
-def by_botocore() -> Iterator[set[Call]]:
-    """The calls of clients that are made from here on, but for those of S3, which are heard at the endpoint."""
-    heard: set[Call] = set()
+def record_botocore_calls() -> Iterator[set[Call]]:
+    """Record the calls of clients that are created in the block, except those of S3."""
+    recorded: set[Call] = set()
 
-    def hear(params: Mapping[str, Any], model: OperationModel, **_: object) -> None:
+    def record(params: Mapping[str, Any], model: OperationModel, **_: object) -> None:
         if model.service_model.service_name != "s3":
             action = f"{model.service_model.signing_name}:{model.name}"
             stream = params.get("StreamName")
-            heard.add(Call(action, f"arn:aws:kinesis:{REGION}:{ACCOUNT}:stream/{stream}" if stream else ""))
+            recorded.add(Call(action, f"arn:aws:kinesis:{REGION}:{ACCOUNT}:stream/{stream}" if stream else ""))
 
     with pytest.MonkeyPatch.context() as patch:
-        listening = [*handlers.BUILTIN_HANDLERS, ("before-parameter-build", hear)]
-        patch.setattr(handlers, "BUILTIN_HANDLERS", listening)
-        patch.setattr(boto3, "DEFAULT_SESSION", None)  # it has its handlers already
-        yield heard
+        recording = [*handlers.BUILTIN_HANDLERS, ("before-parameter-build", record)]
+        patch.setattr(handlers, "BUILTIN_HANDLERS", recording)
+        patch.setattr(boto3, "DEFAULT_SESSION", None)  # the existing session has its handlers already
+        yield recorded
 
 
 @contextmanager
-def at_s3(endpoint_url: str) -> Iterator[tuple[str, set[Call]]]:
-    """An endpoint that passes everything on to another one, and what was asked of it, complete when it has ended."""
-    heard: set[Call] = set()
-    command = [sys.executable, "-m", "pin_pipeline_tests.infra.s3_listener", endpoint_url]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as listener:
-        assert listener.stdout
-        lines = iter(listener.stdout)
+def record_s3_calls(endpoint_url: str) -> Iterator[tuple[str, set[Call]]]:
+    """Start a proxy of an S3 endpoint; yield its address, and the set of calls, which is complete after the block."""
+    recorded: set[Call] = set()
+    command = [sys.executable, "-m", "pin_pipeline_tests.infra.s3_call_recorder", endpoint_url]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as proxy:
+        assert proxy.stdout
+        lines = iter(proxy.stdout)
         address = next(lines).strip()
-        hearing = threading.Thread(
-            target=lambda: heard.update(Call(*line.rstrip("\n").split(" ", 1)) for line in lines)
+        reader = threading.Thread(
+            target=lambda: recorded.update(Call(*line.rstrip("\n").split(" ", 1)) for line in lines)
         )
-        hearing.start()
+        reader.start()
         try:
-            yield address, heard
+            yield address, recorded
         finally:
-            listener.terminate()
-            hearing.join()
+            proxy.terminate()
+            reader.join()
 
 
 class AuthorizingBroker:
-    """A broker that writes down whatever it authorizes."""
+    """A broker that logs every operation that it authorizes."""
 
     def __init__(self, home: Path) -> None:
-        self.server = _authorizing(kafka.server(home, ports.free()), home)
+        self.server = _with_authorizer(kafka.server(home, ports.free_port()), home)
         self._process = ServerProcess(home, self.server.name)
 
     def start(self) -> None:
-        """Return when it answers."""
+        """Start it, and wait until it is ready."""
         self._process.start(self.server)
         self._process.wait_until_ready(self.server)
 
     def stop(self) -> None:
-        """End it."""
+        """Stop it."""
         self._process.stop()
 
     @contextmanager
-    def heard(self) -> Iterator[set[Call]]:
-        """What it authorizes meanwhile; whoever asks has connected."""
+    def recorded_calls(self) -> Iterator[set[Call]]:
+        """Record the calls in the block; every client also needs kafka-cluster:Connect."""
         before = len(self._process.log.read_text())
         calls: set[Call] = set()
         yield calls
-        for operation, record_type, name in AUTHORIZED.findall(self._process.log.read_text()[before:]):
-            if operation in NOT_NEEDED:
+        for operation, resource_type, name in AUTHORIZED.findall(self._process.log.read_text()[before:]):
+            if operation in IGNORED_OPERATIONS:
                 continue
-            arn = f"arn:aws:kafka:{REGION}:{ACCOUNT}:{record_type.lower()}/{CLUSTER}"
-            # Who may create any topic is not asked about the one that is created.
-            resource = {"Cluster": "" if operation == "CREATE" else arn}.get(record_type, f"{arn}/{name}")
-            calls.add(Call(f"kafka-cluster:{KAFKA_ACTIONS[record_type, operation]}", resource))
+            arn = f"arn:aws:kafka:{REGION}:{ACCOUNT}:{resource_type.lower()}/{CLUSTER}"
+            # The right to create topics is checked on the cluster, and not on the topic that is created.
+            resource = {"Cluster": "" if operation == "CREATE" else arn}.get(resource_type, f"{arn}/{name}")
+            calls.add(Call(f"kafka-cluster:{KAFKA_ACTIONS[resource_type, operation]}", resource))
         calls.add(Call("kafka-cluster:Connect", f"arn:aws:kafka:{REGION}:{ACCOUNT}:cluster/{CLUSTER}"))
 
 
-def _authorizing(server: Server, home: Path) -> Server:
+def _with_authorizer(server: ServerSpec, home: Path) -> ServerSpec:
     properties = home / "kafka" / "server.properties"
     properties.write_text(properties.read_text() + AUTHORIZER)
     java, *options = server.command
-    logged = "-Dorg.slf4j.simpleLogger.log.kafka.authorizer.logger=debug"
-    return Server(server.name, server.address, [java, logged, *options], server.environment, server.ready)
+    log_authorizer = "-Dorg.slf4j.simpleLogger.log.kafka.authorizer.logger=debug"
+    return ServerSpec(
+        server.name, server.address, [java, log_authorizer, *options], server.environment, server.is_ready
+    )

@@ -1,28 +1,26 @@
-"""A broker that tells what it authorizes."""
+"""Fixtures: a broker whose calls are recorded, and settings that use it."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 
 import pytest
 
-from pin_pipeline.kafka.connection import KafkaConnection
 from pin_pipeline.kafka.topics import create_topics
 from pin_pipeline.records import RECORD_TYPES
 from pin_pipeline.settings import Settings
 from pin_pipeline_tests.aws.conftest import aws, moto
 from pin_pipeline_tests.infra.api_call_recorder import AuthorizingBroker
 
-__all__ = ["aws", "moto"]  # fixtures of an account, for what Dagster asks of one
+__all__ = ["aws", "moto"]  # fixtures of a fake AWS account
 
 
 @pytest.fixture(scope="module")
 def authorizing_broker(
-    local_environment: Settings,  # noqa: ARG001 - the jars of it
+    local_environment: Settings,  # noqa: ARG001 - downloads the jars
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[AuthorizingBroker]:
-    """A broker of the module's own."""
+    """Start a broker for the module."""
     home = tmp_path_factory.mktemp("authorizing")
     (home / "logs").mkdir()
     broker = AuthorizingBroker(home)
@@ -35,7 +33,7 @@ def authorizing_broker(
 
 @pytest.fixture
 def authorized(settings: Settings, authorizing_broker: AuthorizingBroker) -> Settings:
-    """The settings of a test whose topics are on that broker."""
-    mine = replace(settings, kafka=KafkaConnection(authorizing_broker.server.address))
-    create_topics(mine.kafka, [mine.topic(record_type) for record_type in RECORD_TYPES])
-    return mine
+    """Return settings whose topics are on the authorizing broker."""
+    changed = settings.model_copy(update={"kafka_bootstrap": authorizing_broker.server.address})
+    create_topics(changed.kafka, [changed.topic(record_type) for record_type in RECORD_TYPES])
+    return changed

@@ -1,4 +1,4 @@
-"""The policies of the roles, and what they allow."""
+"""The IAM policies in `infra/policies`, and the actions that they allow."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ REGION, ACCOUNT, CLUSTER = "us-east-1", "123456789012", "pinterest/3f6b0a4e-0000
 
 
 class Call(NamedTuple):
-    """An action, by its name in IAM, and the ARN of what it was done to; empty where the call does not name it."""
+    """An IAM action, and the ARN of its resource; empty if the call does not name it."""
 
     action: str
     resource: str
 
 
 class Grant(NamedTuple):
-    """One action that a statement allows on the resources that match."""
+    """One action that a statement allows, and the patterns of its resources."""
 
     role: str
     sid: str
@@ -29,23 +29,27 @@ class Grant(NamedTuple):
     resources: tuple[str, ...]
 
     def covers(self, call: Call) -> bool:
-        """Whether it allows a call."""
-        named = any(fnmatchcase(call.resource, resource) for resource in self.resources)
-        return call.action == self.action and (not call.resource or named)
+        """Return whether it allows a call."""
+        matches = any(fnmatchcase(call.resource, resource) for resource in self.resources)
+        return call.action == self.action and (not call.resource or matches)
 
 
 def roles() -> list[str]:
-    """The roles that have a policy."""
+    """Return the roles that have a policy."""
     return sorted(path.stem for path in (INFRA / "policies").glob("*.json"))
 
 
-def filled(file: str, values: Mapping[str, str]) -> str:
-    """A file of `infra/` as Terraform's `templatefile` makes it. Raises KeyError where a value is not given."""
-    return re.sub(r"\$\{(\w+)\}", lambda name: values[name[1]], (INFRA / file).read_text())
+def rendered(file: str, values: Mapping[str, str]) -> str:
+    """Render a file of `infra/` as Terraform's `templatefile` does.
+
+    Raises:
+        KeyError: the file uses a variable without a value.
+    """
+    return re.sub(r"\$\{(\w+)\}", lambda variable: values[variable[1]], (INFRA / file).read_text())
 
 
 def statements(role: str, prefix: str = "pinterest", bucket: str = "pin-pipeline") -> list[dict[str, Any]]:
-    """The statements of a role, filled in as Terraform does."""
+    """Return the statements of the policy of a role, rendered as Terraform does."""
     values = {
         "account": ACCOUNT,
         "api": "a1b2c3",
@@ -61,17 +65,17 @@ def statements(role: str, prefix: str = "pinterest", bucket: str = "pin-pipeline
         "region": REGION,
         "source_secret": f"arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret:rds!db-source",
     }
-    found: list[dict[str, Any]] = json.loads(filled(f"policies/{role}.json", values))["Statement"]
-    return found
+    policy_statements: list[dict[str, Any]] = json.loads(rendered(f"policies/{role}.json", values))["Statement"]
+    return policy_statements
 
 
 def grants(role: str, prefix: str = "pinterest", bucket: str = "pin-pipeline") -> Iterator[Grant]:
-    """What a role may do."""
+    """Yield the grants of a role."""
     for statement in statements(role, prefix, bucket):
-        for action in listed(statement["Action"]):
-            yield Grant(role, statement["Sid"], action, tuple(listed(statement["Resource"])))
+        for action in as_list(statement["Action"]):
+            yield Grant(role, statement["Sid"], action, tuple(as_list(statement["Resource"])))
 
 
-def listed(value: str | list[str]) -> list[str]:
-    """One or many, as IAM writes them."""
+def as_list(value: str | list[str]) -> list[str]:
+    """Return a value of a statement, which may be a string or a list, as a list."""
     return [value] if isinstance(value, str) else value

@@ -1,4 +1,4 @@
-"""What Terraform makes, as far as it can be told without an account."""
+"""The Terraform configuration, as far as it can be tested without an AWS account."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ SOURCES = {path.name: path.read_text() for path in INFRA.glob("*.tf")}
 PARSED: list[dict[str, Any]] = [hcl2.loads(text) for text in SOURCES.values()]
 
 
-def blocks(record_type: str) -> Iterator[dict[str, Any]]:
+def blocks(block_type: str) -> Iterator[dict[str, Any]]:
     for file in PARSED:
-        yield from file.get(record_type, [])
+        yield from file.get(block_type, [])
 
 
-def resources(record_type: str) -> dict[str, dict[str, Any]]:
-    """The resources of a type, by name."""
-    found = [body for block in blocks("resource") for name, body in block.items() if name.strip('"') == record_type]
+def resources(resource_type: str) -> dict[str, dict[str, Any]]:
+    """Return the resources of a type by name."""
+    found = [body for block in blocks("resource") for name, body in block.items() if name.strip('"') == resource_type]
     return {name.strip('"'): body for each in found for name, body in each.items()}
 
 
@@ -44,14 +44,14 @@ def local(name: str) -> dict[str, Any]:
 
 
 def test_each_policy_belongs_to_one_role_and_gets_its_template_values() -> None:
-    of_services, own = set(local("roles")), {"databricks"}
-    assert of_services | own == set(roles())
-    assert 'templatefile("${path.module}/policies/${each.key}.json", local.named)' in SOURCES["roles.tf"]
-    given = set(local("named"))
-    for role in of_services:
-        assert set(re.findall(r"\$\{(\w+)\}", (INFRA / f"policies/{role}.json").read_text())) <= given
+    service_roles, databricks = set(local("roles")), {"databricks"}
+    assert service_roles | databricks == set(roles())
+    assert 'templatefile("${path.module}/policies/${each.key}.json", local.policy_variables)' in SOURCES["roles.tf"]
+    variables = set(local("policy_variables"))
+    for role in service_roles:
+        assert set(re.findall(r"\$\{(\w+)\}", (INFRA / f"policies/{role}.json").read_text())) <= variables
     assert not re.findall(r"policy_arn|managed_policy", "".join(SOURCES.values())), (
-        "a role has what is in policies/ alone"
+        "a role may have only its policy in policies/"
     )
 
 
@@ -63,7 +63,7 @@ def test_no_long_lived_credentials_exist() -> None:
 
 
 @pytest.mark.parametrize(
-    "record_type",
+    "resource_type",
     [
         "aws_s3_bucket_versioning",
         "aws_s3_bucket_server_side_encryption_configuration",
@@ -71,9 +71,9 @@ def test_no_long_lived_credentials_exist() -> None:
         "aws_s3_bucket_policy",
     ],
 )
-def test_every_bucket_is_versioned_encrypted_private_and_tls_only(record_type: str) -> None:
+def test_every_bucket_is_versioned_encrypted_private_and_tls_only(resource_type: str) -> None:
     assert set(resources("aws_s3_bucket")) == {"of"}
-    assert [body["for_each"] for body in resources(record_type).values()] == ["${aws_s3_bucket.of}"]
+    assert [body["for_each"] for body in resources(resource_type).values()] == ["${aws_s3_bucket.of}"]
 
 
 def test_ingress_is_allowed_only_from_a_security_group_on_one_port() -> None:
@@ -87,20 +87,22 @@ def test_ingress_is_allowed_only_from_a_security_group_on_one_port() -> None:
 
 def test_resources_have_no_dependency_cycle() -> None:
     nodes = {
-        f"{record_type}.{name}": repr(body)
+        f"{resource_type}.{name}": repr(body)
         for block in blocks("resource")
-        for record_type, of_record_type in block.items()
-        for name, body in of_record_type.items()
+        for resource_type, resources_of_type in block.items()
+        for name, body in resources_of_type.items()
     } | {f"local.{name}": repr(body) for block in blocks("locals") for name, body in block.items()}
     nodes = {name.replace('"', ""): body for name, body in nodes.items()}
-    waits = {name: {other for other in nodes if re.search(rf"\b{other}\b", body)} for name, body in nodes.items()}
-    assert waits["aws_mskconnect_connector.landing"] >= {"aws_iam_role_policy.of", "local.connector"}
-    TopologicalSorter(waits).prepare()  # raises CycleError, which names the cycle
+    dependencies = {
+        name: {other for other in nodes if re.search(rf"\b{other}\b", body)} for name, body in nodes.items()
+    }
+    assert dependencies["aws_mskconnect_connector.landing"] >= {"aws_iam_role_policy.of", "local.connector"}
+    TopologicalSorter(dependencies).prepare()  # raises CycleError, which shows the cycle
 
 
 def test_every_variable_and_output_has_a_description() -> None:
     described = [
-        body for record_type in ("variable", "output") for block in blocks(record_type) for body in block.values()
+        body for block_type in ("variable", "output") for block in blocks(block_type) for body in block.values()
     ]
     assert described
     assert all(body.get("description") for body in described)
@@ -109,7 +111,7 @@ def test_every_variable_and_output_has_a_description() -> None:
 def terraform() -> str:
     found = shutil.which("terraform") or shutil.which("tofu")
     if found is None:
-        pytest.skip("there is neither terraform nor tofu on the PATH")
+        pytest.skip("needs terraform or tofu on PATH")
     return found
 
 
@@ -137,20 +139,20 @@ def test_connector_configuration_matches_the_one_landing_expects() -> None:
 
 
 def test_terraform_fmt_passes() -> None:
-    answer = subprocess.run([terraform(), "fmt", "-check", "-diff", INFRA], capture_output=True, text=True, check=False)
-    assert answer.returncode == 0, answer.stdout + answer.stderr
+    result = subprocess.run([terraform(), "fmt", "-check", "-diff", INFRA], capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stdout + result.stderr
 
 
 def test_terraform_validate_passes(tmp_path: Path) -> None:
     binary, folder = terraform(), tmp_path / "infra"
     shutil.copytree(INFRA, folder)
-    fetched = subprocess.run(
+    initialized = subprocess.run(
         [binary, "init", "-backend=false", "-no-color"], cwd=folder, capture_output=True, text=True, check=False
     )
-    if fetched.returncode and "development overrides" not in fetched.stdout + fetched.stderr:
-        pytest.skip(f"the AWS provider cannot be fetched: {' '.join(fetched.stderr.split())[-200:]}")
-    answer = subprocess.run([binary, "validate", "-no-color"], cwd=folder, capture_output=True, text=True, check=False)
-    assert answer.returncode == 0, answer.stdout + answer.stderr
+    if initialized.returncode and "development overrides" not in initialized.stdout + initialized.stderr:
+        pytest.skip(f"the AWS provider cannot be downloaded: {' '.join(initialized.stderr.split())[-200:]}")
+    result = subprocess.run([binary, "validate", "-no-color"], cwd=folder, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stdout + result.stderr
 
 
 def test_dagster_instance_stores_its_state_in_postgres(

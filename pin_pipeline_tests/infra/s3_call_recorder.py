@@ -1,8 +1,8 @@
-"""Stands before an S3 endpoint, passes everything on, and prints the actions of IAM that are needed for it.
+"""Proxy in front of an S3 endpoint that prints the IAM actions that each request needs.
 
-`python -m pin_pipeline_tests.infra.s3_listener http://host:port` prints its own address, then a line for each action:
-its name and the ARN of what it was done to. It is a process of its own, because Delta Lake's client lets no other
-Python thread run while it waits for an answer.
+`python -m pin_pipeline_tests.infra.s3_call_recorder http://host:port` prints its own address, and then one line per
+action: the name of the action and the ARN of its resource. It runs as a separate process, because the client of Delta
+Lake holds Python's global lock while it waits for a response.
 """
 
 from __future__ import annotations
@@ -19,23 +19,23 @@ from pin_pipeline.local import ports
 from pin_pipeline_tests.infra.policies import Call
 
 KEY = re.compile("<Key>(.*?)</Key>")
-NOT_PASSED_ON = {"connection", "content-length", "keep-alive", "transfer-encoding"}
+HOP_BY_HOP_HEADERS = {"connection", "content-length", "keep-alive", "transfer-encoding"}
 
 
 def main(endpoint_url: str) -> None:
-    """Listen until the process is ended."""
-    with _Server((ports.HOST, 0), _handler(urlsplit(endpoint_url).netloc)) as server:
-        _say(f"http://{ports.HOST}:{server.server_port}")
+    """Serve until the process is terminated."""
+    with _ProxyServer((ports.HOST, 0), _handler(urlsplit(endpoint_url).netloc)) as server:
+        _print(f"http://{ports.HOST}:{server.server_port}")
         server.serve_forever()
 
 
 def calls(method: str, target: str, headers: Mapping[str, str], body: bytes) -> Iterator[Call]:
-    """The actions that a request needs.
+    """Yield the actions that a request needs.
 
     https://docs.aws.amazon.com/AmazonS3/latest/userguide/using-with-s3-policy-actions.html
 
     Raises:
-        ValueError: no part of the system was known to send such a request.
+        ValueError: the request is of a form that the pipeline was not known to send.
     """
     url = urlsplit(target)
     query = parse_qs(url.query, keep_blank_values=True)
@@ -58,10 +58,10 @@ def calls(method: str, target: str, headers: Mapping[str, str], body: bytes) -> 
             for deleted in KEY.findall(body.decode()):
                 yield Call("s3:DeleteObject", f"{arn}/{unescape(deleted)}")
         case _:
-            raise ValueError(f"{method} {target}: which action does it need?")
+            raise ValueError(f"{method} {target}: the IAM action of this request is unknown, add it here")
 
 
-class _Server(ThreadingHTTPServer):
+class _ProxyServer(ThreadingHTTPServer):
     request_queue_size = 128
 
 
@@ -69,34 +69,34 @@ def _handler(upstream: str) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
-        def pass_on(self) -> None:
+        def forward(self) -> None:
             headers = {name.lower(): value for name, value in self.headers.items()}
             body = self.rfile.read(int(headers.get("content-length", 0)))
             for call in calls(self.command, self.path, headers, body):
-                _say(" ".join(call))
+                _print(" ".join(call))
             connection = http.client.HTTPConnection(upstream, timeout=60)
             connection.request(self.command, self.path, body, headers)
-            answer = connection.getresponse()
-            content = answer.read()
+            response = connection.getresponse()
+            content = response.read()
             connection.close()
-            self.send_response_only(answer.status, answer.reason)
-            for name, value in answer.getheaders():
-                if name.lower() not in NOT_PASSED_ON:
+            self.send_response_only(response.status, response.reason)
+            for name, value in response.getheaders():
+                if name.lower() not in HOP_BY_HOP_HEADERS:
                     self.send_header(name, value)
-            length = answer.getheader("Content-Length", "0") if self.command == "HEAD" else str(len(content))
+            length = response.getheader("Content-Length", "0") if self.command == "HEAD" else str(len(content))
             self.send_header("Content-Length", length)
             self.end_headers()
             self.wfile.write(content)
 
-        do_GET = do_PUT = do_POST = do_DELETE = do_HEAD = pass_on  # noqa: N815 - the base class names them so
+        do_GET = do_PUT = do_POST = do_DELETE = do_HEAD = forward  # noqa: N815 - names of the base class
 
-        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class names it so
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - name of the base class
             pass
 
     return Handler
 
 
-def _say(line: str) -> None:
+def _print(line: str) -> None:
     sys.stdout.write(f"{line}\n")
     sys.stdout.flush()
 
