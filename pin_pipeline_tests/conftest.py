@@ -1,11 +1,11 @@
-"""One local environment for the whole run of the tests; in it a prefix and a bucket of its own for each test."""
+"""Fixtures for all tests: one local environment per test run, and a prefix and a bucket per test."""
 
 from __future__ import annotations
 
 import os
 import uuid
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from dagster_pyspark import LazyPySparkResource
@@ -16,25 +16,31 @@ from pin_pipeline.local import jars, kinesis, ports, s3, servers
 from pin_pipeline.records import RECORD_TYPES
 from pin_pipeline.settings import Settings
 from pin_pipeline.spark.session import spark_conf
+from pin_pipeline_tests.helpers.command_line import CommandLine, new_command_line
 
 
 @pytest.fixture(scope="session")
 def clean_environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Nothing of the developer's own environment is seen or touched: neither variables nor state."""
+    """Isolate the tests from the variables and the local state of the developer."""
     with pytest.MonkeyPatch.context() as patch:
-        # PIN_JARS is where the jars are cached, which the tests share with everything else.
+        # PIN_JARS is the jar cache, which is not part of the state.
         for name in os.environ.keys() - {"PIN_JARS"}:
             if name.startswith(("PIN_", "AWS_", "DAGSTER_")):
                 patch.delenv(name)
+        # For clients that tests create; those of the pipeline need no credentials for local endpoints.
+        patch.setenv("AWS_ACCESS_KEY_ID", "local")
+        patch.setenv("AWS_SECRET_ACCESS_KEY", "local")
+        patch.setenv("AWS_REGION", "us-east-1")
+        patch.setenv("AWS_DEFAULT_REGION", "us-east-1")
         patch.setenv("PIN_HOME", str(tmp_path_factory.mktemp("home")))
         for server in servers.ADDRESSES:
-            patch.setenv(f"PIN_{server.upper()}_PORT", str(ports.free()))
+            patch.setenv(f"PIN_{server.upper()}_PORT", str(ports.free_port()))
         yield
 
 
 @pytest.fixture(scope="session")
-def local_environment(clean_environment: None) -> Iterator[Settings]:  # noqa: ARG001 - only its effect is wanted
-    """The real servers: Kafka, S3, Kinesis, Postgres, the gateway and the dashboard."""
+def local_environment(clean_environment: None) -> Iterator[Settings]:  # noqa: ARG001 - used for its side effect
+    """Start the real servers: Kafka, S3, Kinesis, Postgres, the gateway and the dashboard."""
     try:
         yield servers.up()
     finally:
@@ -43,18 +49,18 @@ def local_environment(clean_environment: None) -> Iterator[Settings]:  # noqa: A
 
 @pytest.fixture
 def settings(local_environment: Settings) -> Settings:
-    """Topics and a bucket that no other test knows."""
+    """Create topics and a bucket that no other test uses."""
     name = f"t{uuid.uuid4().hex[:12]}"
-    mine = replace(local_environment, prefix=name, bucket=name)
-    # Streams only where they are wanted: see `streams`.
-    create_topics(mine.kafka, [mine.topic(record_type) for record_type in RECORD_TYPES])
-    s3.create_bucket(mine.s3_endpoint_url, mine.bucket)
-    return mine
+    isolated = local_environment.model_copy(update={"prefix": name, "bucket": name})
+    # Streams are created by the fixture `streams` only.
+    create_topics(isolated.kafka, [isolated.topic(record_type) for record_type in RECORD_TYPES])
+    s3.create_bucket(isolated.s3_endpoint_url, isolated.bucket)
+    return isolated
 
 
 @pytest.fixture
 def streams(settings: Settings) -> dict[str, str]:
-    """The streams of the settings, by kind."""
+    """Create the streams of the settings, and return their names by record type."""
     names = {record_type: settings.stream(record_type) for record_type in RECORD_TYPES}
     kinesis.create_streams(settings.kinesis_endpoint_url, settings.region, names.values())
     return names
@@ -62,9 +68,9 @@ def streams(settings: Settings) -> dict[str, str]:
 
 @pytest.fixture(scope="session")
 def spark(local_environment: Settings) -> Iterator[SparkSession]:
-    """One Spark session for all tests."""
-    where = local_environment
-    conf = spark_conf(jars.ensure("spark"), where.home, where.s3_endpoint_url, where.region)
+    """Create one Spark session for all tests."""
+    environment = local_environment
+    conf = spark_conf(jars.ensure("spark"), environment.home, environment.s3_endpoint_url, environment.region)
     spark: SparkSession = LazyPySparkResource(spark_config=conf).spark_session
     yield spark
     spark.stop()
@@ -72,5 +78,12 @@ def spark(local_environment: Settings) -> Iterator[SparkSession]:
 
 @pytest.fixture
 def session(spark: SparkSession) -> Callable[[], SparkSession]:
-    """Spark as the code under test asks for it."""
+    """Return the session factory that the code under test expects."""
     return lambda: spark
+
+
+@pytest.fixture
+def command_line(tmp_path: Path) -> Iterator[CommandLine]:
+    """Provide commands in a home without running servers."""
+    with new_command_line(tmp_path) as command_line:
+        yield command_line

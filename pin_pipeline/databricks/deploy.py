@@ -39,7 +39,7 @@ MANAGED_MAPPINGS = {"spark_conf", "spark_env_vars"}
 
 
 class Action(StrEnum):
-    """What the deployment does with a job."""
+    """The action of a deployment on a job."""
 
     CREATE = "create"
     CHANGE = "change"
@@ -48,7 +48,7 @@ class Action(StrEnum):
 
 @dataclass(frozen=True)
 class Change:
-    """The action on a job, and the lines of the diff from its current to its new settings."""
+    """The action on a job, and the diff from its existing to its new settings."""
 
     title: str
     action: Action

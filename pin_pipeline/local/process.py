@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import IO
 
 from pin_pipeline.local.errors import LocalError
+from pin_pipeline.local.waiting import POLL_SECONDS, WaitTimeoutError, wait_until
 from pin_pipeline.settings import child_environment
-from pin_pipeline.waiting import POLL_SECONDS, WaitTimeoutError, wait_until
 
 STOP_SECONDS = 20
 TAIL_LINES = 5

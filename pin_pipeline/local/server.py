@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pin_pipeline.local import ports
 from pin_pipeline.local.errors import LocalError
 from pin_pipeline.local.process import DetachedProcess
-from pin_pipeline.waiting import wait_until
+from pin_pipeline.local.waiting import wait_until
 
 START_SECONDS = 90
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from pin_pipeline import waiting
+from pin_pipeline.local import waiting
 
 TIMEOUT_SECONDS = 20
 

@@ -203,7 +203,7 @@ class StreamStore:
         return [StoredRecord(*row) for row in rows]
 
     def number_at(self, shard: StoredShard, moment: int) -> int | None:
-        """Return the number of the first record that arrived at this time or later; None if there is none."""
+        """Return the number of the first record that arrived at this time or later, if any."""
         found = self.records(shard, 0, moment, 1)
         return found[0].number if found else None
 
