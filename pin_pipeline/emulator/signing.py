@@ -11,6 +11,7 @@ import httpx
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 
+from pin_pipeline.aws.errors import NO_CREDENTIALS
 from pin_pipeline.errors import PipelineError
 
 API_GATEWAY = re.compile(r"\w+\.execute-api\.([\w-]+)\.amazonaws\.com")
@@ -44,10 +45,7 @@ class Signature(httpx.Auth):
         """
         credentials = self._session.get_credentials()
         if credentials is None:
-            raise SigningError(
-                f"cannot sign the request to {request.url}: no AWS credentials found; attach a role, or sign in with"
-                " `aws sso login`"
-            )
+            raise SigningError(f"cannot sign the request to {request.url}: {NO_CREDENTIALS}")
         headers = {name: request.headers[name] for name in SIGNED if name in request.headers}
         unsigned = AWSRequest(request.method, str(request.url), headers, request.content)
         SigV4Auth(credentials.get_frozen_credentials(), "execute-api", self.region).add_auth(unsigned)
