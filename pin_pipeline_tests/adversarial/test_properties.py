@@ -194,6 +194,6 @@ def disable(monkeypatch: pytest.MonkeyPatch, safeguard: str | None) -> None:
         case "quarantine":
             monkeypatch.setattr(QuarantineTable, "add", lambda *_: None)
         case "gaps":
-            monkeypatch.setattr("pin_pipeline_tests.batch.batch_helpers.chunks", without_gaps)
+            monkeypatch.setattr("pin_pipeline_tests.batch.batch_helpers.chunk_records", without_gaps)
         case "latest":
             monkeypatch.setattr(functions, "max", functions.min)
