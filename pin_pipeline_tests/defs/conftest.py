@@ -45,7 +45,7 @@ def run(variables: None, instance: dg.DagsterInstance) -> Run:  # noqa: ARG001 -
     from pin_pipeline import definitions  # noqa: PLC0415 - reads environment variables at import
 
     def execute(job: str | None = None, *assets: str, **config: Any) -> dg.ExecuteInProcessResult:
-        defs = reload(definitions).defs
+        defs: dg.Definitions = reload(definitions).defs
         definition = defs.resolve_job_def(job) if job else defs.resolve_implicit_global_asset_job_def()
         return definition.execute_in_process(
             run_config=config,
