@@ -78,7 +78,7 @@ def aws_resources(settings: Settings) -> dict[str, dg.ConfigurableResource[Any]]
 
     A required variable that is not set is reported by name by the run that uses the resource.
     """
-    prefix, region = dg.EnvVar("PIN_PREFIX"), dg.EnvVar("AWS_REGION")
+    prefix, region = settings.prefix, dg.EnvVar("AWS_REGION")
     kafka = MskKafka(
         prefix=prefix,
         cluster_arn=dg.EnvVar("PIN_MSK_CLUSTER_ARN"),
