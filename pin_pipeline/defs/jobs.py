@@ -118,7 +118,7 @@ def post(
         rows = {"dagster/row_count": database.count(record_type.name)}
         context.log_event(dg.AssetMaterialization(source_key(record_type), metadata=rows))
     settings = Settings.load().model_copy(update={"prefix": kafka.prefix})
-    with Gateway(gateway.url) as client:
+    with Gateway(gateway.url, settings.gateway_api_keys) as client:
         counts = emulate(
             database,
             create_sink(config.target, settings, client, sys.stdout, settings.home / "emulated"),

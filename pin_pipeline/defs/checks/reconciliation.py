@@ -121,8 +121,8 @@ def _result(check: dg.AssetCheckKey, location: str, findings: TopicFindings | St
         passed=not findings.discrepancies,
         metadata={
             **{name: findings.total(name) for name in COUNTS},
-            "defects": len(findings.discrepancies),
-            "first_defects": dg.MetadataValue.md(listed),
+            "discrepancies": len(findings.discrepancies),
+            "first_discrepancies": dg.MetadataValue.md(listed),
             LOCATION: dg.MetadataValue.text(location),
             NEXT_OFFSETS: {str(number): counts.next_offset for number, counts in findings.partitions.items()},
         },
