@@ -10,9 +10,8 @@ from dagster_aws.s3 import S3Resource
 from pydantic import Field
 
 from pin_pipeline.aws.kinesis import KinesisStreams, stream_name
-from pin_pipeline.aws.secrets import read_credentials
 from pin_pipeline.batch.tasks import BatchTask
-from pin_pipeline.emulator.source import SourceDatabase, with_credentials
+from pin_pipeline.emulator.source import SourceDatabase
 from pin_pipeline.kafka.connection import KafkaConnection
 from pin_pipeline.kafka.topics import create_topics, topic_name
 from pin_pipeline.landing.lander import LandingResult
@@ -45,9 +44,7 @@ class SourceResource(dg.ConfigurableResource["SourceResource"]):
         Raises:
             AwsError: the secret cannot be read.
         """
-        if not self.secret:
-            return SourceDatabase(self.url)
-        return SourceDatabase(with_credentials(self.url, read_credentials(self.secret, self.region)))
+        return SourceDatabase.connect(self.url, self.secret, self.region)
 
 
 class GatewayResource(dg.ConfigurableResource["GatewayResource"]):
