@@ -15,6 +15,7 @@ from benchmarks.local_services import isolated, local_services
 from benchmarks.records import produce, put_one_by_one, synthetic_values
 from benchmarks.report import Measurement, log_progress, measure_seconds, print_report, require_equal
 from pin_pipeline.batch.cleaning import clean_topics
+from pin_pipeline.batch.engines.spark import SparkEngine
 from pin_pipeline.landing.lander import land_topic
 from pin_pipeline.local import jars
 from pin_pipeline.records import PIN
@@ -61,7 +62,7 @@ def _compare(spark: SparkSession, settings: Settings, count: int) -> tuple[float
     land_topic(settings.kafka, store, topic)
     put_one_by_one(peer_store, topic, records)
     log_progress("cleaning")
-    seconds = measure_seconds(lambda: list(clean_topics(lambda: spark, lake, store, {topic: PIN})))
+    seconds = measure_seconds(lambda: list(clean_topics(SparkEngine(lambda: spark), lake, store, {topic: PIN})))
     log_progress("the notebook")
     folder = f"s3a://{peer_store.bucket}/topics/{topic}/"
     peer_seconds = measure_seconds(notebook.clean_pins, spark, folder, lake.path("notebook/pin"))

@@ -11,6 +11,7 @@ from benchmarks.local_services import isolated, local_services
 from benchmarks.records import synthetic_values
 from benchmarks.report import Measurement, log_progress, measure_seconds, print_report
 from pin_pipeline.batch.cleaning import clean_topics
+from pin_pipeline.batch.engines.spark import SparkEngine
 from pin_pipeline.records import PIN
 from pin_pipeline.records.fields import Integer
 from pin_pipeline.storage.lake import Lake
@@ -38,7 +39,7 @@ def main() -> None:
             folder = f"s3a://{bucket_settings.bucket}/topics/{topic}/"
             peer_seconds = measure_seconds(notebook.clean_pins, spark, folder, lake.path("notebook/pin"), SCHEMA)
             log_progress("cleaning")
-            seconds = measure_seconds(lambda: list(clean_topics(lambda: spark, lake, store, {topic: PIN})))  # noqa: B023 - called here
+            seconds = measure_seconds(lambda: list(clean_topics(SparkEngine(lambda: spark), lake, store, {topic: PIN})))  # noqa: B023 - called here
             require_same_cells(lake, pins)
     print_report(
         Measurement(f"cleaning of {PINS:,} pins", seconds, "s"),

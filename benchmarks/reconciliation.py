@@ -11,6 +11,7 @@ from benchmarks.local_services import local_services
 from benchmarks.records import produce, synthetic_values
 from benchmarks.report import Measurement, log_progress, print_report, require_equal
 from pin_pipeline.batch.cleaning import clean_topics
+from pin_pipeline.batch.engines.spark import SparkEngine
 from pin_pipeline.landing.lander import land_topic
 from pin_pipeline.reconciliation.topic import reconcile_topic
 from pin_pipeline.records import RECORD_TYPES
@@ -52,7 +53,10 @@ def _cpu_seconds(settings: Settings) -> dict[str, float]:
         log_progress("cleaning")
         list(
             clean_topics(
-                lambda: spark, lake, store, {topic: RECORD_TYPES[record_type] for record_type, topic in topics.items()}
+                SparkEngine(lambda: spark),
+                lake,
+                store,
+                {topic: RECORD_TYPES[record_type] for record_type, topic in topics.items()},
             )
         )
     taken = {}

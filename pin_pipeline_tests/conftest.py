@@ -6,11 +6,14 @@ import os
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from dagster_pyspark import LazyPySparkResource
 from pyspark.sql import SparkSession
 
+from pin_pipeline.batch.engines.base import BatchEngine
+from pin_pipeline.batch.engines.spark import SparkEngine
 from pin_pipeline.kafka.topics import create_topics
 from pin_pipeline.local import jars, kinesis, ports, s3, servers
 from pin_pipeline.records import RECORD_TYPES
@@ -87,3 +90,9 @@ def command_line(tmp_path: Path) -> Iterator[CommandLine]:
     """Provide commands in a home without running servers."""
     with new_command_line(tmp_path) as command_line:
         yield command_line
+
+
+@pytest.fixture
+def engine(session: Callable[[], SparkSession]) -> BatchEngine[Any]:
+    """Return the batch engine of the tests."""
+    return SparkEngine(session)

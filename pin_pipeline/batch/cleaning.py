@@ -2,34 +2,28 @@
 
 A batch of objects is processed in two commits. Rejected records are quarantined first, keyed by source position; then
 accepted records and progress are committed to the cleaned table together. After a crash between the two, the batch is
-read again, and adding the same records to the quarantine again has no effect.
+read again, and adding the same records to the quarantine again has no effect. Both engines follow this order, so that
+one can continue what the other has begun.
 """
 
 from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property, partial
+from typing import Any
 
-from delta.tables import DeltaTable
-from pyspark import StorageLevel
-from pyspark.sql import DataFrame, SparkSession
-from pyspark.sql import functions as F  # noqa: N812
-
-from pin_pipeline.batch.batch_stats import batch_checks, collect_batch_stats
+from pin_pipeline.batch.batch_stats import batch_checks
+from pin_pipeline.batch.engines.base import BatchEngine
 from pin_pipeline.batch.parallel import in_parallel
 from pin_pipeline.batch.quarantine_table import QuarantineTable
 from pin_pipeline.records import RecordType
 from pin_pipeline.records.positions import SOURCE_POSITION
 from pin_pipeline.reports import Check, Metadata, Report
-from pin_pipeline.spark.classify import classify, classify_objects
-from pin_pipeline.spark.delta_writes import CONFLICTS, commit_metadata
-from pin_pipeline.spark.landed_objects import read_objects
 from pin_pipeline.storage.delta_snapshot import Snapshot
 from pin_pipeline.storage.lake import PROPERTIES, Lake
-from pin_pipeline.storage.object_keys import ObjectName
 from pin_pipeline.storage.object_store import ObjectStore
 from pin_pipeline.storage.progress import CleaningProgress
 
@@ -38,20 +32,11 @@ ATTEMPTS = 5
 
 OBJECTS_PER_BATCH = 10_000
 
-MAX_PARTITIONS = 2**20
-"""Upper bound of partitions per topic, far above what a broker supports.
-
-Object names have ten digits for an offset; multiplied by this bound, an offset still fits in a bigint.
-"""
-
-CACHE = StorageLevel.DISK_ONLY
-"""A batch may be larger than memory, and garbage collection of a full heap is slower than the disk."""
-
 log = logging.getLogger(__name__)
 
 
 def clean_topics(
-    session: Callable[[], SparkSession],
+    engine: BatchEngine[Any],
     lake: Lake,
     store: ObjectStore,
     topics: Mapping[str, RecordType],
@@ -61,16 +46,16 @@ def clean_topics(
     """Bring the cleaned table of each topic up to date, in parallel.
 
     Args:
-        session: returns the Spark session; called only if there are records to process.
+        engine: executes the steps.
         lake: location of the cleaned tables and quarantines.
         store: location of the landed objects.
         topics: record type of each topic.
         replay: re-validate quarantined records by the current rules, and publish those that are accepted.
 
     Raises:
-        Exception: one of `CONFLICTS`, after other writers have committed first `ATTEMPTS` times in a row.
+        Exception: one of the engine's conflicts, after other writers have committed first `ATTEMPTS` times in a row.
     """
-    cleaners = [TableCleaner(session, lake, store, record_type, topic) for topic, record_type in topics.items()]
+    cleaners = [TableCleaner(engine, lake, store, record_type, topic) for topic, record_type in topics.items()]
     yield from in_parallel([partial(cleaner.run, replay=replay) for cleaner in cleaners])
 
 
@@ -79,14 +64,14 @@ class TableCleaner:
     """Cleaning of one topic into its cleaned table and its quarantine.
 
     Attributes:
-        session: returns the Spark session; called only if there are records to process.
+        engine: executes the steps.
         lake: location of the cleaned table and the quarantine.
         store: location of the landed objects.
         record_type: type of the topic's records.
         topic: name of the topic.
     """
 
-    session: Callable[[], SparkSession]
+    engine: BatchEngine[Any]
     lake: Lake
     store: ObjectStore
     record_type: RecordType
@@ -124,7 +109,7 @@ class TableCleaner:
         while True:
             try:
                 done = step(CleaningProgress.of(table))
-            except CONFLICTS:
+            except self.engine.conflicts:
                 log.info("%s: another run committed first; reading its progress", table.key)
                 if attempt == ATTEMPTS:
                     raise
@@ -139,21 +124,16 @@ class TableCleaner:
         """Clean the next batch of objects; returns their number."""
         names = list(progress.new_objects(self.store, self.topic))
         batch = names[:OBJECTS_PER_BATCH]
-        if batch:
-            log.info("%s: %d new objects, reading %d", self.key, len(names), len(batch))
-            self._clean_batch(self.session().newSession(), batch, progress)
-        return len(batch)
-
-    def _clean_batch(self, spark: SparkSession, names: Sequence[ObjectName], progress: CleaningProgress) -> None:
-        objects = read_objects(spark, self.lake.bucket, names)
-        records = _with_source_columns(classify_objects(self.record_type, objects)).persist(CACHE)
-        try:
-            stats = collect_batch_stats(records)
+        if not batch:
+            return 0
+        log.info("%s: %d new objects, reading %d", self.key, len(names), len(batch))
+        with self.engine.classify_objects(self.record_type, self.lake, self.store, batch) as records:
+            stats = self.engine.collect_stats(records)
             if stats.quarantined:
-                self.quarantine.add(spark, records.where("rejection is not null"))
-            self._publish(spark, records, progress.after(names, stats), stats.records - stats.quarantined)
-        finally:
-            records.unpersist()
+                self.engine.add_to_quarantine(self.record_type, self.lake, records)
+            accepted = stats.records - stats.quarantined
+            self.engine.publish(self.record_type, self.lake, records, progress.after(batch, stats), accepted)
+        return len(batch)
 
     def _replay(self, progress: CleaningProgress) -> int:
         """Publish the quarantined records that the current rules accept; returns their number.
@@ -164,39 +144,17 @@ class TableCleaner:
         """
         if not self.quarantine.has_rows():
             return 0
-        spark = self.session().newSession()
-        self.quarantine.remove_published(spark, progress)
-        quarantined = self.quarantine.records(spark)
-        records = _with_source_columns(classify(self.record_type, quarantined)).persist(CACHE)
-        try:
-            accepted = records.where("rejection is null").count()
-            self.quarantine.update(spark, records, progress.batch + 1)
+        self.engine.remove_published(self.record_type, self.lake, progress)
+        with self.engine.classify_quarantine(self.record_type, self.lake) as records:
+            stats = self.engine.collect_stats(records)
+            accepted = stats.records - stats.quarantined
+            self.engine.update_quarantine(self.record_type, self.lake, records, progress.batch + 1)
             if accepted:
                 advanced = progress.after_replay(accepted)
-                self._publish(spark, records, advanced, accepted)
-                self.quarantine.remove_published(spark, advanced)
+                self.engine.publish(self.record_type, self.lake, records, advanced, accepted)
+                self.engine.remove_published(self.record_type, self.lake, advanced)
                 log.info("%s: published %d records from quarantine", self.key, accepted)
-        finally:
-            records.unpersist()
         return accepted
-
-    def _publish(self, spark: SparkSession, records: DataFrame, progress: CleaningProgress, accepted: int) -> None:
-        """Publish the latest accepted record of each key, in one commit with the progress.
-
-        The record with the highest offset wins, then the one with the highest partition.
-        """
-        columns = [column.name for column in (*self.record_type.columns, *SOURCE_POSITION)]
-        # A single number is aggregated in a hash table; structs would make Spark sort whole records.
-        position = F.col("source_offset") * MAX_PARTITIONS + F.col("source_partition")
-        candidates = records.where("rejection is null").select(*columns, position.alias("position"))
-        last = candidates.groupBy("ind").agg(F.max("position").alias("position"))
-        latest = candidates.join(last.hint("shuffle_hash"), ["ind", "position"]).select(*columns)
-        path = self.lake.path(self.key)
-        with commit_metadata(spark, progress.metadata(accepted), progress.batch):
-            if progress.batch == 1:  # the table is empty, so there is nothing to merge with
-                latest.write.format("delta").mode("append").save(path)
-            else:
-                _merge(DeltaTable.forPath(spark, path), latest)
 
     def _report(self, table: Snapshot, before: CleaningProgress, objects: int, replayed: int, seconds: float) -> Report:
         after = CleaningProgress.of(table)
@@ -223,14 +181,3 @@ class TableCleaner:
             *batch_checks(after.batch_stats, self.record_type),
         )
         return Report(table.key, table.rows, metadata, checks)
-
-
-def _with_source_columns(records: DataFrame) -> DataFrame:
-    """Rename the position columns to those of the published tables."""
-    return records.withColumnsRenamed({name: f"source_{name}" for name in ("topic", "partition", "offset")})
-
-
-def _merge(table: DeltaTable, latest: DataFrame) -> None:
-    merge = table.alias("t").merge(latest.alias("s"), "t.ind = s.ind")
-    is_later = "struct(s.source_offset, s.source_partition) > struct(t.source_offset, t.source_partition)"
-    merge.whenMatchedUpdateAll(is_later).whenNotMatchedInsertAll().execute()

@@ -5,24 +5,22 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
+from typing import Any
 
-from pyspark.sql import DataFrame, SparkSession
-from pyspark.sql import functions as F  # noqa: N812
-
+from pin_pipeline.batch.engines.base import BatchEngine
 from pin_pipeline.batch.parallel import in_parallel
 from pin_pipeline.batch.queries import Query, functions_sql
 from pin_pipeline.reports import Check, Report
-from pin_pipeline.spark.delta_writes import overwrite
 from pin_pipeline.storage.lake import Lake
 
 
-def run_queries(session: Callable[[], SparkSession], lake: Lake, queries: Sequence[Query]) -> Iterator[Report]:
+def run_queries(engine: BatchEngine[Any], lake: Lake, queries: Sequence[Query]) -> Iterator[Report]:
     """Bring the result tables of queries up to date, all from the same versions of the cleaned tables.
 
     Args:
-        session: returns the Spark session; called only if an input has changed.
+        engine: executes the queries.
         lake: location of the cleaned tables and the result tables.
         queries: the queries to run.
 
@@ -31,10 +29,10 @@ def run_queries(session: Callable[[], SparkSession], lake: Lake, queries: Sequen
     """
     names = {name for query in queries for name in query.inputs}
     versions = {name: lake.require(f"cleaned/{name}").version for name in sorted(names)}
-    yield from in_parallel([partial(_run_query, session, lake, query, versions) for query in queries])
+    yield from in_parallel([partial(_run_query, engine, lake, query, versions) for query in queries])
 
 
-def _run_query(session: Callable[[], SparkSession], lake: Lake, query: Query, versions: dict[str, int]) -> Report:
+def _run_query(engine: BatchEngine[Any], lake: Lake, query: Query, versions: dict[str, int]) -> Report:
     started = time.monotonic()
     inputs = {
         "inputs": {name: versions[name] for name in query.inputs},
@@ -43,8 +41,7 @@ def _run_query(session: Callable[[], SparkSession], lake: Lake, query: Query, ve
     table = lake.snapshot(query.key)
     changed = table is None or table.last_commit.metadata != inputs
     if table is None or changed:
-        rows = _compute(session().newSession(), lake, query, versions)
-        overwrite(rows.coalesce(1), lake, query.key, json.dumps(inputs))
+        engine.run_query(lake, query, versions, json.dumps(inputs))
         table = lake.require(query.key)
     count = int(table.last_commit.metrics["numOutputRows"])  # each commit replaces all rows
     return Report(
@@ -56,18 +53,4 @@ def _run_query(session: Callable[[], SparkSession], lake: Lake, query: Query, ve
             "preview": table.preview(),
         },
         (Check("has_rows", count > 0, {"rows": count}),),
-    )
-
-
-def _compute(spark: SparkSession, lake: Lake, query: Query, versions: dict[str, int]) -> DataFrame:
-    for name in query.inputs:
-        reader = spark.read.format("delta").option("versionAsOf", versions[name])
-        reader.load(lake.path(f"cleaned/{name}")).createOrReplaceTempView(name)
-    spark.sql(functions_sql())
-    result = spark.sql(query.sql)
-    return result.select(
-        *(
-            F.col(column.name).cast(column.type).alias(column.name, metadata={"comment": column.description})
-            for column in query.columns
-        )
     )

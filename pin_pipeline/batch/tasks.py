@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import Any
 
+from pin_pipeline.batch.cleaning import clean_topics
+from pin_pipeline.batch.engines.base import BatchEngine
 from pin_pipeline.batch.queries import QUERIES
+from pin_pipeline.batch.query_runner import run_queries
+from pin_pipeline.batch.rebuild import rebuild
 from pin_pipeline.records import RECORD_TYPES
 from pin_pipeline.reports import Report
 from pin_pipeline.storage.lake import Lake
 from pin_pipeline.storage.object_store import ObjectStore
-
-if TYPE_CHECKING:
-    from pyspark.sql import SparkSession
 
 
 @dataclass(frozen=True)
@@ -30,15 +31,12 @@ class CleanTask:
     replay: bool = False
     rebuild: bool = False
 
-    def run(self, session: Callable[[], SparkSession], lake: Lake, store: ObjectStore) -> Iterator[Report]:
-        """Run the task; starts Spark only if there are records to process."""
-        from pin_pipeline.batch.cleaning import clean_topics  # noqa: PLC0415 - only the engine needs PySpark
-        from pin_pipeline.batch.rebuild import rebuild  # noqa: PLC0415
-
+    def run(self, engine: BatchEngine[Any], lake: Lake, store: ObjectStore) -> Iterator[Report]:
+        """Run the task; the engine is used only if there are records to process."""
         topics = {topic: RECORD_TYPES[record_type] for topic, record_type in self.topics.items()}
         if self.rebuild:
-            return rebuild(session, lake, store, topics)
-        return clean_topics(session, lake, store, topics, replay=self.replay)
+            return rebuild(engine, lake, store, topics)
+        return clean_topics(engine, lake, store, topics, replay=self.replay)
 
 
 @dataclass(frozen=True)
@@ -51,11 +49,9 @@ class QueryTask:
 
     queries: tuple[str, ...]
 
-    def run(self, session: Callable[[], SparkSession], lake: Lake, _store: ObjectStore) -> Iterator[Report]:
-        """Run the task; starts Spark only if an input of a query has changed."""
-        from pin_pipeline.batch.query_runner import run_queries  # noqa: PLC0415 - only the engine needs PySpark
-
-        return run_queries(session, lake, [QUERIES[name] for name in self.queries])
+    def run(self, engine: BatchEngine[Any], lake: Lake, _store: ObjectStore) -> Iterator[Report]:
+        """Run the task; the engine is used only if an input of a query has changed."""
+        return run_queries(engine, lake, [QUERIES[name] for name in self.queries])
 
 
 BatchTask = CleanTask | QueryTask

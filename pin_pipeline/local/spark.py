@@ -24,6 +24,7 @@ from pyspark.sql import SparkSession
 
 from pin_pipeline.aws import clients
 from pin_pipeline.batch.cleaning import clean_topics
+from pin_pipeline.batch.engines.spark import SparkEngine
 from pin_pipeline.batch.queries import QUERIES
 from pin_pipeline.batch.query_runner import run_queries
 from pin_pipeline.emulator import synthetic
@@ -93,8 +94,9 @@ def _run_workload(settings: Settings, java_option: str) -> None:
     topics = {settings.topic(name): record_type for name, record_type in RECORD_TYPES.items()}
     for topic, record_type in topics.items():
         _land_records(store, topic, record_type.name)
-    list(clean_topics(lambda: spark, lake, store, topics))
-    list(run_queries(lambda: spark, lake, list(QUERIES.values())))
+    engine = SparkEngine(lambda: spark)
+    list(clean_topics(engine, lake, store, topics))
+    list(run_queries(engine, lake, list(QUERIES.values())))
     for name, value in streaming_conf(*arguments).items() - conf.items():
         if name.startswith("spark.sql."):
             spark.conf.set(name, value)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import httpx
 import pytest
-from pyspark.sql import SparkSession
 
+from pin_pipeline.batch.engines.base import BatchEngine
 from pin_pipeline.landing.lander import land_topic
 from pin_pipeline.reconciliation.topic import reconcile_topic
 from pin_pipeline.records import RECORD_TYPES
@@ -26,7 +26,7 @@ from pin_pipeline_tests.helpers.reference import SENTINELS
 from pin_pipeline_tests.helpers.rows import geo, pin, user
 from pin_pipeline_tests.helpers.topics import produce
 
-Session = Callable[[], SparkSession]
+Engine = BatchEngine[Any]
 ROWS = {"pin": pin, "geo": geo, "user": user}
 JSON_V2 = {"Content-Type": "application/vnd.kafka.json.v2+json"}
 BLANKS = " \t\n\r\f\v\u00a0"
@@ -44,12 +44,12 @@ def post(gateway: httpx.Client, topic: str, values: Sequence[str]) -> httpx.Resp
     return gateway.post(f"/topics/{topic}", content=f'{{"records":[{records}]}}'.encode(), headers=JSON_V2)
 
 
-def land_and_clean(settings: Settings, session: Session, *record_types: str) -> None:
+def land_and_clean(settings: Settings, engine: Engine, *record_types: str) -> None:
     """Land and clean the records on the topics, and check that they reconcile."""
     store = ObjectStore.of(settings)
     for record_type in record_types:
         land_topic(settings.kafka, store, settings.topic(record_type))
-    run_clean(settings, session, *record_types)
+    run_clean(settings, engine, *record_types)
     for record_type in record_types:
         topic = settings.topic(record_type)
         findings = reconcile_topic(RECORD_TYPES[record_type], topic, settings.kafka, Lake.of(settings), store)
@@ -69,11 +69,11 @@ def test_adversarial_cases_are_numerous_and_unique() -> None:
 
 
 def test_valid_json_is_published_as_unknown_field_or_quarantined_with_bytes(
-    settings: Settings, session: Session, gateway: httpx.Client
+    settings: Settings, engine: Engine, gateway: httpx.Client
 ) -> None:
     nested = [f'{json.dumps(geo(number))[:-1]},"x":{text}}}' for number, text in enumerate(VALID_JSON)]
     assert post(gateway, settings.topic("geo"), [*VALID_JSON, *nested]).status_code == 200
-    land_and_clean(settings, session, "geo")
+    land_and_clean(settings, engine, "geo")
     published = table(settings, "cleaned/geo", "select ind, source_offset from t order by ind")
     assert published == [
         {"ind": number, "source_offset": len(VALID_JSON) + number} for number in range(len(VALID_JSON))
@@ -91,20 +91,20 @@ def test_invalid_json_is_refused_by_gateway(settings: Settings, gateway: httpx.C
     assert accepted == []
 
 
-def test_invalid_json_on_topic_is_quarantined_with_bytes(settings: Settings, session: Session) -> None:
+def test_invalid_json_on_topic_is_quarantined_with_bytes(settings: Settings, engine: Engine) -> None:
     nested = [f'{json.dumps(geo(1))[:-1]},"x":{text}}}' for text in INVALID_JSON]
     values = [*(text.encode() for text in [*INVALID_JSON, *nested, *UNSUPPORTED_JSON]), *INVALID_ENCODINGS]
     produce(settings, "geo", values)
-    land_and_clean(settings, session, "geo")
+    land_and_clean(settings, engine, "geo")
     found = quarantined(settings, "geo")
     assert [found[offset] for offset in range(len(values))] == [("not_json", value) for value in values]
     assert table(settings, "cleaned/geo") == []
 
 
-def test_json_beyond_common_parser_limits_is_published(settings: Settings, session: Session) -> None:
+def test_json_beyond_common_parser_limits_is_published(settings: Settings, engine: Engine) -> None:
     values = [f'{json.dumps(geo(number))[:-1]},"x":{text}}}'.encode() for number, text in enumerate(LARGE_JSON)]
     produce(settings, "geo", values)
-    land_and_clean(settings, session, "geo")
+    land_and_clean(settings, engine, "geo")
     assert [row["ind"] for row in table(settings, "cleaned/geo", "select ind from t order by ind")] == [
         *range(len(LARGE_JSON))
     ]
@@ -112,7 +112,7 @@ def test_json_beyond_common_parser_limits_is_published(settings: Settings, sessi
 
 @pytest.mark.parametrize("record_type", RECORD_TYPES)
 def test_adversarial_text_is_published_unchanged_or_quarantined(
-    settings: Settings, session: Session, gateway: httpx.Client, record_type: str
+    settings: Settings, engine: Engine, gateway: httpx.Client, record_type: str
 ) -> None:
     definition, topic = RECORD_TYPES[record_type], settings.topic(record_type)
     texts = [field for field in definition.fields if isinstance(field, Text)]
@@ -124,7 +124,7 @@ def test_adversarial_text_is_published_unchanged_or_quarantined(
     for first in range(0, len(rows), 200):
         batch = [json.dumps(row, ensure_ascii=number % 2 == 0) for number, row in enumerate(rows[first : first + 200])]
         assert post(gateway, topic, batch).status_code == 200
-    land_and_clean(settings, session, record_type)
+    land_and_clean(settings, engine, record_type)
     found = {row["ind"]: row for row in table(settings, f"cleaned/{record_type}")}
     for number, text in enumerate(STRINGS):
         for column in definition.columns:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
@@ -13,10 +13,11 @@ import pytest
 from hypothesis import HealthCheck, Phase, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
-from pyspark.sql import SparkSession, functions
+from pyspark.sql import functions
 
 from pin_pipeline.batch import cleaning
 from pin_pipeline.batch.cleaning import TableCleaner
+from pin_pipeline.batch.engines.base import BatchEngine
 from pin_pipeline.batch.quarantine_table import QuarantineTable
 from pin_pipeline.local import s3
 from pin_pipeline.reconciliation.findings import TopicFindings
@@ -32,7 +33,7 @@ from pin_pipeline_tests.batch.batch_helpers import Row, put, run_clean, table, t
 from pin_pipeline_tests.batch.crash import crash_at
 from pin_pipeline_tests.helpers.rows import geo
 
-Session = Callable[[], SparkSession]
+Engine = BatchEngine[Any]
 STEPS: list[tuple[object, str]] = [(cleaning, "read_objects"), (QuarantineTable, "add"), (TableCleaner, "_publish")]
 
 json_values = st.recursive(
@@ -94,7 +95,7 @@ class Topic:
         return iter(list(enumerate(self.values[partition]))[first:])
 
 
-def land_and_clean(settings: Settings, session: Session, topic: Topic, runs: Sequence[Run]) -> None:
+def land_and_clean(settings: Settings, engine: Engine, topic: Topic, runs: Sequence[Run]) -> None:
     """Land and clean the records in several runs, and the remaining ones in a last run that does not crash."""
     landed = [0, 0]
     for run in [*runs, Run((len(topic.values[0]), len(topic.values[1])), 20, None)]:
@@ -104,7 +105,7 @@ def land_and_clean(settings: Settings, session: Session, topic: Topic, runs: Seq
             put(settings, "geo", values, first=first, partition=partition, size=run.size)
             landed[partition] += len(values)
         with crash_of(run):
-            run_clean(settings, session, "geo")
+            run_clean(settings, engine, "geo")
 
 
 def crash_of(run: Run) -> AbstractContextManager[None]:
@@ -154,7 +155,7 @@ def with_new_bucket(settings: Settings) -> Settings:
 )
 def test_any_sequence_of_runs_and_crashes_gives_same_tables_and_reconciles(
     settings: Settings,
-    session: Session,
+    engine: Engine,
     records: list[bytes | None],
     duplicates: list[int],
     sequence: list[Run],
@@ -162,14 +163,14 @@ def test_any_sequence_of_runs_and_crashes_gives_same_tables_and_reconciles(
     values = [*records, *(records[number % len(records)] for number in duplicates)]
     topic = Topic({0: values[::2], 1: values[1::2]})
     crashing, reference = with_new_bucket(settings), with_new_bucket(settings)
-    land_and_clean(crashing, session, topic, sequence)
-    land_and_clean(reference, session, topic, [])
+    land_and_clean(crashing, engine, topic, sequence)
+    land_and_clean(reference, engine, topic, [])
     findings = reconcile(crashing, topic)
     assert list(findings.sentences()) == []
     assert findings.total("landed") == len(values)
     assert findings.total("waiting") == 0
     assert content(crashing) == content(reference)
-    assert totals(run_clean(crashing, session, "geo")["cleaned/geo"])[-1] == 0
+    assert totals(run_clean(crashing, engine, "geo")["cleaned/geo"])[-1] == 0
 
 
 def without_gaps(records: Any, *_: Any) -> Iterator[object_format.ObjectChunk]:
@@ -180,12 +181,12 @@ def without_gaps(records: Any, *_: Any) -> Iterator[object_format.ObjectChunk]:
 
 @pytest.mark.parametrize("safeguard", [None, "quarantine", "gaps", "latest"])
 def test_reconciliation_fails_only_with_a_safeguard_disabled(
-    settings: Settings, session: Session, monkeypatch: pytest.MonkeyPatch, safeguard: str | None
+    settings: Settings, engine: Engine, monkeypatch: pytest.MonkeyPatch, safeguard: str | None
 ) -> None:
     raw = [json.dumps(row).encode() for row in (geo(1), geo(2), geo(1, country="newer"), geo(3))]
     topic = Topic({0: [raw[0], b"no json", *raw[1:]], 1: []})
     disable(monkeypatch, safeguard)
-    land_and_clean(settings, session, topic, [])
+    land_and_clean(settings, engine, topic, [])
     assert bool(list(reconcile(settings, topic).sentences())) is (safeguard is not None)
 
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from random import Random
 from typing import Any
 
 import pytest
-from pyspark.sql import SparkSession
 
+from pin_pipeline.batch.engines.base import BatchEngine
 from pin_pipeline.emulator import synthetic
 from pin_pipeline.records import RECORD_TYPES
 from pin_pipeline.records.fields import Field, Integer, Magnitude, Number, PrefixedPath, Text, Timestamp
@@ -18,7 +18,7 @@ from pin_pipeline_tests.adversarial.strings import STRINGS
 from pin_pipeline_tests.batch.batch_helpers import put, run_clean, table, totals
 from pin_pipeline_tests.helpers import reference
 
-Session = Callable[[], SparkSession]
+Engine = BatchEngine[Any]
 Row = dict[str, Any]
 COUNTS = {"pin": 34_000, "geo": 33_000, "user": 33_000}
 VALUES_OF_ANY_TYPE: list[Any] = [None, True, 0, -1, 1.5, "", "x", [], {}, ["x"], {"a": None}]
@@ -80,12 +80,12 @@ def other_value(field: Field, random: Random) -> Any:
 
 
 @pytest.mark.parametrize("record_type", RECORD_TYPES)
-def test_cleaned_tables_equal_reference_cell_by_cell(settings: Settings, session: Session, record_type: str) -> None:
+def test_cleaned_tables_equal_reference_cell_by_cell(settings: Settings, engine: Engine, record_type: str) -> None:
     assert sum(COUNTS.values()) == 100_000
     rows = list(generate_rows(record_type, Random(f"reference {record_type}")))
     values = [json.dumps(row, ensure_ascii=bool(number % 2)).encode() for number, row in enumerate(rows)]
     put(settings, record_type, values)
-    report = run_clean(settings, session, record_type)["cleaned/" + record_type]
+    report = run_clean(settings, engine, record_type)["cleaned/" + record_type]
     names = [field.name for field in RECORD_TYPES[record_type].fields]
     rejections = {offset: reference.rejection(names, row) for offset, row in enumerate(rows)}
     rejected = {offset: rejection for offset, rejection in rejections.items() if rejection is not None}

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from pyspark.sql import SparkSession
-
+from pin_pipeline.batch.engines.base import BatchEngine
 from pin_pipeline.landing.lander import land_topic
 from pin_pipeline.quality.table_checks import check_table
 from pin_pipeline.records import PIN
@@ -20,7 +19,7 @@ from pin_pipeline_tests.batch.batch_helpers import run_clean, table
 from pin_pipeline_tests.helpers.rows import pin, user
 from pin_pipeline_tests.helpers.topics import produce
 
-Session = Callable[[], SparkSession]
+Engine = BatchEngine[Any]
 
 
 def without(name: str) -> dict[str, Any]:
@@ -103,9 +102,9 @@ def documented_outcomes() -> dict[str, str]:
     return {line[0]: line[1] for line in lines if len(line) == 2 and line[0] != "change"}
 
 
-def outcomes(settings: Settings, session: Session) -> Iterator[str]:
+def outcomes(settings: Settings, engine: Engine) -> Iterator[str]:
     """Yield the outcome of each record, in the order of the offsets."""
-    report = run_clean(settings, session, "pin")["cleaned/pin"]
+    report = run_clean(settings, engine, "pin")["cleaned/pin"]
     offsets = {row["ind"]: row["source_offset"] for row in table(settings, "cleaned/pin")}
     reported: dict[int, str] = {}
     for check in [*report.checks, *check_table(PIN, Lake.of(settings).require("cleaned/pin"), 0, datetime.now(UTC))]:
@@ -122,10 +121,10 @@ def outcomes(settings: Settings, session: Session) -> Iterator[str]:
             yield f"published, reported by `{reported[offset]}`" if offset in reported else "published"
 
 
-def test_schema_drift_outcomes_equal_documented_ones(settings: Settings, session: Session) -> None:
+def test_schema_drift_outcomes_equal_documented_ones(settings: Settings, engine: Engine) -> None:
     produce(settings, "pin", [with_unique_key(value, number) for number, value in enumerate(CASES.values(), start=100)])
     land_topic(settings.kafka, ObjectStore.of(settings), settings.topic("pin"))
-    found = dict(zip(CASES, outcomes(settings, session), strict=True))
+    found = dict(zip(CASES, outcomes(settings, engine), strict=True))
     assert found == documented_outcomes()
     titles = {row["ind"]: row["title"] for row in table(settings, "cleaned/pin")}
     assert titles[100 + list(CASES).index("duplicate field (the last one counts)")] == "last"

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from pyspark.sql import SparkSession
-
 from pin_pipeline.batch.cleaning import clean_topics
+from pin_pipeline.batch.engines.base import BatchEngine
 from pin_pipeline.records import RECORD_TYPES, RecordType
 from pin_pipeline.reports import Report
 from pin_pipeline.settings import Settings
@@ -39,11 +38,11 @@ def put(
 
 
 def run_clean(
-    settings: Settings, session: Callable[[], SparkSession], *record_types: str | RecordType, replay: bool = False
+    settings: Settings, engine: BatchEngine[Any], *record_types: str | RecordType, replay: bool = False
 ) -> dict[str, Report]:
     """Clean the topics of record types, given by name or definition; by default all."""
     reports = clean_topics(
-        session, Lake.of(settings), ObjectStore.of(settings), topics(settings, *record_types), replay=replay
+        engine, Lake.of(settings), ObjectStore.of(settings), topics(settings, *record_types), replay=replay
     )
     return {report.key: report for report in reports}
 

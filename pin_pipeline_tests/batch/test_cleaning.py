@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from random import Random
 from typing import Any
@@ -14,6 +13,8 @@ from pyspark.sql import SparkSession
 
 from pin_pipeline.batch import cleaning
 from pin_pipeline.batch.cleaning import TableCleaner
+from pin_pipeline.batch.engines.base import BatchEngine
+from pin_pipeline.batch.engines.spark import SparkEngine
 from pin_pipeline.batch.quarantine_table import QuarantineTable
 from pin_pipeline.records import RECORD_TYPES
 from pin_pipeline.settings import Settings
@@ -22,15 +23,15 @@ from pin_pipeline_tests.batch.batch_helpers import put, run_clean, table, totals
 from pin_pipeline_tests.batch.crash import crash_at
 from pin_pipeline_tests.helpers.rows import geo, pin, user
 
-Session = Callable[[], SparkSession]
+Engine = BatchEngine[Any]
 PUBLISHED = "select ind, title, follower_count, source_partition, source_offset from t order by ind"
 QUARANTINED = "select source_partition, source_offset, reason, field, value, bytes from t order by 1, 2"
 DIRTY = [b"no json", pin(follower_count="many"), json.dumps(pin()), user(5), [pin()]]
 
 
-def test_cleaning_publishes_latest_record_of_each_key_and_reconciles(settings: Settings, session: Session) -> None:
+def test_cleaning_publishes_latest_record_of_each_key_and_reconciles(settings: Settings, engine: Engine) -> None:
     put(settings, "pin", [pin(1), pin(2), *DIRTY, pin(1, title="newer")])
-    report = run_clean(settings, session, "pin")["cleaned/pin"]
+    report = run_clean(settings, engine, "pin")["cleaned/pin"]
     assert totals(report) == (8, 2, 1, 5, 0)
     assert all(check.passed for check in report.checks)
     assert [(row["ind"], row["title"], row["source_offset"]) for row in table(settings, "cleaned/pin", PUBLISHED)] == [
@@ -39,9 +40,9 @@ def test_cleaning_publishes_latest_record_of_each_key_and_reconciles(settings: S
     ]
 
 
-def test_cleaning_quarantines_position_reason_and_original_bytes(settings: Settings, session: Session) -> None:
+def test_cleaning_quarantines_position_reason_and_original_bytes(settings: Settings, engine: Engine) -> None:
     put(settings, "pin", [b'{"index": "1\xff', pin(follower_count="many")], first=40, partition=2)
-    run_clean(settings, session, "pin")
+    run_clean(settings, engine, "pin")
     assert table(settings, "quarantine/pin", QUARANTINED) == [
         {
             "source_partition": 2,
@@ -62,11 +63,11 @@ def test_cleaning_quarantines_position_reason_and_original_bytes(settings: Setti
     ]
 
 
-def test_cleaning_reads_only_objects_since_last_commit(settings: Settings, session: Session) -> None:
+def test_cleaning_reads_only_objects_since_last_commit(settings: Settings, engine: Engine) -> None:
     put(settings, "geo", [geo(1), geo(2)])
-    run_clean(settings, session, "geo")
+    run_clean(settings, engine, "geo")
     put(settings, "geo", [geo(2, country="Chad"), geo(3)], first=2)
-    report = run_clean(settings, session, "geo")["cleaned/geo"]
+    report = run_clean(settings, engine, "geo")["cleaned/geo"]
     assert {name: report.metadata[name] for name in ("new_objects", "new_landed", "new_superseded")} == {
         "new_objects": 1,
         "new_landed": 2,
@@ -75,31 +76,31 @@ def test_cleaning_reads_only_objects_since_last_commit(settings: Settings, sessi
     assert totals(report) == (4, 3, 1, 0, 0)
 
 
-def test_cleaning_without_new_objects_changes_nothing_and_starts_no_spark(settings: Settings, session: Session) -> None:
+def test_cleaning_without_new_objects_changes_nothing_and_starts_no_spark(settings: Settings, engine: Engine) -> None:
     put(settings, "user", [user(1), user(2)])
-    first = run_clean(settings, session, "user")["cleaned/user"]
+    first = run_clean(settings, engine, "user")["cleaned/user"]
     version = Lake.of(settings).require("cleaned/user").version
 
     def no_spark() -> SparkSession:
         raise AssertionError("Spark was started")
 
-    second = run_clean(settings, no_spark, "user")["cleaned/user"]
+    second = run_clean(settings, SparkEngine(no_spark), "user")["cleaned/user"]
     assert (totals(second), second.metadata["new_landed"]) == (totals(first), 0)
     assert Lake.of(settings).require("cleaned/user").version == version
 
 
-def test_cleaning_without_records_creates_empty_tables(settings: Settings, session: Session) -> None:
-    reports = run_clean(settings, session)
+def test_cleaning_without_records_creates_empty_tables(settings: Settings, engine: Engine) -> None:
+    reports = run_clean(settings, engine)
     assert {key: totals(report) for key, report in reports.items()} == {
         f"cleaned/{record_type}": (0, 0, 0, 0, 0) for record_type in RECORD_TYPES
     }
 
 
-def test_cleaning_never_replaces_later_offset_by_earlier_one(settings: Settings, session: Session) -> None:
+def test_cleaning_never_replaces_later_offset_by_earlier_one(settings: Settings, engine: Engine) -> None:
     put(settings, "pin", [pin(1, title="later")], first=10)
-    run_clean(settings, session, "pin")
+    run_clean(settings, engine, "pin")
     put(settings, "pin", [pin(1, title="earlier")], first=5, partition=1)
-    report = run_clean(settings, session, "pin")["cleaned/pin"]
+    report = run_clean(settings, engine, "pin")["cleaned/pin"]
     assert totals(report) == (2, 1, 1, 0, 0)
     assert table(settings, "cleaned/pin", "select title from t") == [{"title": "later"}]
 
@@ -114,12 +115,12 @@ def _mixed_records() -> list[Any]:
 
 @pytest.mark.parametrize(("cuts", "size"), [([1, 44], 1), ([15, 15, 15], 4)], ids=str)
 def test_cleaning_result_is_independent_of_batching(
-    settings: Settings, session: Session, cuts: list[int], size: int
+    settings: Settings, engine: Engine, cuts: list[int], size: int
 ) -> None:
     first, mixed = 0, _mixed_records()
     for cut in cuts:
         put(settings, "pin", mixed[first : first + cut], first=first, size=size)
-        report = run_clean(settings, session, "pin")["cleaned/pin"]
+        report = run_clean(settings, engine, "pin")["cleaned/pin"]
         first += cut
     assert totals(report) == (45, 6, 34, 5, 0)
     latest = {row["index"]: (offset, row["title"]) for offset, row in enumerate(mixed) if _is_valid(row)}
@@ -133,9 +134,9 @@ def _is_valid(row: Any) -> bool:
     return isinstance(row, dict) and row.get("title", "").startswith("Pin at")
 
 
-def test_cleaning_rerun_after_crash_at_every_step_gives_same_tables(settings: Settings, session: Session) -> None:
+def test_cleaning_rerun_after_crash_at_every_step_gives_same_tables(settings: Settings, engine: Engine) -> None:
     put(settings, "pin", [pin(1), b"no json"])
-    run_clean(settings, session, "pin")
+    run_clean(settings, engine, "pin")
     put(settings, "pin", [pin(1, title="newer"), b"none either", pin(2)], first=2)
     steps: list[tuple[object, str, bool]] = [
         (cleaning, "read_objects", True),
@@ -145,43 +146,43 @@ def test_cleaning_rerun_after_crash_at_every_step_gives_same_tables(settings: Se
     ]
     for owner, step, done in steps:
         with crash_at(owner, step, done=done):
-            run_clean(settings, session, "pin")
-    report = run_clean(settings, session, "pin")["cleaned/pin"]
+            run_clean(settings, engine, "pin")
+    report = run_clean(settings, engine, "pin")["cleaned/pin"]
     assert totals(report) == (5, 2, 1, 2, 0)
     assert [row["title"] for row in table(settings, "cleaned/pin", PUBLISHED)] == ["newer", "Pin 2"]
 
 
-def test_cleaning_concurrent_runs_publish_each_record_once(settings: Settings, session: Session) -> None:
+def test_cleaning_concurrent_runs_publish_each_record_once(settings: Settings, engine: Engine) -> None:
     put(settings, "pin", [pin(1), pin(2), b"no json", pin(1, title="newer")])
     with ThreadPoolExecutor(3) as pool:
-        reports = list(pool.map(lambda _: run_clean(settings, session, "pin")["cleaned/pin"], range(3)))
+        reports = list(pool.map(lambda _: run_clean(settings, engine, "pin")["cleaned/pin"], range(3)))
     assert [totals(report) for report in reports] == [(4, 2, 1, 1, 0)] * 3
     assert Lake.of(settings).require("cleaned/pin").version == 1
 
 
-def test_record_counts_reconcile_fails_on_lost_row(settings: Settings, session: Session) -> None:
+def test_record_counts_reconcile_fails_on_lost_row(settings: Settings, engine: Engine) -> None:
     put(settings, "pin", [pin(1), pin(2)])
-    run_clean(settings, session, "pin")
+    run_clean(settings, engine, "pin")
     Lake.of(settings).require("cleaned/pin").delta.delete("ind = 2")
-    report = run_clean(settings, session, "pin")["cleaned/pin"]
+    report = run_clean(settings, engine, "pin")["cleaned/pin"]
     assert totals(report) == (2, 1, 0, 0, 1)
     assert [check.name for check in report.checks if not check.passed] == ["record_counts_reconcile"]
 
 
-def test_record_counts_reconcile_fails_on_duplicate_row(settings: Settings, session: Session) -> None:
+def test_record_counts_reconcile_fails_on_duplicate_row(settings: Settings, engine: Engine) -> None:
     put(settings, "pin", [pin(1), pin(2)])
-    run_clean(settings, session, "pin")
+    run_clean(settings, engine, "pin")
     cleaned = Lake.of(settings).require("cleaned/pin")
     write_deltalake(cleaned.delta, cleaned.query("select * from t where ind = 1"), mode="append")
-    report = run_clean(settings, session, "pin")["cleaned/pin"]
+    report = run_clean(settings, engine, "pin")["cleaned/pin"]
     assert totals(report) == (2, 3, 0, 0, -1)
     assert [check.name for check in report.checks if not check.passed] == ["record_counts_reconcile"]
 
 
-def test_batch_checks_report_inconsistent_and_unknown_fields_with_example(settings: Settings, session: Session) -> None:
+def test_batch_checks_report_inconsistent_and_unknown_fields_with_example(settings: Settings, engine: Engine) -> None:
     records = [pin(1), pin(2, downloaded=0), pin(3, Title="again", colour="red"), pin(4, colour="blue", downloaded=0)]
     put(settings, "pin", records, first=10, partition=1)
-    checks = {check.name: check for check in run_clean(settings, session, "pin")["cleaned/pin"].checks}
+    checks = {check.name: check for check in run_clean(settings, engine, "pin")["cleaned/pin"].checks}
     assert [name for name, check in checks.items() if not check.passed] == [
         "picture_and_its_source",
         "no_unknown_fields",
@@ -193,4 +194,4 @@ def test_batch_checks_report_inconsistent_and_unknown_fields_with_example(settin
         "* `Title`: 1 records, the first at partition 1, offset 12"
     )
     put(settings, "pin", [pin(5)], first=14, partition=1)
-    assert all(check.passed for check in run_clean(settings, session, "pin")["cleaned/pin"].checks)
+    assert all(check.passed for check in run_clean(settings, engine, "pin")["cleaned/pin"].checks)

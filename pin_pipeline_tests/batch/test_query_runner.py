@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from typing import Any
 
 import pytest
 from pyspark.sql import SparkSession
 
+from pin_pipeline.batch.engines.base import BatchEngine
 from pin_pipeline.batch.queries import QUERIES
 from pin_pipeline.batch.query_runner import run_queries
 from pin_pipeline.reports import Report
@@ -17,63 +18,65 @@ from pin_pipeline_tests.batch.edge_case_rows import edge_case_rows
 from pin_pipeline_tests.helpers import reference
 from pin_pipeline_tests.helpers.rows import geo, pin, user
 
-Session = Callable[[], SparkSession]
+Engine = BatchEngine[Any]
 # One query for each combination of input tables.
 ONE_PER_INPUTS = tuple({query.inputs: query.name for query in QUERIES.values()}.values())
 
 
-def run(settings: Settings, session: Session, *names: str) -> dict[str, Report]:
+def run(settings: Settings, engine: Engine, *names: str) -> dict[str, Report]:
     queries = [QUERIES[name] for name in names or QUERIES]
-    return {report.key: report for report in run_queries(session, Lake.of(settings), queries)}
+    return {report.key: report for report in run_queries(engine, Lake.of(settings), queries)}
 
 
-def test_query_results_equal_reference_and_declared_columns(settings: Settings, session: Session) -> None:
+def test_query_results_equal_reference_and_declared_columns(
+    settings: Settings, engine: Engine, spark: SparkSession
+) -> None:
     rows = edge_case_rows()
     for record_type, records in rows.items():
         put(settings, record_type, records)
-    run_clean(settings, session)
-    reports = run(settings, session)
+    run_clean(settings, engine)
+    reports = run(settings, engine)
     expected = reference.queries(reference.cleaned(rows))
     assert set(expected) == set(QUERIES)
     for name, query in QUERIES.items():
         found = [tuple(row[column.name] for column in query.columns) for row in table(settings, query.key)]
         assert sorted(found) == sorted(expected[name]), name
         assert reports[query.key].rows == len(found) > 0
-        schema = session().read.format("delta").load(Lake.of(settings).path(query.key)).schema
+        schema = spark.read.format("delta").load(Lake.of(settings).path(query.key)).schema
         columns = [(field.name, field.dataType.simpleString(), field.metadata["comment"]) for field in schema]
         assert columns == [(column.name, column.type, column.description) for column in query.columns]
 
 
 @pytest.fixture
-def one_post(settings: Settings, session: Session) -> Settings:
+def one_post(settings: Settings, engine: Engine) -> Settings:
     """A lake with one post."""
     for record_type, row in {"pin": pin(1), "geo": geo(1), "user": user(1)}.items():
         put(settings, record_type, [row])
-    run_clean(settings, session)
+    run_clean(settings, engine)
     return settings
 
 
-def test_query_runner_recomputes_only_when_inputs_change(one_post: Settings, session: Session) -> None:
-    run(one_post, session, *ONE_PER_INPUTS)
-    reports = run(one_post, session, *ONE_PER_INPUTS)
+def test_query_runner_recomputes_only_when_inputs_change(one_post: Settings, engine: Engine) -> None:
+    run(one_post, engine, *ONE_PER_INPUTS)
+    reports = run(one_post, engine, *ONE_PER_INPUTS)
     assert {report.metadata["recomputed"] for report in reports.values()} == {0}
     put(one_post, "user", [user(1, age=60)], first=1)
-    run_clean(one_post, session)
-    reports = run(one_post, session, *ONE_PER_INPUTS)
+    run_clean(one_post, engine)
+    reports = run(one_post, engine, *ONE_PER_INPUTS)
     recomputed = {key for key, report in reports.items() if report.metadata["recomputed"]}
     assert recomputed == {QUERIES[name].key for name in ONE_PER_INPUTS if "user" in QUERIES[name].inputs} < set(reports)
 
 
-def test_query_runner_runs_single_query_readable_without_spark(one_post: Settings, session: Session) -> None:
+def test_query_runner_runs_single_query_readable_without_spark(one_post: Settings, engine: Engine) -> None:
     key = "queries/median_followers_by_age_group"
-    assert set(run(one_post, session, "median_followers_by_age_group")) == {key}
+    assert set(run(one_post, engine, "median_followers_by_age_group")) == {key}
     assert table(one_post, key) == [{"age_group": "36-50", "median_follower_count": 12_000.0}]
     assert Lake.of(one_post).snapshot("queries/posts_by_category_and_year") is None
 
 
-def test_query_runner_without_input_table_names_asset_to_materialize(settings: Settings, session: Session) -> None:
+def test_query_runner_without_input_table_names_asset_to_materialize(settings: Settings, engine: Engine) -> None:
     with pytest.raises(
         NoSuchTableError,
         match=r"^table 'cleaned/user' does not exist at s3://.*/lake/cleaned/user: materialize cleaned/user first$",
     ):
-        run(settings, session, "users_joined_by_year")
+        run(settings, engine, "users_joined_by_year")

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from typing import Any
 
 import pytest
-from pyspark.sql import SparkSession
 
 from pin_pipeline.batch import rebuild as module
 from pin_pipeline.batch.cleaning import TableCleaner
+from pin_pipeline.batch.engines.base import BatchEngine
 from pin_pipeline.batch.rebuild import rebuild
 from pin_pipeline.reports import Report
 from pin_pipeline.settings import Settings
@@ -18,7 +18,7 @@ from pin_pipeline_tests.batch.batch_helpers import Row, put, run_clean, table, t
 from pin_pipeline_tests.batch.crash import crash_at
 from pin_pipeline_tests.helpers.rows import pin
 
-Session = Callable[[], SparkSession]
+Engine = BatchEngine[Any]
 CLEANED, QUARANTINED = "select * from t order by ind", "select * from t order by source_offset"
 
 
@@ -26,35 +26,35 @@ def content(settings: Settings) -> tuple[list[Row], list[Row]]:
     return table(settings, "cleaned/pin", CLEANED), table(settings, "quarantine/pin", QUARANTINED)
 
 
-def run_rebuild(settings: Settings, session: Session) -> Report:
-    [report] = rebuild(session, Lake.of(settings), ObjectStore.of(settings), topics(settings, "pin"))
+def run_rebuild(settings: Settings, engine: Engine) -> Report:
+    [report] = rebuild(engine, Lake.of(settings), ObjectStore.of(settings), topics(settings, "pin"))
     return report
 
 
 @pytest.fixture
-def history(settings: Settings, session: Session) -> Settings:
+def history(settings: Settings, engine: Engine) -> Settings:
     put(settings, "pin", [pin(1), b"no json", pin(2)])
-    run_clean(settings, session, "pin")
+    run_clean(settings, engine, "pin")
     put(settings, "pin", [pin(1, title="newer"), b"none either"], first=3)
-    run_clean(settings, session, "pin")
+    run_clean(settings, engine, "pin")
     return settings
 
 
-def test_rebuild_gives_same_content_and_cleaning_continues_after_it(history: Settings, session: Session) -> None:
+def test_rebuild_gives_same_content_and_cleaning_continues_after_it(history: Settings, engine: Engine) -> None:
     before = content(history)
-    assert totals(run_rebuild(history, session)) == (5, 2, 1, 2, 0)
+    assert totals(run_rebuild(history, engine)) == (5, 2, 1, 2, 0)
     assert content(history) == before
     assert not ObjectStore.of(history).client.list_objects_v2(Bucket=history.bucket, Prefix="rebuild/")["KeyCount"]
     put(history, "pin", [pin(3), b"nothing"], first=5)
-    assert totals(run_clean(history, session, "pin")["cleaned/pin"]) == (7, 3, 1, 3, 0)
+    assert totals(run_clean(history, engine, "pin")["cleaned/pin"]) == (7, 3, 1, 3, 0)
 
 
-def test_rebuild_restores_lost_rows(history: Settings, session: Session) -> None:
+def test_rebuild_restores_lost_rows(history: Settings, engine: Engine) -> None:
     before, lake = content(history), Lake.of(history)
     for key in ("cleaned/pin", "quarantine/pin"):
         lake.require(key).delta.delete("source_offset < 3")
-    assert totals(run_clean(history, session, "pin")["cleaned/pin"])[-1] != 0
-    assert totals(run_rebuild(history, session)) == (5, 2, 1, 2, 0)
+    assert totals(run_clean(history, engine, "pin")["cleaned/pin"])[-1] != 0
+    assert totals(run_rebuild(history, engine)) == (5, 2, 1, 2, 0)
     (cleaned, quarantined), (restored, in_quarantine) = before, content(history)
     assert restored == cleaned
     assert [{**row, "first_seen": None} for row in in_quarantine] == [
@@ -62,13 +62,13 @@ def test_rebuild_restores_lost_rows(history: Settings, session: Session) -> None
     ]
 
 
-def test_rebuild_is_atomic_for_readers_and_can_be_rerun_after_crash(history: Settings, session: Session) -> None:
+def test_rebuild_is_atomic_for_readers_and_can_be_rerun_after_crash(history: Settings, engine: Engine) -> None:
     before = content(history)
     version = Lake.of(history).require("cleaned/pin").version
     for owner, step in ((TableCleaner, "_publish"), (module, "overwrite")):
         with crash_at(owner, step, done=False):
-            run_rebuild(history, session)
+            run_rebuild(history, engine)
         assert (content(history), Lake.of(history).require("cleaned/pin").version) == (before, version)
-    assert totals(run_rebuild(history, session)) == (5, 2, 1, 2, 0)
+    assert totals(run_rebuild(history, engine)) == (5, 2, 1, 2, 0)
     assert content(history) == before
     assert Lake.of(history).require("cleaned/pin").version == version + 1

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from typing import Any
 
-from pyspark.sql import SparkSession
-
+from pin_pipeline.batch.engines.base import BatchEngine
 from pin_pipeline.records import PIN
 from pin_pipeline.settings import Settings
 from pin_pipeline_tests.batch.batch_helpers import redefined, run_clean, table
@@ -15,12 +14,12 @@ from pin_pipeline_tests.helpers.topics import produce
 
 
 def test_quarantine_list_and_show_print_rejected_records(
-    connected: CommandLine, settings: Settings, session: Callable[[], SparkSession]
+    connected: CommandLine, settings: Settings, engine: BatchEngine[Any]
 ) -> None:
     connected.variables |= {"PIN_PREFIX": settings.prefix, "PIN_BUCKET": settings.bucket}
     produce(settings, "geo", [geo(1), geo(2, latitude="[red]north"), b"no json\xff"])
     connected.succeed("land")
-    run_clean(settings, session, "geo")
+    run_clean(settings, engine, "geo")
     latest, earlier = connected.succeed("quarantine", "list").splitlines()
     assert latest.startswith("geo/0/2  ")
     assert latest.endswith("  not_json")
@@ -36,7 +35,7 @@ def test_quarantine_list_and_show_print_rejected_records(
 
 
 def test_quarantine_replay_publishes_records_that_the_current_rules_accept(
-    connected: CommandLine, settings: Settings, session: Callable[[], SparkSession]
+    connected: CommandLine, settings: Settings, engine: BatchEngine[Any]
 ) -> None:
     connected.variables |= {
         "PIN_PREFIX": settings.prefix,
@@ -45,7 +44,7 @@ def test_quarantine_replay_publishes_records_that_the_current_rules_accept(
     }
     produce(settings, "pin", [pin(1), pin(2, follower_count="User Info Error"), b"no json"])
     connected.succeed("land")
-    run_clean(settings, session, redefined(PIN, "follower_count", sentinels=()))
+    run_clean(settings, engine, redefined(PIN, "follower_count", sentinels=()))
     assert len(connected.succeed("quarantine", "list").splitlines()) == 2
     assert "pin: 1 of 2 records were published, 1 stay" in connected.succeed("quarantine", "replay")
     published = table(settings, "cleaned/pin", "select ind, follower_count from t order by ind")

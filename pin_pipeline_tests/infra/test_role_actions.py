@@ -15,6 +15,7 @@ from pyspark.sql import SparkSession
 from pin_pipeline.aws.kinesis import KinesisStreams
 from pin_pipeline.aws.msk_connect import MskConnector
 from pin_pipeline.batch.cleaning import clean_topics
+from pin_pipeline.batch.engines.spark import SparkEngine
 from pin_pipeline.batch.queries import QUERIES
 from pin_pipeline.batch.query_runner import run_queries
 from pin_pipeline.batch.rebuild import rebuild
@@ -101,9 +102,9 @@ def test_databricks_jobs_call_exactly_the_s3_and_kinesis_actions_of_their_role(
     on_s3 = settings.model_copy(update={"checkpoints": f"s3a://{settings.bucket}/checkpoints"})
     with recording(on_s3, spark) as (recorded, calls):
         lake, store = Lake.of(recorded), ObjectStore.of(recorded)
-        list(clean_topics(lambda: spark, lake, store, topics(recorded)))
-        list(run_queries(lambda: spark, lake, [QUERIES["users_joined_by_year"]]))
-        list(rebuild(lambda: spark, Lake.of(recorded), store, topics(recorded, "geo")))
+        list(clean_topics(SparkEngine(lambda: spark), lake, store, topics(recorded)))
+        list(run_queries(SparkEngine(lambda: spark), lake, [QUERIES["users_joined_by_year"]]))
+        list(rebuild(SparkEngine(lambda: spark), Lake.of(recorded), store, topics(recorded, "geo")))
         query = next(
             queries.QUERIES["kinesis_to_delta"](spark, recorded)
         )  # the queries of the other streams make the same calls
@@ -159,7 +160,7 @@ def test_dagster_calls_exactly_the_actions_of_its_role(
             kinesis.post(settings.stream(record_type), "key", row(1))
             wait_until_landed(msk, store, settings.topic(record_type), recorded_connector, timeout_seconds=30)
         recorded_connector.restart()
-        list(clean_topics(lambda: spark, Lake.of(settings), ObjectStore.of(settings), topics(settings)))
+        list(clean_topics(SparkEngine(lambda: spark), Lake.of(settings), ObjectStore.of(settings), topics(settings)))
         tables = cleaned_tables(lake)
         for name, definition in RECORD_TYPES.items():
             assert not reconcile_topic(definition, settings.topic(name), msk, lake, store).discrepancies

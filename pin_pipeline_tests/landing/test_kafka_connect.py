@@ -17,10 +17,10 @@ from typing import Any
 
 import httpx
 import pytest
-from pyspark.sql import SparkSession
 
 from pin_pipeline.aws.msk_connect import ConnectorState
 from pin_pipeline.batch.cleaning import clean_topics
+from pin_pipeline.batch.engines.base import BatchEngine
 from pin_pipeline.landing.kafka_connect import wait_until_landed
 from pin_pipeline.landing.lander import LandingResult
 from pin_pipeline.landing.topic_reader import LandingError
@@ -146,7 +146,7 @@ def worker(settings: Settings, worker_jars: Path, tmp_path: Path) -> Start:
 
 
 def test_objects_of_connector_are_verified_cleaned_and_reconciled(
-    worker: Start, settings: Settings, session: Callable[[], SparkSession]
+    worker: Start, settings: Settings, engine: BatchEngine[Any]
 ) -> None:
     rows = [json.dumps(geo(number)).encode() for number in range(40)]
     produce_in_transaction(settings, "geo", rows[:3], commit=True)
@@ -168,7 +168,7 @@ def test_objects_of_connector_are_verified_cleaned_and_reconciled(
     lines = [line for body in connect.objects() for line in body.splitlines()]
     committed = [b"no JSON", json.dumps(geo(50)).encode(), *rows]
     assert sorted(lines) == sorted(committed), "each record once, byte by byte, and no aborted one"
-    [report] = clean_topics(session, lake, store, record_types)
+    [report] = clean_topics(engine, lake, store, record_types)
     assert (report.rows, report.metadata["landed"], report.metadata["unreconciled"]) == (41, 42, 0)
     assert not reconcile_topic(RECORD_TYPES["geo"], settings.topic("geo"), settings.kafka, lake, store).discrepancies
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import pytest
-from pyspark.sql import SparkSession
 
 from pin_pipeline.batch.cleaning import clean_topics
+from pin_pipeline.batch.engines.base import BatchEngine
 from pin_pipeline.batch.rebuild import rebuild
 from pin_pipeline.landing import lander
 from pin_pipeline.landing.topic_reader import read_records
@@ -26,7 +27,7 @@ from pin_pipeline_tests.helpers.rows import pin
 from pin_pipeline_tests.helpers.topics import produce
 from pin_pipeline_tests.landing.landing_helpers import land_pins, objects
 
-Session = Callable[[], SparkSession]
+Engine = BatchEngine[Any]
 Rows = list[tuple[int, object]]
 
 BEFORE = [pin(1), b"broken 1", b'{\n"several": "lines"}', pin(2), None, pin(1, title="newer")]
@@ -42,9 +43,9 @@ def earlier_release(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         yield
 
 
-def clean(settings: Settings, session: Session) -> None:
+def clean(settings: Settings, engine: Engine) -> None:
     topics = {settings.topic("pin"): RECORD_TYPES["pin"]}
-    list(clean_topics(session, Lake.of(settings), ObjectStore.of(settings), topics))
+    list(clean_topics(engine, Lake.of(settings), ObjectStore.of(settings), topics))
 
 
 def reconcile(settings: Settings) -> TopicFindings:
@@ -78,12 +79,12 @@ def values(*records: object) -> list[bytes | None]:
 
 
 def test_state_of_earlier_release_is_landed_cleaned_reconciled_and_rebuilt_without_loss_or_duplicates(
-    settings: Settings, session: Session, monkeypatch: pytest.MonkeyPatch
+    settings: Settings, engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with earlier_release(monkeypatch):
         produce(settings, "pin", values(*BEFORE))
         land_pins(settings)
-    clean(settings, session)
+    clean(settings, engine)
     before = objects(settings)
     assert {key.partition("/")[0] for key in before} == {"topics", "quarantine"}
     assert land_pins(settings).records == 0, "nothing lands again under the new prefix"
@@ -94,7 +95,7 @@ def test_state_of_earlier_release_is_landed_cleaned_reconciled_and_rebuilt_witho
     assert {key.partition("/")[0] for key in after.keys() - before.keys()} == {"topics", "encoded"}
     assert {key: after[key] for key in before} == before
     assert landed_records(settings) == list(enumerate(values(*BEFORE, *AFTER)))
-    clean(settings, session)
+    clean(settings, engine)
     published, quarantined = tables(settings)
     assert [offset for offset, _ in published] == [5, 7, 8], "the record on two lines supersedes the earlier one"
     assert quarantined == [(1, b"broken 1"), (2, BEFORE[2]), (4, None), (6, b"broken 2"), (9, b"broken 3")]
@@ -103,7 +104,7 @@ def test_state_of_earlier_release_is_landed_cleaned_reconciled_and_rebuilt_witho
     counts = [findings.total(name) for name in ("landed", "published", "superseded", "quarantined", "waiting")]
     assert counts == [10, 3, 2, 5, 0]
     topics = {settings.topic("pin"): RECORD_TYPES["pin"]}
-    list(rebuild(session, Lake.of(settings), ObjectStore.of(settings), topics))
+    list(rebuild(engine, Lake.of(settings), ObjectStore.of(settings), topics))
     assert tables(settings) == (published, quarantined)
     assert list(reconcile(settings).sentences()) == []
 
@@ -141,14 +142,14 @@ def test_lander_continues_after_object_that_concurrent_earlier_release_wrote_fir
 
 
 def test_reconciliation_finds_record_under_both_prefixes(
-    settings: Settings, store: ObjectStore, session: Session, monkeypatch: pytest.MonkeyPatch
+    settings: Settings, store: ObjectStore, engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with earlier_release(monkeypatch):
         produce(settings, "pin", [pin(1), b"broken"])
         land_pins(settings)
     [legacy] = [ObjectName.parse(key) for key in objects(settings) if key.startswith("quarantine/")]
     store.put_once(ObjectName("encoded", legacy.topic, legacy.partition, legacy.offset), store.read(legacy))
-    clean(settings, session)
+    clean(settings, engine)
     sentences = list(reconcile(settings).sentences())
     key = ObjectName("quarantine", legacy.topic, 0, 1).key
     assert f"partition 0, offset 1 is duplicated: it is in {key} once more" in sentences

@@ -7,16 +7,17 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import pytest
 from kafka import KafkaConsumer, TopicPartition
 from kafka.structs import OffsetAndMetadata
-from pyspark.sql import SparkSession
 
 from pin_pipeline.aws.msk_connect import ConnectorState
 from pin_pipeline.batch.cleaning import clean_topics
+from pin_pipeline.batch.engines.base import BatchEngine
 from pin_pipeline.landing.kafka_connect import wait_until_landed
 from pin_pipeline.landing.lander import LandingResult
 from pin_pipeline.landing.topic_reader import LandingError
@@ -197,7 +198,7 @@ def test_record_with_line_break_is_an_error(sink: Sink) -> None:
 
 
 def test_objects_with_holes_are_cleaned_and_reconciled_once_and_in_order(
-    settings: Settings, session: Callable[[], SparkSession]
+    settings: Settings, engine: BatchEngine[Any]
 ) -> None:
     sink = Sink(settings, "geo")
     rows = [json.dumps(geo(number)).encode() for number in range(8)]
@@ -208,18 +209,18 @@ def test_objects_with_holes_are_cleaned_and_reconciled_once_and_in_order(
     sink.put([3], first=5, commit=False)
     lake, store, record_types = Lake.of(settings), ObjectStore.of(settings), {sink.topic: RECORD_TYPES["geo"]}
     store.set_verified_offsets(sink.topic, {})
-    [before] = clean_topics(session, lake, store, record_types)
+    [before] = clean_topics(engine, lake, store, record_types)
     assert before.rows == 0, "no object is read before it is verified"
     sink.commit(12)
     assert wait_for(sink).missing == 0
-    [report] = clean_topics(session, lake, store, record_types)
+    [report] = clean_topics(engine, lake, store, record_types)
     assert (report.rows, report.metadata["landed"], report.metadata["unreconciled"]) == (8, 8, 0)
     findings = reconcile_topic(RECORD_TYPES["geo"], sink.topic, settings.kafka, lake, store)
     assert not findings.discrepancies, [*findings.sentences()]
     produce(settings, "geo", [geo(20)])
     sink.put([1], first=8)
     assert wait_for(sink).records == 1
-    list(clean_topics(session, lake, store, record_types))
+    list(clean_topics(engine, lake, store, record_types))
     since = {number: found.next_offset for number, found in findings.partitions.items()}
     assert not reconcile_topic(
         RECORD_TYPES["geo"], sink.topic, settings.kafka, Lake.of(settings), store, since

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import UTC, datetime
+from typing import Any
 
 from deltalake import write_deltalake
-from pyspark.sql import SparkSession
 
+from pin_pipeline.batch.engines.base import BatchEngine
 from pin_pipeline.quality.table_checks import DESCRIPTIONS, check_table, cleaned_tables, count_complete_posts
 from pin_pipeline.records import RECORD_TYPES
 from pin_pipeline.reports import Check, Severity
@@ -16,7 +16,7 @@ from pin_pipeline.storage.lake import Lake
 from pin_pipeline_tests.batch.batch_helpers import put, run_clean
 from pin_pipeline_tests.helpers.rows import geo, pin, user
 
-Session = Callable[[], SparkSession]
+Engine = BatchEngine[Any]
 
 
 def run_checks(settings: Settings, record_type: str) -> dict[str, Check]:
@@ -31,17 +31,17 @@ def failed_checks(settings: Settings, record_type: str) -> set[str]:
     return {name for name, check in run_checks(settings, record_type).items() if not check.passed}
 
 
-def test_table_checks_pass_on_valid_tables(settings: Settings, session: Session) -> None:
+def test_table_checks_pass_on_valid_tables(settings: Settings, engine: Engine) -> None:
     for record_type, row in {"pin": pin, "geo": geo, "user": user}.items():
         put(settings, record_type, [row(number) for number in range(5)])
-    run_clean(settings, session)
+    run_clean(settings, engine)
     for record_type, definition in RECORD_TYPES.items():
         checks = run_checks(settings, record_type)
         assert [name for name, check in checks.items() if not check.passed] == []
         assert set(checks) == set(DESCRIPTIONS) | {expectation.name for expectation in definition.expectations}
 
 
-def test_table_checks_count_and_sample_failures_with_key_and_position(settings: Settings, session: Session) -> None:
+def test_table_checks_count_and_sample_failures_with_key_and_position(settings: Settings, engine: Engine) -> None:
     unusual = [
         pin(1, category="cats", save_location="/data/cats"),
         pin(2, save_location="/data/arts"),
@@ -58,7 +58,7 @@ def test_table_checks_count_and_sample_failures_with_key_and_position(settings: 
         "user",
         [user(number) for number in range(1, 20)] + [user(20, age=9, date_joined="2199-01-01 00:00:00")],
     )
-    run_clean(settings, session)
+    run_clean(settings, engine)
     expectations = {expectation.name for expectation in RECORD_TYPES["pin"].expectations}
     assert failed_checks(settings, "pin") == expectations | {"referential_integrity"}
     assert failed_checks(settings, "geo") == {"posted_in_range", "null_rate", "referential_integrity"}
@@ -72,9 +72,9 @@ def test_table_checks_count_and_sample_failures_with_key_and_position(settings: 
     assert (complete["posts"], complete["in_all_three"]) == (19, 15)
 
 
-def test_primary_key_check_fails_with_error_on_duplicate_key(settings: Settings, session: Session) -> None:
+def test_primary_key_check_fails_with_error_on_duplicate_key(settings: Settings, engine: Engine) -> None:
     put(settings, "pin", [pin(1), pin(2)])
-    run_clean(settings, session, "pin")
+    run_clean(settings, engine, "pin")
     cleaned = Lake.of(settings).require("cleaned/pin")
     write_deltalake(cleaned.delta, cleaned.query("select * from t where ind = 1"), mode="append")
     check = run_checks(settings, "pin")["primary_key_unique_not_null"]
@@ -92,9 +92,9 @@ def test_samples_contain_no_personal_data() -> None:
         }
 
 
-def test_null_rate_check_compares_each_column_with_its_limit(settings: Settings, session: Session) -> None:
+def test_null_rate_check_compares_each_column_with_its_limit(settings: Settings, engine: Engine) -> None:
     put(settings, "geo", [geo(1, country=None), geo(2)])
-    run_clean(settings, session, "geo")
+    run_clean(settings, engine, "geo")
     check = run_checks(settings, "geo")["null_rate"]
     assert (check.passed, check.metadata["failed"]) == (False, 1)
     assert "| country | 50.0% | 0% |" in str(check.metadata["null_rates"])

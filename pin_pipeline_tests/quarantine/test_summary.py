@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import UTC, datetime
+from typing import Any
 
 import pyarrow as pa
 import pytest
-from pyspark.sql import SparkSession
 
+from pin_pipeline.batch.engines.base import BatchEngine
 from pin_pipeline.quarantine.reader import Quarantine, QuarantineError, RecordId
 from pin_pipeline.quarantine.summary import SCHEMA, summarize
 from pin_pipeline.records import PIN
@@ -21,15 +21,15 @@ from pin_pipeline_tests.batch.batch_helpers import put, run_clean, table
 from pin_pipeline_tests.helpers.rows import geo, pin
 from pin_pipeline_tests.streaming.classified_rows import classify_stream_records
 
-Session = Callable[[], SparkSession]
+Engine = BatchEngine[Any]
 
 
 def test_summary_counts_by_record_type_reason_and_day_and_records_are_found_by_id(
-    settings: Settings, session: Session
+    settings: Settings, engine: Engine
 ) -> None:
     put(settings, "pin", [b"no json", b"[1", pin(follower_count="many"), *(pin(number) for number in range(197))])
     put(settings, "geo", [geo(number) for number in range(10)])
-    run_clean(settings, session)
+    run_clean(settings, engine)
     lake, today = Lake.of(settings), datetime.now(UTC).date()
     DeltaSink(lake, PIN, ("s", 1)).write(classify_stream_records([("shardId-000000000001", "4965", b"poison")]))
     report = summarize(lake)
@@ -59,16 +59,16 @@ def _bytes_by_id(quarantine: Quarantine) -> dict[str, bytes]:
     return {record: quarantine.find(RecordId.parse(record))["bytes"] for record in ids}
 
 
-def test_summary_table_is_written_only_when_a_count_has_changed(settings: Settings, session: Session) -> None:
+def test_summary_table_is_written_only_when_a_count_has_changed(settings: Settings, engine: Engine) -> None:
     put(settings, "pin", [b"no json"])
-    run_clean(settings, session, "pin")
+    run_clean(settings, engine, "pin")
     lake = Lake.of(settings)
     versions = []
     for _ in range(2):
         assert summarize(lake).checks[0].severity is Severity.ERROR, "all of the day's records are in quarantine"
         versions.append(lake.require("quarantine/summary").version)
     put(settings, "pin", [b"none"], first=1)
-    run_clean(settings, session, "pin")
+    run_clean(settings, engine, "pin")
     summarize(lake)
     assert [*versions, lake.require("quarantine/summary").version] == [0, 0, 1]
 

@@ -9,6 +9,7 @@ import pytest
 from pyspark.sql import SparkSession
 
 from pin_pipeline.batch.cleaning import clean_topics
+from pin_pipeline.batch.engines.spark import SparkEngine
 from pin_pipeline.kafka.connection import KafkaConnection
 from pin_pipeline.landing.lander import land_topic
 from pin_pipeline.local import ports
@@ -36,7 +37,7 @@ def land_and_clean(settings: Settings, spark: SparkSession) -> Callable[..., Non
         produce(settings, "pin", values)
         land_topic(settings.kafka, store, topic)
         if cleaning:
-            list(clean_topics(lambda: spark, Lake.of(settings), store, {topic: PIN}))
+            list(clean_topics(SparkEngine(lambda: spark), Lake.of(settings), store, {topic: PIN}))
 
     return run
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from pyspark.sql import SparkSession
 
+from pin_pipeline.batch.engines.base import BatchEngine
 from pin_pipeline.defs.assets.cleaned import cleaned_spec
 from pin_pipeline.defs.assets.source import source_spec
 from pin_pipeline.emulator.source import source_table
@@ -26,7 +26,7 @@ from pin_pipeline.settings import Settings
 from pin_pipeline_tests.batch.batch_helpers import put, run_clean, table, totals
 from pin_pipeline_tests.helpers.rows import geo
 
-Session = Callable[[], SparkSession]
+Engine = BatchEngine[Any]
 ALTITUDE = Number(
     name="altitude", description="Altitude above sea level in metres.", minimum=-500, maximum=9000, required=False
 )
@@ -84,12 +84,12 @@ def test_edited_record_type_changes_validation_and_rules_version(edited_geo: Rec
 
 
 def test_edited_record_type_changes_cleaning_and_adds_column_to_existing_table(
-    edited_geo: RecordType, settings: Settings, session: Session
+    edited_geo: RecordType, settings: Settings, engine: Engine
 ) -> None:
     put(settings, "geo", [geo(1)])
-    run_clean(settings, session, GEO)
+    run_clean(settings, engine, GEO)
     put(settings, "geo", [geo(2, country="Atlantis", altitude=12), geo(3, altitude="high")], first=1)
-    report = run_clean(settings, session, edited_geo)["cleaned/geo"]
+    report = run_clean(settings, engine, edited_geo)["cleaned/geo"]
     assert totals(report) == (3, 2, 0, 1, 0)
     rows = table(settings, "cleaned/geo", "select ind, country, altitude from t order by ind")
     assert rows == [

@@ -14,6 +14,7 @@ from pydantic import Field, PrivateAttr
 from pyspark.sql import SparkSession
 
 from pin_pipeline.aws.clients import LOCAL_CREDENTIALS
+from pin_pipeline.batch.engines.spark import SparkEngine
 from pin_pipeline.batch.tasks import BatchTask
 from pin_pipeline.defs.resources.interfaces import (
     GatewayResource,
@@ -71,7 +72,7 @@ class LocalSparkResource(SparkResource):
     def run(self, context: dg.AssetExecutionContext, task: BatchTask, lake: LakeResource) -> Iterator[Report]:
         """Run a task on the lake and yield a report on each table as soon as the table is finished."""
         with self._only_driver(context.log):
-            yield from task.run(self.session, lake.tables(), lake.objects())
+            yield from task.run(SparkEngine(self.session), lake.tables(), lake.objects())
 
     def session(self) -> SparkSession:
         """Return the Spark session of this process and start it on the first call."""
