@@ -15,10 +15,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from pyspark.sql import functions
 
-from pin_pipeline.batch import cleaning
-from pin_pipeline.batch.cleaning import TableCleaner
 from pin_pipeline.batch.engines.base import BatchEngine
-from pin_pipeline.batch.quarantine_table import QuarantineTable
 from pin_pipeline.local import s3
 from pin_pipeline.reconciliation.findings import TopicFindings
 from pin_pipeline.reconciliation.objects import ObjectReader
@@ -34,7 +31,7 @@ from pin_pipeline_tests.batch.crash import crash_at
 from pin_pipeline_tests.helpers.rows import geo
 
 Engine = BatchEngine[Any]
-STEPS: list[tuple[object, str]] = [(cleaning, "read_objects"), (QuarantineTable, "add"), (TableCleaner, "_publish")]
+STEPS = ["collect_stats", "add_to_quarantine", "publish"]
 
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=20),
@@ -104,16 +101,16 @@ def land_and_clean(settings: Settings, engine: Engine, topic: Topic, runs: Seque
             values = topic.values[partition][first : first + run.records[partition]]
             put(settings, "geo", values, first=first, partition=partition, size=run.size)
             landed[partition] += len(values)
-        with crash_of(run):
+        with crash_of(engine, run):
             run_clean(settings, engine, "geo")
 
 
-def crash_of(run: Run) -> AbstractContextManager[None]:
+def crash_of(engine: Engine, run: Run) -> AbstractContextManager[None]:
     """Crash the run at its step, if it reaches it."""
     if run.crash is None:
         return nullcontext()
     step, done = run.crash
-    return crash_at(*STEPS[step], done=done, certain=False)
+    return crash_at(engine, STEPS[step], done=done, certain=False)
 
 
 def reconcile(settings: Settings, topic: Topic) -> TopicFindings:
@@ -193,7 +190,7 @@ def test_reconciliation_fails_only_with_a_safeguard_disabled(
 def disable(monkeypatch: pytest.MonkeyPatch, safeguard: str | None) -> None:
     match safeguard:
         case "quarantine":
-            monkeypatch.setattr(QuarantineTable, "add", lambda *_: None)
+            monkeypatch.setattr(SparkEngine, "add_to_quarantine", lambda *_: None)
         case "gaps":
             monkeypatch.setattr("pin_pipeline_tests.batch.batch_helpers.chunk_records", without_gaps)
         case "latest":

@@ -11,11 +11,8 @@ import pytest
 from deltalake import write_deltalake
 from pyspark.sql import SparkSession
 
-from pin_pipeline.batch import cleaning
-from pin_pipeline.batch.cleaning import TableCleaner
 from pin_pipeline.batch.engines.base import BatchEngine
 from pin_pipeline.batch.engines.spark import SparkEngine
-from pin_pipeline.batch.quarantine_table import QuarantineTable
 from pin_pipeline.records import RECORD_TYPES
 from pin_pipeline.settings import Settings
 from pin_pipeline.storage.lake import Lake
@@ -138,14 +135,9 @@ def test_cleaning_rerun_after_crash_at_every_step_gives_same_tables(settings: Se
     put(settings, "pin", [pin(1), b"no json"])
     run_clean(settings, engine, "pin")
     put(settings, "pin", [pin(1, title="newer"), b"none either", pin(2)], first=2)
-    steps: list[tuple[object, str, bool]] = [
-        (cleaning, "read_objects", True),
-        (QuarantineTable, "add", True),
-        (TableCleaner, "_publish", False),
-        (TableCleaner, "_publish", True),
-    ]
-    for owner, step, done in steps:
-        with crash_at(owner, step, done=done):
+    steps = [("collect_stats", True), ("add_to_quarantine", True), ("publish", False), ("publish", True)]
+    for step, done in steps:
+        with crash_at(engine, step, done=done):
             run_clean(settings, engine, "pin")
     report = run_clean(settings, engine, "pin")["cleaned/pin"]
     assert totals(report) == (5, 2, 1, 2, 0)

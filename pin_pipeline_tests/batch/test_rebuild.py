@@ -6,8 +6,6 @@ from typing import Any
 
 import pytest
 
-from pin_pipeline.batch import rebuild as module
-from pin_pipeline.batch.cleaning import TableCleaner
 from pin_pipeline.batch.engines.base import BatchEngine
 from pin_pipeline.batch.rebuild import rebuild
 from pin_pipeline.reports import Report
@@ -65,8 +63,8 @@ def test_rebuild_restores_lost_rows(history: Settings, engine: Engine) -> None:
 def test_rebuild_is_atomic_for_readers_and_can_be_rerun_after_crash(history: Settings, engine: Engine) -> None:
     before = content(history)
     version = Lake.of(history).require("cleaned/pin").version
-    for owner, step in ((TableCleaner, "_publish"), (module, "overwrite")):
-        with crash_at(owner, step, done=False):
+    for step in ("publish", "replace_cleaned"):
+        with crash_at(engine, step, done=False):
             run_rebuild(history, engine)
         assert (content(history), Lake.of(history).require("cleaned/pin").version) == (before, version)
     assert totals(run_rebuild(history, engine)) == (5, 2, 1, 2, 0)

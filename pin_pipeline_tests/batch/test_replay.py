@@ -6,9 +6,7 @@ from typing import Any
 
 import pytest
 
-from pin_pipeline.batch.cleaning import TableCleaner
 from pin_pipeline.batch.engines.base import BatchEngine
-from pin_pipeline.batch.quarantine_table import QuarantineTable
 from pin_pipeline.records import PIN
 from pin_pipeline.records.rules_version import rules_version
 from pin_pipeline.settings import Settings
@@ -58,20 +56,20 @@ def test_replay_publishes_accepted_records_once_and_updates_rejections(settings:
 
 
 @pytest.mark.parametrize(
-    ("owner", "step", "done"),
-    [(QuarantineTable, "update", True), (TableCleaner, "_publish", True)],
-    ids=lambda value: {True: "after", False: "before"}.get(value, getattr(value, "__name__", value)),
+    ("step", "done"),
+    [("update_quarantine", True), ("publish", True)],
+    ids=lambda value: {True: "after", False: "before"}.get(value, value),
 )
 def test_replay_crash_never_loses_or_duplicates_record(
-    settings: Settings, engine: Engine, owner: type, step: str, done: bool
+    settings: Settings, engine: Engine, step: str, done: bool
 ) -> None:
     put(settings, "pin", RECORDS)
     run_clean(settings, engine, PIN)
-    with crash_at(owner, step, done=done):
+    with crash_at(engine, step, done=done):
         run_clean(settings, engine, FIXED, replay=True)
     # The next cleaning uses the batch number of the killed replay.
     put(settings, "pin", [pin(9), pin(8, age=2, downloaded=None)], first=len(RECORDS))
-    published = step == "_publish" and done
+    published = step == "publish" and done
     expected = (8, 3, 2, 3, 0) if published else (8, 2, 0, 6, 0)
     assert totals(run_clean(settings, engine, FIXED)["cleaned/pin"]) == expected
     assert totals(run_clean(settings, engine, FIXED, replay=True)["cleaned/pin"]) == (8, 3, 2, 3, 0)
