@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from pyspark.sql import functions
 
 from pin_pipeline.batch.engines.base import BatchEngine
+from pin_pipeline.batch.engines.spark import SparkEngine
 from pin_pipeline.local import s3
 from pin_pipeline.reconciliation.findings import TopicFindings
 from pin_pipeline.reconciliation.objects import ObjectReader
