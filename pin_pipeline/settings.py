@@ -9,7 +9,7 @@ import os
 from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, ValidationError
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
@@ -29,8 +29,7 @@ LOCAL_ADDRESSES = {
 }
 """Preferred addresses of the local servers; `pin-pipeline up` records the ones it uses in the state file."""
 
-DATABRICKS_RUNTIME = "DATABRICKS_RUNTIME_VERSION"
-"""Set by Databricks on each cluster."""
+DATABRICKS_RUNTIME = "DATABRICKS_RUNTIME_VERSION"  # set by Databricks on each cluster
 
 
 class SettingError(PipelineError):
@@ -60,18 +59,15 @@ def _names(value: object) -> object:
     return tuple(filter(None, map(str.strip, value.split(",")))) if isinstance(value, str) else value
 
 
-def _absolute(value: object) -> Path:
-    return Path(str(value)).absolute()
-
-
 def setting(variable: str, description: str, default: Any = "", *, secret: bool = False) -> Any:  # noqa: ANN401 - like pydantic's Field
     """Declare a field that is read from an environment variable; a secret is left out of the settings' repr."""
     checked = default is not ...
     return Field(default, validation_alias=variable, description=description, validate_default=checked, repr=not secret)
 
 
+BatchEngineName = Literal["auto", "embedded", "spark"]
 Flag = Annotated[bool, BeforeValidator(_flag)]
-AbsolutePath = Annotated[Path, BeforeValidator(_absolute)]
+AbsolutePath = Annotated[Path, BeforeValidator(lambda value: Path(str(value)).absolute())]
 Port = Annotated[int | None, BeforeValidator(_port)]
 Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_names)]
 
@@ -200,6 +196,10 @@ class Settings(LocalSettings):
     """Settings of the pipeline. AWS credentials are not among them: clients find those themselves."""
 
     environment: Environment = setting("PIN_ENVIRONMENT", "Services to use: local or aws.", Environment.LOCAL)
+    batch_engine: BatchEngineName = setting(
+        "PIN_BATCH_ENGINE", "Engine of batch steps: auto, embedded or spark.", "auto"
+    )
+    max_embedded_bytes: int = setting("PIN_MAX_EMBEDDED_BYTES", "If auto, larger steps run on Spark.", 32 * 2**20)
     prefix: str = setting("PIN_PREFIX", "Prefix of topics and Kinesis streams.", "pinterest")
     bucket: str = setting("PIN_BUCKET", "Bucket of the landed objects and the Delta tables.")
     region: str = setting("AWS_REGION", "AWS region of all services.")

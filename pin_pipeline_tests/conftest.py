@@ -93,6 +93,12 @@ def command_line(tmp_path: Path) -> Iterator[CommandLine]:
 
 
 @pytest.fixture
-def engine(session: Callable[[], SparkSession]) -> BatchEngine[Any]:
-    """Return the batch engine of the tests."""
+def spark_engine(session: Callable[[], SparkSession]) -> SparkEngine:
+    """Return the Spark engine."""
     return SparkEngine(session)
+
+
+@pytest.fixture
+def engine(spark_engine: SparkEngine) -> BatchEngine[Any]:
+    """Return the batch engine of the tests."""
+    return spark_engine

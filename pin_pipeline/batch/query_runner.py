@@ -5,14 +5,15 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
 from pin_pipeline.batch.engines.base import BatchEngine
 from pin_pipeline.batch.parallel import in_parallel
-from pin_pipeline.batch.queries import Query, functions_sql
+from pin_pipeline.batch.queries import QUERIES, Query, functions_sql
 from pin_pipeline.reports import Check, Report
+from pin_pipeline.storage.delta_snapshot import Snapshot
 from pin_pipeline.storage.lake import Lake
 
 
@@ -27,19 +28,37 @@ def run_queries(engine: BatchEngine[Any], lake: Lake, queries: Sequence[Query]) 
     Raises:
         NoSuchTableError: a cleaned table that a query reads does not exist yet.
     """
-    names = {name for query in queries for name in query.inputs}
-    versions = {name: lake.require(f"cleaned/{name}").version for name in sorted(names)}
+    versions = _input_versions(lake, queries)
     yield from in_parallel([partial(_run_query, engine, lake, query, versions) for query in queries])
+
+
+def changed_queries(names: Sequence[str], lake: Lake) -> list[Query]:
+    """Return those of these queries whose inputs or SQL have changed since their result was computed."""
+    queries = [QUERIES[name] for name in names]
+    versions = _input_versions(lake, queries)
+    return [query for query in queries if _is_changed(lake.snapshot(query.key), _inputs(query, versions))]
+
+
+def _input_versions(lake: Lake, queries: Sequence[Query]) -> dict[str, int]:
+    names = {name for query in queries for name in query.inputs}
+    return {name: lake.require(f"cleaned/{name}").version for name in sorted(names)}
+
+
+def _inputs(query: Query, versions: Mapping[str, int]) -> dict[str, Any]:
+    """Return what a result depends on; it is stored in the metadata of the commit that writes the result."""
+    digest = hashlib.sha256((functions_sql() + query.sql).encode()).hexdigest()
+    return {"inputs": {name: versions[name] for name in query.inputs}, "sql": digest}
+
+
+def _is_changed(table: Snapshot | None, inputs: Mapping[str, Any]) -> bool:
+    return table is None or table.last_commit.metadata != inputs
 
 
 def _run_query(engine: BatchEngine[Any], lake: Lake, query: Query, versions: dict[str, int]) -> Report:
     started = time.monotonic()
-    inputs = {
-        "inputs": {name: versions[name] for name in query.inputs},
-        "sql": hashlib.sha256((functions_sql() + query.sql).encode()).hexdigest(),
-    }
+    inputs = _inputs(query, versions)
     table = lake.snapshot(query.key)
-    changed = table is None or table.last_commit.metadata != inputs
+    changed = _is_changed(table, inputs)
     if table is None or changed:
         engine.run_query(lake, query, versions, json.dumps(inputs))
         table = lake.require(query.key)

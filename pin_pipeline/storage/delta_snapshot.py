@@ -52,6 +52,11 @@ class Snapshot:
         return sum(pa.table(self.delta.get_add_actions(flatten=True))["num_records"].to_pylist())
 
     @cached_property
+    def bytes(self) -> int:
+        """Size of its files, from the log."""
+        return sum(pa.table(self.delta.get_add_actions(flatten=True))["size_bytes"].to_pylist())
+
+    @cached_property
     def last_commit(self) -> Commit:
         """The newest commit of this pipeline.
 

@@ -89,7 +89,12 @@ class ObjectStore:
         return body
 
     def list_from(self, first: ObjectName, *, inclusive: bool = True) -> Iterator[ObjectName]:
-        """Yield the objects of an area and topic partition in order of their offsets, beginning with `first`.
+        """Yield the objects of an area and topic partition; see `list_sizes`."""
+        for name, _ in self.list_sizes(first, inclusive=inclusive):
+            yield name
+
+    def list_sizes(self, first: ObjectName, *, inclusive: bool = True) -> Iterator[tuple[ObjectName, int]]:
+        """Yield the objects of an area and topic partition with their sizes in bytes, in order of their offsets.
 
         The listing starts there: its cost does not grow with the number of earlier objects.
 
@@ -104,7 +109,7 @@ class ObjectStore:
         try:
             for page in pages:
                 for entry in page.get("Contents", []):
-                    yield ObjectName.parse(entry["Key"])
+                    yield ObjectName.parse(entry["Key"]), entry["Size"]
         except (BotoCoreError, ClientError) as error:
             raise self._failed("list", first.folder, error) from error
 

@@ -138,12 +138,20 @@ class CleaningProgress:
             if verified is None or (name.partition in verified and name.offset < verified[name.partition].next_offset):
                 yield name
 
+    def new_bytes(self, store: ObjectStore, topic: str) -> int:
+        """Return the size of the objects of a topic that were not read yet, final or not."""
+        return sum(size for _, size in self._unread_sizes(store, topic))
+
     def _unread(self, store: ObjectStore, topic: str) -> Iterator[ObjectName]:
+        for name, _ in self._unread_sizes(store, topic):
+            yield name
+
+    def _unread_sizes(self, store: ObjectStore, topic: str) -> Iterator[tuple[ObjectName, int]]:
         for area in AREAS:
             for partition in store.partitions(area, topic):
                 first = ObjectName(area, topic, partition, 0)
                 last_key = self.last_keys.get(first.folder)
                 if last_key is None:
-                    yield from store.list_from(first)
+                    yield from store.list_sizes(first)
                 else:
-                    yield from store.list_from(ObjectName.parse(last_key), inclusive=False)
+                    yield from store.list_sizes(ObjectName.parse(last_key), inclusive=False)

@@ -17,9 +17,9 @@ from dagster_aws.s3 import S3Resource
 import pin_pipeline
 from pin_pipeline.defs.assets.cleaned import cleaned
 from pin_pipeline.defs.assets.queries import queries
-from pin_pipeline.defs.resources.databricks import DatabricksSparkResource, databricks_resources
+from pin_pipeline.defs.resources.databricks import DatabricksBatchResource, databricks_resources
 from pin_pipeline.defs.resources.interfaces import LakeResource
-from pin_pipeline.defs.resources.local import LocalSparkResource, PlaintextKafka
+from pin_pipeline.defs.resources.local import LocalBatchResource, PlaintextKafka
 from pin_pipeline.local import s3
 from pin_pipeline.settings import Settings
 from pin_pipeline_tests.databricks.control_plane import Workspace, create_app
@@ -87,12 +87,12 @@ def catalog() -> str | None:
 @pytest.fixture
 def remote(settings: Settings, workspace: Workspace, catalog: str | None) -> Resources:  # noqa: ARG001 - found by environment variables
     """Resources with Spark on Databricks."""
-    spark = databricks_resources(settings.model_copy(update={"catalog": catalog}))["spark"]
-    assert isinstance(spark, DatabricksSparkResource)
-    impatient = DatabricksSparkResource(
-        databricks=spark.databricks, pipes_bucket=spark.pipes_bucket, poll_seconds=POLL_SECONDS, timeout_seconds=5
+    databricks = databricks_resources(settings.model_copy(update={"catalog": catalog}))["batch"]
+    assert isinstance(databricks, DatabricksBatchResource)
+    impatient = DatabricksBatchResource(
+        databricks=databricks.databricks, pipes_bucket=databricks.pipes_bucket, poll_seconds=POLL_SECONDS, timeout_seconds=5
     )
-    return resources(settings) | {"spark": impatient}
+    return resources(settings) | {"batch": impatient}
 
 
 def resources(settings: Settings) -> Resources:
@@ -101,8 +101,12 @@ def resources(settings: Settings) -> Resources:
     return {
         "kafka": PlaintextKafka(bootstrap_servers=settings.kafka.bootstrap, prefix=settings.prefix),
         "lake": LakeResource(s3=s3_resource, bucket=settings.bucket),
-        "spark": LocalSparkResource(
-            home=str(settings.home), s3_endpoint_url=settings.s3_endpoint_url, region=settings.region
+        "batch": LocalBatchResource(
+            home=str(settings.home),
+            s3_endpoint_url=settings.s3_endpoint_url,
+            region=settings.region,
+            engine="spark",
+            max_embedded_bytes=0,
         ),
     }
 

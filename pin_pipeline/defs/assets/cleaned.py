@@ -8,7 +8,7 @@ from pydantic import Field
 from pin_pipeline.batch.tasks import CleanTask
 from pin_pipeline.defs.assets.raw import raw_key
 from pin_pipeline.defs.metadata import column_lineage, delta_table_metadata, report_results
-from pin_pipeline.defs.resources.interfaces import KafkaResource, LakeResource, SparkResource
+from pin_pipeline.defs.resources.interfaces import BatchResource, KafkaResource, LakeResource
 from pin_pipeline.records import RECORD_TYPES, RecordType
 from pin_pipeline.records.positions import SOURCE_POSITION
 
@@ -83,9 +83,9 @@ def cleaned(
     config: CleaningConfig,
     kafka: KafkaResource,
     lake: LakeResource,
-    spark: SparkResource,
+    batch: BatchResource,
 ) -> Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]:
     """Clean the selected record types in one Spark job."""
     selected = sorted(each.name for each in RECORD_TYPES.values() if cleaned_key(each) in context.selected_asset_keys)
     topics = {kafka.topic(record_type): record_type for record_type in selected}
-    yield from report_results(spark.run(context, CleanTask(topics, config.replay, config.rebuild), lake))
+    yield from report_results(batch.run(context, CleanTask(topics, config.replay, config.rebuild), lake))

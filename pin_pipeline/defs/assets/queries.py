@@ -8,7 +8,7 @@ from pin_pipeline.batch.queries import QUERIES, Query
 from pin_pipeline.batch.tasks import QueryTask
 from pin_pipeline.defs.assets.cleaned import cleaned_key
 from pin_pipeline.defs.metadata import delta_table_metadata, report_results
-from pin_pipeline.defs.resources.interfaces import LakeResource, SparkResource
+from pin_pipeline.defs.resources.interfaces import BatchResource, LakeResource
 from pin_pipeline.records import RECORD_TYPES
 
 
@@ -38,8 +38,8 @@ def _spec(query: Query) -> dg.AssetSpec:
     retry_policy=dg.RetryPolicy(max_retries=1, delay=5),
 )
 def queries(
-    context: dg.AssetExecutionContext, lake: LakeResource, spark: SparkResource
+    context: dg.AssetExecutionContext, lake: LakeResource, batch: BatchResource
 ) -> Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]:
     """Run the selected queries in one Spark job, on the same versions of the cleaned tables."""
     selected = (name for name, query in QUERIES.items() if query_key(query) in context.selected_asset_keys)
-    yield from report_results(spark.run(context, QueryTask(tuple(selected)), lake))
+    yield from report_results(batch.run(context, QueryTask(tuple(selected)), lake))

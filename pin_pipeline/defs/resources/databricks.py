@@ -17,7 +17,7 @@ from pin_pipeline.databricks.run_reports import LINK, RunReports
 from pin_pipeline.databricks.runs import RunFailedError, batch_run
 from pin_pipeline.databricks.streaming_jobs import DatabricksStreamingJobs
 from pin_pipeline.databricks.workspace import client_with_timeouts, translate_errors
-from pin_pipeline.defs.resources.interfaces import LakeResource, SparkResource, StreamingJobsResource
+from pin_pipeline.defs.resources.interfaces import BatchResource, LakeResource, StreamingJobsResource
 from pin_pipeline.reports import Report
 from pin_pipeline.settings import Settings, set_variables
 
@@ -64,7 +64,7 @@ class DatabricksResource(dg.ConfigurableResource["DatabricksResource"]):
         )
 
 
-class DatabricksSparkResource(SparkResource):
+class DatabricksBatchResource(BatchResource):
     """Spark on Databricks: each step submits one run with its own cluster, which reports by Dagster Pipes over S3.
 
     `PipesDatabricksClient` is not used: it reports a failure without the remote error, yields no results of a run that
@@ -137,7 +137,7 @@ def databricks_resources(settings: Settings) -> dict[str, dg.ConfigurableResourc
         **_set_fields(OPTIONAL),
     )
     return {
-        "spark": DatabricksSparkResource(databricks=databricks, pipes_bucket=dg.EnvVar("PIN_PIPES_BUCKET")),
+        "batch": DatabricksBatchResource(databricks=databricks, pipes_bucket=dg.EnvVar("PIN_PIPES_BUCKET")),
         "streaming_jobs": DatabricksStreamingJobsResource(databricks=databricks, prefix=settings.prefix),
     }
 

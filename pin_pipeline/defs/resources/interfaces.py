@@ -164,7 +164,7 @@ class PostgresResource(dg.ConfigurableResource["PostgresResource"]):
         return Postgres(self.url)
 
 
-class SparkResource(dg.ConfigurableResource["SparkResource"], ABC):
+class BatchResource(dg.ConfigurableResource["BatchResource"], ABC):
     """Engine of the batch tasks."""
 
     @abstractmethod

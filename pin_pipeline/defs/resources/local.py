@@ -5,18 +5,18 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 from dagster_aws.s3 import S3Resource
-from dagster_pyspark import LazyPySparkResource
 from pydantic import Field, PrivateAttr
-from pyspark.sql import SparkSession
 
 from pin_pipeline.aws.clients import LOCAL_CREDENTIALS
-from pin_pipeline.batch.engines.spark import SparkEngine
+from pin_pipeline.batch.engines.base import BatchEngine
+from pin_pipeline.batch.engines.choice import EngineChoice, choose_engine
 from pin_pipeline.batch.tasks import BatchTask
 from pin_pipeline.defs.resources.interfaces import (
+    BatchResource,
     GatewayResource,
     KafkaResource,
     KinesisResource,
@@ -24,7 +24,6 @@ from pin_pipeline.defs.resources.interfaces import (
     LandingResource,
     PostgresResource,
     SourceResource,
-    SparkResource,
     StreamingJobsResource,
 )
 from pin_pipeline.kafka.connection import KafkaConnection
@@ -32,10 +31,13 @@ from pin_pipeline.landing.lander import LandingResult, land_topic
 from pin_pipeline.local import jars
 from pin_pipeline.local.streaming_jobs import LocalStreamingJobs
 from pin_pipeline.reports import Report
-from pin_pipeline.settings import Settings, set_variables
+from pin_pipeline.settings import BatchEngineName, Settings, set_variables
 from pin_pipeline.spark.session import spark_conf
 from pin_pipeline.storage.object_store import ObjectStore
 from pin_pipeline.streaming.supervision.backend import StreamingJobs
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
 
 
 class PlaintextKafka(KafkaResource):
@@ -61,31 +63,49 @@ class InProcessLanding(LandingResource):
         return "nothing to restart: the run itself lands the topics in this environment"
 
 
-class LocalSparkResource(SparkResource):
-    """Spark in the process of the run, started by the first table that has new data."""
+class LocalBatchResource(BatchResource):
+    """Batch engines in the process of the run: embedded for small steps, a local Spark session for large ones."""
 
-    home: str = Field(description="Folder of the local state, which holds the lock of the only Spark driver.")
+    home: str = Field(description="Folder of the local state, which holds the lock of the only batch writer.")
     s3_endpoint_url: str | None = Field(description="Endpoint of S3; by default that of the AWS region.")
     region: str = Field(description="AWS region of the bucket.")
+    engine: BatchEngineName = Field(default="auto", description="Engine of each step: auto, embedded or spark.")
+    max_embedded_bytes: int = Field(description="Steps that read and rewrite more bytes run on Spark, if auto.")
     _starting: threading.Lock = PrivateAttr(default_factory=threading.Lock)
 
     def run(self, context: dg.AssetExecutionContext, task: BatchTask, lake: LakeResource) -> Iterator[Report]:
         """Run a task on the lake and yield a report on each table as soon as the table is finished."""
-        with self._only_driver(context.log):
-            yield from task.run(SparkEngine(self.session), lake.tables(), lake.objects())
+        with self._only_writer(context.log):
+            tables, objects = lake.tables(), lake.objects()
+            choice = choose_engine(task, tables, objects, self.engine, self.max_embedded_bytes)
+            context.log.info("batch engine: %s (%s)", choice.engine, choice.reason)
+            for report in task.run(self._engine(choice), tables, objects):
+                yield choice.label(report)
 
-    def session(self) -> SparkSession:
+    def _engine(self, choice: EngineChoice) -> BatchEngine[Any]:
+        if choice.engine == "embedded":
+            from pin_pipeline.batch.engines.embedded import EmbeddedEngine  # noqa: PLC0415 - see `session`
+
+            return EmbeddedEngine()
+        from pin_pipeline.batch.engines.spark import SparkEngine  # noqa: PLC0415
+
+        return SparkEngine(self.session)
+
+    def session(self) -> "SparkSession":
         """Return the Spark session of this process and start it on the first call."""
+        from dagster_pyspark import LazyPySparkResource  # noqa: PLC0415 - an engine is imported when it is needed
+
         with self._starting:
             conf = spark_conf(jars.ensure("spark"), Path(self.home), self.s3_endpoint_url, self.region)
             session: SparkSession = LazyPySparkResource(spark_config=conf).spark_session
             return session
 
     @contextmanager
-    def _only_driver(self, log: dg.DagsterLogManager) -> Iterator[None]:
-        """Wait until no other process of this machine runs Spark jobs on the lake.
+    def _only_writer(self, log: dg.DagsterLogManager) -> Iterator[None]:
+        """Wait until no other process of this machine runs a batch step on the lake.
 
-        Open-source Delta on S3 detects conflicting commits only within one driver. Databricks detects them everywhere.
+        Open-source Delta on S3 detects conflicting commits only within one Spark driver, and can overwrite a commit of
+        delta-rs.
         """
         path = Path(self.home, "spark.lock")
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -93,7 +113,7 @@ class LocalSparkResource(SparkResource):
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                log.info("another run is using Spark, waiting for it to end (%s)", path)
+                log.info("another run is writing to the lake, waiting for it to end (%s)", path)
                 fcntl.flock(lock, fcntl.LOCK_EX)
             yield
 
@@ -130,8 +150,12 @@ def local_resources(settings: Settings) -> dict[str, dg.ConfigurableResource[Any
             prefix=settings.prefix, region=settings.region, endpoint_url=settings.kinesis_endpoint_url
         ),
         "lake": LakeResource(s3=s3, bucket=settings.bucket),
-        "spark": LocalSparkResource(
-            home=str(settings.home), s3_endpoint_url=settings.s3_endpoint_url, region=settings.region
+        "batch": LocalBatchResource(
+            home=str(settings.home),
+            s3_endpoint_url=settings.s3_endpoint_url,
+            region=settings.region,
+            engine=settings.batch_engine,
+            max_embedded_bytes=settings.max_embedded_bytes,
         ),
         "postgres": PostgresResource(url=_variable_or("PIN_POSTGRES_URL", settings.postgres_url)),
         "streaming_jobs": LocalStreamingJobsResource(home=str(settings.home)),
