@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import pytest
 
 from pin_pipeline.batch.engines.choice import EngineChoice, choose_engine
@@ -63,5 +65,7 @@ def test_choice_counts_the_inputs_of_changed_queries_only(settings: Settings, sp
 
 
 @pytest.mark.parametrize("setting", ["embedded", "spark"])
-def test_choice_follows_the_setting_whatever_the_size(settings: Settings, setting: BatchEngineName) -> None:
+def test_choice_follows_the_setting_whatever_the_size(
+    settings: Settings, setting: Literal["embedded", "spark"]
+) -> None:
     assert choose(settings, clean(settings), 0, setting) == EngineChoice(setting, f"PIN_BATCH_ENGINE is {setting}")

@@ -87,10 +87,10 @@ def catalog() -> str | None:
 @pytest.fixture
 def remote(settings: Settings, workspace: Workspace, catalog: str | None) -> Resources:  # noqa: ARG001 - found by environment variables
     """Resources with Spark on Databricks."""
-    databricks = databricks_resources(settings.model_copy(update={"catalog": catalog}))["batch"]
-    assert isinstance(databricks, DatabricksBatchResource)
+    patient = databricks_resources(settings.model_copy(update={"catalog": catalog}))["batch"]
+    assert isinstance(patient, DatabricksBatchResource)
     impatient = DatabricksBatchResource(
-        databricks=databricks.databricks, pipes_bucket=databricks.pipes_bucket, poll_seconds=POLL_SECONDS, timeout_seconds=5
+        databricks=patient.databricks, pipes_bucket=patient.pipes_bucket, poll_seconds=POLL_SECONDS, timeout_seconds=5
     )
     return resources(settings) | {"batch": impatient}
 
