@@ -104,8 +104,7 @@ class Lake:
             properties: table properties, set on creation only.
             metadata: metadata of the commit that creates the table.
         """
-        comments = {column: {"comment": column.description} for column in columns}
-        fields = [Field(column.name, _type(column.type), metadata=comment) for column, comment in comments.items()]
+        fields = delta_schema(columns).fields
         table = self.snapshot(key)
         if table is None:
             self._create(key, fields, properties, metadata)
@@ -136,10 +135,25 @@ class Lake:
                 storage_options=self._options(),
             )
 
-    def overwrite(self, key: str, rows: pa.Table) -> None:
-        """Replace all rows of a small table in one commit; create the table if missing."""
+    def overwrite(
+        self, key: str, rows: pa.Table, properties: Mapping[str, str] | None = None, metadata: str | None = None
+    ) -> None:
+        """Replace the rows and the schema of a small table in one commit; create the table if missing.
+
+        Args:
+            key: asset key of the table.
+            rows: new rows; the table keeps their order, and the comments of their schema.
+            properties: table properties, set on creation only.
+            metadata: metadata of the commit; None if it is not one of the pipeline's commits that are read again.
+        """
         write_deltalake(
-            self._uri(key), rows, mode="overwrite", schema_mode="overwrite", storage_options=self._options()
+            self._uri(key),
+            rows.combine_chunks(),  # delta-rs 1.6.6 writes several chunks in any order
+            mode="overwrite",
+            schema_mode="overwrite",
+            configuration=properties,
+            commit_properties=None if metadata is None else CommitProperties({"userMetadata": metadata}),
+            storage_options=self._options(),
         )
 
     def _no_such_table(self, key: str) -> NoSuchTableError:
@@ -160,6 +174,13 @@ class Lake:
         if is_local(self.endpoint_url):
             options |= LOCAL_CREDENTIALS
         return {**options, **self.options}
+
+
+def delta_schema(columns: Sequence[Column]) -> Schema:
+    """Return the schema of a table with these columns and their descriptions as comments."""
+    return Schema(
+        [Field(column.name, _type(column.type), metadata={"comment": column.description}) for column in columns]
+    )
 
 
 def _type(sql: str) -> PrimitiveType | ArrayType:
