@@ -13,6 +13,7 @@ from pin_pipeline.batch.engines.base import BatchEngine
 from pin_pipeline.batch.parallel import in_parallel
 from pin_pipeline.batch.queries import QUERIES, Query, functions_sql
 from pin_pipeline.reports import Check, Report
+from pin_pipeline.storage.delta_commits import new_rows
 from pin_pipeline.storage.delta_snapshot import Snapshot
 from pin_pipeline.storage.lake import Lake
 
@@ -62,7 +63,7 @@ def _run_query(engine: BatchEngine[Any], lake: Lake, query: Query, versions: dic
     if table is None or changed:
         engine.run_query(lake, query, versions, json.dumps(inputs))
         table = lake.require(query.key)
-    count = int(table.last_commit.metrics["numOutputRows"])  # each commit replaces all rows
+    count = new_rows(table.last_commit)  # each commit replaces all rows
     return Report(
         query.key,
         count,

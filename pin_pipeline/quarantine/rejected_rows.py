@@ -10,7 +10,7 @@ REJECTION_TYPE = pa.struct([(name, pa.string()) for name in ("reason", "field", 
 """Arrow type of the column `rejection` of classified records."""
 
 
-def rejected_rows(records: pa.Table, rejections: pa.StructArray, rules_version: str) -> pa.Table:
+def rejected_rows(records: pa.Table, rejections: pa.StructArray | pa.ChunkedArray, rules_version: str) -> pa.Table:
     """Return rejected records with the columns that describe the rejection; `first_seen` is the current time.
 
     Args:

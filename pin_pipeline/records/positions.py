@@ -17,3 +17,10 @@ STREAM_POSITION = (
     ),
     Column(name="arrived_at", type="timestamp", description="Time at which Kinesis received the record."),
 )
+
+MAX_PARTITIONS = 2**20
+"""Upper bound of partitions per topic, far above what a broker supports.
+
+Object names have ten digits for an offset; multiplied by this bound, an offset still fits in a bigint, so that
+`offset * MAX_PARTITIONS + partition` orders positions by offset and then by partition.
+"""

@@ -17,10 +17,8 @@ from delta.exceptions import (
 )
 from pyspark.sql import DataFrame, SparkSession
 
+from pin_pipeline.storage.delta_commits import APPLICATION
 from pin_pipeline.storage.lake import PROPERTIES, Lake
-
-APPLICATION = "pin_pipeline"
-"""Application ID under which a commit stores its batch number; Delta does not commit the same number twice."""
 
 CONFLICTS = (
     ConcurrentAppendException,

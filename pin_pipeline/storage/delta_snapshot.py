@@ -16,19 +16,25 @@ from pin_pipeline.errors import PipelineError
 from pin_pipeline.reports import markdown_table
 from pin_pipeline.storage.delta_log import DeltaLog
 
-HISTORY = 100
-"""Commits searched for the pipeline's last one; maintenance makes far fewer between two of them."""
-
 
 class UnknownProgressError(PipelineError):
-    """Raised when a table has no recent commit of this pipeline, so that its progress is unknown."""
+    """Raised when the log of a table has no commit of this pipeline, so that its progress is unknown."""
 
 
 @dataclass(frozen=True)
 class Commit:
-    """A commit of this pipeline: its time, the metadata that the pipeline wrote, and the metrics that Delta counted."""
+    """A commit of this pipeline.
 
+    Attributes:
+        version: version of the table that it made.
+        operation: name of the Delta operation; Spark and delta-rs use the same names.
+        metadata: metadata that the pipeline wrote.
+        metrics: metrics that the writer counted; each writer has its own names, see `delta_commits.new_rows`.
+    """
+
+    version: int
     at: datetime
+    operation: str
     metadata: Mapping[str, Any]
     metrics: Mapping[str, Any]
 
@@ -61,25 +67,26 @@ class Snapshot:
         """The newest commit of this pipeline.
 
         Raises:
-            UnknownProgressError: none of the last `HISTORY` commits is one.
+            UnknownProgressError: the log has none, or no longer has it.
         """
         for commit in self.commits():
             return commit
         raise UnknownProgressError(
-            f"none of the last {HISTORY} commits of {self.delta.table_uri} was made by this pipeline, so its progress "
-            "is unknown: move the table elsewhere and materialize it again from the landed objects"
+            f"the log of {self.delta.table_uri} has no commit of this pipeline, so its progress is unknown: "
+            "move the table elsewhere and materialize it again from the landed objects"
         )
 
     def commits(self) -> Iterator[Commit]:
-        """Yield the pipeline's commits among the last `HISTORY`, newest first; each is read lazily."""
-        for version in range(self.version, max(self.version - HISTORY, -1), -1):
+        """Yield the pipeline's commits that the log still has, newest first; each is read lazily."""
+        for version in range(self.version, -1, -1):
             try:
                 info = self.log.commit_info(version)
             except FileNotFoundError:
                 return  # log cleanup has removed this commit and all older ones
-            if "userMetadata" in info:
+            metadata = _parse_metadata(info.get("userMetadata"))
+            if metadata is not None:
                 at = datetime.fromtimestamp(info["timestamp"] / 1000, UTC)
-                yield Commit(at, json.loads(info["userMetadata"]), info.get("operationMetrics", {}))
+                yield Commit(version, at, info["operation"], metadata, info.get("operationMetrics", {}))
 
     def query(self, sql: str, **tables: Snapshot) -> pa.Table:
         """Run a SQL query, for counts and samples. This table is `t` in it; other tables have their argument's name."""
@@ -91,3 +98,12 @@ class Snapshot:
     def preview(self) -> str:
         """Return the first rows as a Markdown table."""
         return markdown_table(self.query("select * from t limit 5"))
+
+
+def _parse_metadata(text: str | None) -> dict[str, Any] | None:
+    """Parse the user metadata of a commit; None if missing, or if another writer has put a text of its own there."""
+    try:
+        metadata = json.loads(text or "null")
+    except json.JSONDecodeError:
+        return None
+    return metadata if isinstance(metadata, dict) else None

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
+from pin_pipeline.storage.delta_commits import new_rows
 from pin_pipeline.storage.delta_snapshot import Snapshot
 from pin_pipeline.storage.object_keys import AREAS, ObjectName
 from pin_pipeline.storage.object_store import ObjectStore
@@ -94,11 +95,8 @@ class CleaningProgress:
         metadata = dict(commit.metadata)
         accepted = metadata.pop(STORED_NAMES["accepted"])
         stats = BatchStats.from_stored(metadata.pop(STORED_NAMES["batch_stats"]))
-        # The metrics of a merge name inserted rows, those of a write name output rows.
-        written = commit.metrics.get("numOutputRows", 0)
-        inserted = int(commit.metrics.get("numTargetRowsInserted", written))
         progress = cls(**metadata, batch_stats=stats)
-        return replace(progress, superseded=progress.superseded + accepted - inserted)
+        return replace(progress, superseded=progress.superseded + accepted - new_rows(commit))
 
     def metadata(self, accepted: int = 0) -> str:
         """Return the commit metadata for this progress.

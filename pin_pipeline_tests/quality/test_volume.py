@@ -18,16 +18,21 @@ def days(*records: int) -> list[Arrival]:
     return [Arrival(NOON - timedelta(days=age), count) for age, count in enumerate(reversed(records))]
 
 
+def commit(at: datetime, landed: int) -> Commit:
+    """Return a commit with this total of landed records."""
+    return Commit(0, at, "WRITE", {"landed": landed}, {})
+
+
 def test_recent_arrivals_are_increases_of_the_total() -> None:
     totals = [(3, 25), (2, 20), (1, 20), (0, 0)]
-    commits = [Commit(NOON + timedelta(hours=hour), {"landed": landed}, {}) for hour, landed in totals]
+    commits = [commit(NOON + timedelta(hours=hour), landed) for hour, landed in totals]
     newest = recent_arrivals(commits)
     assert newest == [Arrival(NOON + timedelta(hours=3), 5), Arrival(NOON + timedelta(hours=1), 20)]
     assert records_by_day(newest) == {date(2026, 1, 10): 25}
 
 
 def test_recent_arrivals_reads_only_the_days_that_the_volume_check_compares() -> None:
-    commits = iter([Commit(NOON - timedelta(days=age), {"landed": 100 - age}, {}) for age in range(100)])
+    commits = iter([commit(NOON - timedelta(days=age), 100 - age) for age in range(100)])
     assert len(records_by_day(recent_arrivals(commits))) == 9
     assert len(list(commits)) == 100 - 10
 

@@ -15,7 +15,7 @@ from pin_pipeline.batch.engines.spark_stats import collect_batch_stats
 from pin_pipeline.batch.queries import Query, functions_sql
 from pin_pipeline.quarantine.schema import TOPIC_QUARANTINE
 from pin_pipeline.records import RecordType
-from pin_pipeline.records.positions import SOURCE_POSITION
+from pin_pipeline.records.positions import MAX_PARTITIONS, SOURCE_POSITION
 from pin_pipeline.records.rules_version import rules_version
 from pin_pipeline.spark.classify import classify, classify_objects
 from pin_pipeline.spark.delta_writes import CONFLICTS, commit_metadata, overwrite
@@ -24,12 +24,6 @@ from pin_pipeline.storage.lake import PROPERTIES, Lake
 from pin_pipeline.storage.object_keys import ObjectName
 from pin_pipeline.storage.object_store import ObjectStore
 from pin_pipeline.storage.progress import BatchStats, CleaningProgress
-
-MAX_PARTITIONS = 2**20
-"""Upper bound of partitions per topic, far above what a broker supports.
-
-Object names have ten digits for an offset; multiplied by this bound, an offset still fits in a bigint.
-"""
 
 CACHE = StorageLevel.DISK_ONLY
 """A batch may be larger than memory, and garbage collection of a full heap is slower than the disk."""

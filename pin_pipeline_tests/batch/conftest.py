@@ -1,0 +1,24 @@
+"""Fixtures for tests of the batch, which run on both engines."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from pin_pipeline.batch.engines.base import BatchEngine
+from pin_pipeline.batch.engines.embedded import EmbeddedEngine
+from pin_pipeline.batch.engines.spark import SparkEngine
+
+
+@pytest.fixture
+def embedded_engine() -> EmbeddedEngine:
+    """Return the embedded engine."""
+    return EmbeddedEngine()
+
+
+@pytest.fixture(params=["spark", "embedded"])
+def engine(request: pytest.FixtureRequest) -> BatchEngine[Any]:
+    """Return each of the two engines."""
+    chosen: SparkEngine | EmbeddedEngine = request.getfixturevalue(f"{request.param}_engine")
+    return chosen
