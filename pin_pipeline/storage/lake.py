@@ -21,7 +21,10 @@ from pin_pipeline.settings import Settings
 from pin_pipeline.storage.delta_log import DeltaLog
 from pin_pipeline.storage.delta_snapshot import Snapshot
 
-PROPERTIES = {"delta.minReaderVersion": "1", "delta.minWriterVersion": "2", "delta.enableDeletionVectors": "false"}
+STORED_PROPERTIES = {"delta.enableDeletionVectors": "false"}
+"""Properties of a table that Spark has created; it does not store the versions of the protocol among them."""
+
+PROPERTIES = {"delta.minReaderVersion": "1", "delta.minWriterVersion": "2", **STORED_PROPERTIES}
 """Properties of every table: any Delta reader can read it, without deletion vectors or column mapping."""
 
 

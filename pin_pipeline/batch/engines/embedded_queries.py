@@ -13,7 +13,7 @@ from pyarrow.dataset import Dataset
 from sqlglot.errors import ErrorLevel
 
 from pin_pipeline.batch.queries import Query, functions_sql
-from pin_pipeline.storage.lake import PROPERTIES, Lake, delta_schema
+from pin_pipeline.storage.lake import STORED_PROPERTIES, Lake, delta_schema
 from pin_pipeline.storage.protocol import check_protocol
 
 MEMORY_LIMIT = "256MB"
@@ -54,7 +54,7 @@ def run_query(lake: Lake, query: Query, versions: dict[str, int], metadata: str)
         connection.execute(translate(functions_sql()))
         rows = connection.sql(translate(query.sql)).to_arrow_table()
     declared = pa.schema(delta_schema(query.columns))
-    lake.overwrite(query.key, rows.cast(declared), PROPERTIES, metadata)
+    lake.overwrite(query.key, rows.cast(declared), STORED_PROPERTIES, metadata)
 
 
 def translate(sql: str) -> str:
