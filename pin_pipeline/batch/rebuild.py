@@ -17,6 +17,7 @@ from pin_pipeline.batch.cleaning import clean_topics
 from pin_pipeline.batch.engines.base import BatchEngine
 from pin_pipeline.quarantine.schema import TOPIC_QUARANTINE
 from pin_pipeline.records import RecordType
+from pin_pipeline.records.positions import SOURCE_POSITION
 from pin_pipeline.reports import Report
 from pin_pipeline.storage.lake import PROPERTIES, Lake
 from pin_pipeline.storage.object_store import ObjectStore
@@ -51,6 +52,8 @@ def _replace_tables(engine: BatchEngine[Any], lake: Lake, staging: Lake, record_
         for each in (lake, staging):
             each.ensure_table(quarantine, TOPIC_QUARANTINE, PROPERTIES, metadata="{}")
         engine.replace_quarantine(record_type, lake, staging)
-    batch = CleaningProgress.of(lake.snapshot(cleaned)).batch + 1
+    columns = (*record_type.columns, *SOURCE_POSITION)
+    table = lake.ensure_table(cleaned, columns, PROPERTIES, CleaningProgress().metadata())
+    batch = CleaningProgress.of(table).batch + 1
     progress = replace(CleaningProgress.of(staging.require(cleaned)), batch=batch)
     engine.replace_cleaned(record_type, lake, staging, progress)
