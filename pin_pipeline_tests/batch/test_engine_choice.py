@@ -6,7 +6,7 @@ from typing import Literal
 
 import pytest
 
-from pin_pipeline.batch.engines.choice import EngineChoice, choose_engine
+from pin_pipeline.batch.engine_choice import EngineChoice, choose_engine
 from pin_pipeline.batch.engines.spark import SparkEngine
 from pin_pipeline.batch.tasks import BatchTask, CleanTask, QueryTask
 from pin_pipeline.settings import BatchEngineName, Settings
@@ -29,7 +29,7 @@ def clean(settings: Settings, *, replay: bool = False, rebuild: bool = False) ->
     return CleanTask({settings.topic("user"): "user"}, replay, rebuild)
 
 
-def test_choice_of_a_step_without_new_data_is_embedded_and_says_so(settings: Settings) -> None:
+def test_choice_of_a_step_without_new_data_is_embedded_with_that_reason(settings: Settings) -> None:
     assert choose(settings, clean(settings), 0) == EngineChoice("embedded", "no new data")
 
 

@@ -12,8 +12,8 @@ from dagster_aws.s3 import S3Resource
 from pydantic import Field, PrivateAttr
 
 from pin_pipeline.aws.clients import LOCAL_CREDENTIALS
+from pin_pipeline.batch.engine_choice import EngineChoice, choose_engine
 from pin_pipeline.batch.engines.base import BatchEngine
-from pin_pipeline.batch.engines.choice import EngineChoice, choose_engine
 from pin_pipeline.batch.tasks import BatchTask
 from pin_pipeline.defs.resources.interfaces import (
     BatchResource,
