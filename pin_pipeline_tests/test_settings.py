@@ -30,10 +30,11 @@ WRITES_ENVIRONMENT = {
 
 
 @pytest.fixture(autouse=True)
-def no_variables(clean_environment: None, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: ARG001
-    """Remove all variables of the pipeline but its home."""
-    for name in [name for name in os.environ if name.startswith(("PIN_", "AWS_")) and name != "PIN_HOME"]:
+def no_variables(clean_environment: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: ARG001
+    """Remove all variables of the pipeline, and use a home without recorded addresses."""
+    for name in [name for name in os.environ if name.startswith(("PIN_", "AWS_"))]:
         monkeypatch.delenv(name)
+    monkeypatch.setenv("PIN_HOME", str(tmp_path))
 
 
 def test_settings_default_to_the_local_environment() -> None:
@@ -83,10 +84,7 @@ def test_settings_treat_an_empty_variable_as_unset(monkeypatch: pytest.MonkeyPat
     assert (Settings.load().prefix, Settings.load().s3_port) == ("pinterest", None)
 
 
-def test_settings_use_recorded_addresses_unless_a_variable_is_set(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("PIN_HOME", str(tmp_path))
+def test_settings_use_recorded_addresses_unless_a_variable_is_set(monkeypatch: pytest.MonkeyPatch) -> None:
     LocalSettings.load().state_file.write_text("PIN_KAFKA_BOOTSTRAP=127.0.0.1:1\nPIN_GATEWAY_URL=http://127.0.0.1:2\n")
     monkeypatch.setenv("PIN_GATEWAY_URL", "http://127.0.0.1:3")
     settings = Settings.load()

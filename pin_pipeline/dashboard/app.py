@@ -15,9 +15,10 @@ from fastapi.staticfiles import StaticFiles
 
 from pin_pipeline.dashboard.polled_source import PolledResult, PolledSource
 from pin_pipeline.dashboard.realtime import RealtimeCounts, read_realtime
-from pin_pipeline.dashboard.tables import LakeError, TableProgress, TableReader
+from pin_pipeline.dashboard.tables import TableProgress, TableReader
 from pin_pipeline.dashboard.windows import Window
 from pin_pipeline.settings import Settings
+from pin_pipeline.storage.lake import LakeError
 from pin_pipeline.storage.postgres import Postgres, PostgresError
 
 PAGE = Path(__file__).parent / "page"

@@ -9,7 +9,6 @@ from datetime import datetime
 
 from deltalake.exceptions import DeltaError
 
-from pin_pipeline.errors import PipelineError
 from pin_pipeline.settings import Settings
 from pin_pipeline.storage.delta_snapshot import Snapshot, UnknownProgressError
 from pin_pipeline.storage.lake import Lake, NoSuchTableError
@@ -20,10 +19,6 @@ KEYS = STREAMING_JOBS["kinesis_to_delta"].tables
 TIMEOUTS = {"connect_timeout": "2s", "timeout": "5s", "max_retries": "1", "retry_timeout": "5s"}
 """Short, because a user is waiting and the page polls again anyway."""
 ERRORS = (OSError, DeltaError, ValueError, UnknownProgressError)
-
-
-class LakeError(PipelineError):
-    """Raised when a table of the lake cannot be read."""
 
 
 @dataclass(frozen=True)
@@ -68,19 +63,9 @@ class TableReader:
         except NoSuchTableError:
             return None
         except ERRORS as error:
-            raise LakeError(
-                f"table {self._lake.path(key)} cannot be read from S3 at {self._lake.endpoint_url}: "
-                f"{_root_cause(error)}; check that S3 is running (`pin-pipeline status`), or correct "
-                "PIN_S3_ENDPOINT_URL"
-            ) from error
+            raise self._lake.unreadable(key, error) from error
 
     def _keep_open(self, table: Snapshot) -> TableProgress:
         progress, committed = ShardProgress.of(table), table.last_commit.at
         self._opened[table.key] = table
         return TableProgress(progress.records, progress.quarantined, committed, progress.lag(committed))
-
-
-def _root_cause(error: Exception) -> str:
-    # Delta prints the chain of causes with the root cause on the last line, after a coloured arrow.
-    *_, last = str(error).strip().splitlines() or [repr(error)]
-    return last.rpartition("\x1b[0m")[2].strip()

@@ -9,7 +9,7 @@ from functools import cached_property
 
 import pyarrow as pa
 from deltalake import CommitProperties, DeltaTable, Field, Schema, write_deltalake
-from deltalake.exceptions import CommitFailedError, TableNotFoundError
+from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
 from deltalake.fs import DeltaStorageHandler
 from deltalake.schema import ArrayType, PrimitiveType
 from pyarrow.fs import PyFileSystem
@@ -28,7 +28,11 @@ PROPERTIES = {"delta.minReaderVersion": "1", "delta.minWriterVersion": "2", **ST
 """Properties of every table: any Delta reader can read it, without deletion vectors or column mapping."""
 
 
-class NoSuchTableError(PipelineError):
+class LakeError(PipelineError):
+    """Raised when a table of the lake cannot be read."""
+
+
+class NoSuchTableError(LakeError):
     """Raised when a required table does not exist."""
 
 
@@ -90,11 +94,21 @@ class Lake:
 
         Raises:
             NoSuchTableError: the table does not exist.
+            LakeError: S3 does not respond, or the table cannot be read.
         """
         try:
             return Snapshot(key, self._delta(key), self._log(key))
         except TableNotFoundError as error:
             raise self._no_such_table(key) from error
+        except (OSError, DeltaError) as error:
+            raise self.unreadable(key, error) from error
+
+    def unreadable(self, key: str, error: Exception) -> LakeError:
+        """Return the error for a table that cannot be read."""
+        return LakeError(
+            f"table {self.path(key)} cannot be read from S3 at {self.endpoint_url or 'AWS'}: {_root_cause(error)}; "
+            "check that S3 is running (`pin-pipeline status`), or correct PIN_S3_ENDPOINT_URL"
+        )
 
     def ensure_table(
         self, key: str, columns: Sequence[Column], properties: Mapping[str, str], metadata: str
@@ -190,3 +204,9 @@ def _type(sql: str) -> PrimitiveType | ArrayType:
     if sql.startswith("array<"):
         return ArrayType(_type(sql.removeprefix("array<").removesuffix(">")), contains_null=True)
     return PrimitiveType({"bigint": "long", "int": "integer"}.get(sql, sql))
+
+
+def _root_cause(error: Exception) -> str:
+    # Delta prints the chain of causes with the root cause on the last line, after a coloured arrow.
+    *_, last = str(error).strip().splitlines() or [repr(error)]
+    return last.rpartition("\x1b[0m")[2].strip()

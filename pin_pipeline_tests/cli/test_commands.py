@@ -137,6 +137,42 @@ def test_error_messages_hide_the_password_of_the_source_url(connected: CommandLi
     assert "very-secret" not in error
 
 
+def test_incorrect_usage_exits_with_2(command_line: CommandLine) -> None:
+    result = command_line.run("land", "--no-such-option")
+    assert (result.returncode, "No such option" in result.stderr) == (2, True)
+
+
+def test_invalid_setting_is_reported_in_one_sentence(command_line: CommandLine) -> None:
+    error = command_line.fail("status", PIN_S3_PORT="99999")
+    assert error == "pin-pipeline: invalid PIN_S3_PORT '99999': expected a port number from 1 to 65535"
+
+
+def test_interrupt_while_modules_load_is_reported_in_one_sentence(command_line: CommandLine) -> None:
+    program = """\
+import os, signal, sys
+
+class InterruptImport:
+    def find_spec(self, name, path=None, target=None):
+        if name == "typer":
+            os.kill(os.getpid(), signal.SIGINT)
+
+sys.meta_path.insert(0, InterruptImport())
+from pin_pipeline.cli.main import main
+main()
+"""
+    result = subprocess.run(
+        [sys.executable, "-c", program], env=command_line.environment(), capture_output=True, text=True, check=False
+    )
+    assert (result.returncode, result.stderr) == (130, "pin-pipeline: interrupted\n")
+
+
+def test_show_reports_an_unreachable_lake_in_one_sentence(connected: CommandLine) -> None:
+    address = unreachable_address()
+    error = connected.fail("show", "cleaned/pin", PIN_S3_ENDPOINT_URL=f"http://{address}")
+    assert f"table s3a://pin-pipeline/lake/cleaned/pin cannot be read from S3 at http://{address}: " in error
+    assert "check that S3 is running (`pin-pipeline status`)" in error
+
+
 def test_show_names_a_missing_table(connected: CommandLine) -> None:
     error = connected.fail("show", "cleaned/pins")
     assert "table 'cleaned/pins' does not exist at s3://pin-pipeline/lake/cleaned/pins: materialize" in error

@@ -195,7 +195,8 @@ def test_gateway_calls_exactly_the_kafka_actions_of_its_role(
 ) -> None:
     monkeypatch.setenv("PIN_KAFKA_BOOTSTRAP", authorized.kafka.bootstrap)
     monkeypatch.setenv("PIN_PREFIX", authorized.prefix)
-    with serving(create_app()) as gateway, authorizing_broker.recorded_calls() as calls:
+    # Recording begins first: the producer of the gateway connects as soon as the gateway starts.
+    with authorizing_broker.recorded_calls() as calls, serving(create_app()) as gateway:
         assert gateway.get(f"/topics/{authorized.topic('pin')}").status_code == 200
         for record_type in RECORD_TYPES:
             assert post(gateway, authorized.topic(record_type), {"value": ROWS[record_type](1)}).status_code == 200
