@@ -18,6 +18,7 @@ from typing import Any
 from pin_pipeline.batch.batch_stats import batch_checks
 from pin_pipeline.batch.engines.base import BatchEngine
 from pin_pipeline.batch.parallel import in_parallel
+from pin_pipeline.batch.progress_refresh import refresh_progress
 from pin_pipeline.batch.quarantine_table import QuarantineTable
 from pin_pipeline.records import RecordType
 from pin_pipeline.records.positions import SOURCE_POSITION
@@ -87,6 +88,7 @@ class TableCleaner:
         replayed = 0
         if replay:
             table, replayed = self._repeat(table, self._replay)
+        table = refresh_progress(self.lake, table)
         return self._report(table, before, objects, replayed, time.monotonic() - started)
 
     @property

@@ -14,7 +14,7 @@ from pin_pipeline.batch.parallel import in_parallel
 from pin_pipeline.batch.queries import QUERIES, Query, functions_sql
 from pin_pipeline.reports import Check, Report
 from pin_pipeline.storage.delta_commits import new_rows
-from pin_pipeline.storage.delta_snapshot import Snapshot
+from pin_pipeline.storage.delta_snapshot import Snapshot, UnknownProgressError
 from pin_pipeline.storage.lake import Lake
 
 
@@ -52,7 +52,10 @@ def _inputs(query: Query, versions: Mapping[str, int]) -> dict[str, Any]:
 
 
 def _is_changed(table: Snapshot | None, inputs: Mapping[str, Any]) -> bool:
-    return table is None or table.last_commit.metadata != inputs
+    try:
+        return table is None or table.last_commit.metadata != inputs
+    except UnknownProgressError:  # commits of other writers have displaced it from the log
+        return True
 
 
 def _run_query(engine: BatchEngine[Any], lake: Lake, query: Query, versions: dict[str, int]) -> Report:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import islice
 from statistics import median
 
 from rich.table import Table
@@ -30,6 +31,8 @@ from pin_pipeline.streaming.supervision.heartbeat import Heartbeats
 POSTS, POSTS_PER_SECOND, SEED = 100, 20.0, 200
 WARM_UP_POSTS = 20
 TIMEOUT_SECONDS = 120
+MAX_COMMITS = 100
+"""Commits of a table that are read; a demonstration makes far fewer."""
 DELTA_TABLES, POSTGRES_TABLE = STREAMING_JOBS["kinesis_to_delta"].tables, "realtime/experimental_data"
 LATENCIES = "SELECT extract(epoch FROM written_at - posted_at)::float FROM experimental_data WHERE posted_at > %s"
 
@@ -103,7 +106,8 @@ def _new_rows(settings: Settings, since: datetime) -> Mapping[str, NewRows]:
 
 
 def _delta_rows(lake: Lake, key: str, since: datetime) -> NewRows:
-    commits = [(commit.at, ShardProgress(**commit.metadata)) for commit in lake.load(key).commits()]
+    last_commits = islice(lake.load(key).commits(), MAX_COMMITS)
+    commits = [(commit.at, ShardProgress(**commit.metadata)) for commit in last_commits]
     new = [(at, progress) for at, progress in commits if at > since]
     before = max((progress.records for at, progress in commits if at <= since), default=0)
     latencies = [lag for at, progress in new if (lag := progress.lag(at)) is not None]

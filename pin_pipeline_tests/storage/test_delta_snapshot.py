@@ -25,12 +25,24 @@ def test_last_commit_skips_commits_of_other_writers(settings: Settings) -> None:
         assert (table.version, table.last_commit.metadata) == (version, {"batch": 7})
 
 
+def test_last_commit_is_found_after_any_number_of_commits_and_metadata_of_other_writers(settings: Settings) -> None:
+    lake = Lake.of(settings)
+    lake.ensure_table("t", SOURCE_POSITION, PROPERTIES, '{"batch": 7}')
+    for metadata in ("nightly job", "[]", *["7"] * 99):
+        properties = CommitProperties(custom_metadata={"userMetadata": metadata})
+        write_deltalake(
+            lake.load("t").delta, ROWS, mode="overwrite", schema_mode="overwrite", commit_properties=properties
+        )
+    table = lake.require("t")
+    assert (table.version, table.last_commit.metadata) == (101, {"batch": 7})
+
+
 def test_last_commit_of_foreign_table_is_an_error_with_advice(settings: Settings) -> None:
     lake = Lake.of(settings)
     lake.overwrite("t", ROWS)
     with pytest.raises(
         UnknownProgressError,
-        match=r"^none of the last 100 commits of .*/lake/t/ was made by this pipeline, so its progress is unknown: "
+        match=r"^the log of .*/lake/t/ has no commit of this pipeline, so its progress is unknown: "
         r"move the table elsewhere and materialize it again from the landed objects$",
     ):
         _ = lake.require("t").last_commit

@@ -162,7 +162,11 @@ def _load_next(lake: Lake, record_type: RecordType, progress: CleaningProgress) 
 
 def _merge(table: Snapshot, rows: pa.Table, condition: str, properties: CommitProperties) -> TableMerger:
     """Begin a merge into a table (`t`) of the rows of another one (`s`)."""
-    return table.delta.merge(rows, condition, source_alias="s", target_alias="t", commit_properties=properties)
+    # Without streaming, delta-rs skips the files whose keys are out of the rows' range before it reads them: a merge of
+    # 1,000 new keys into 400,000 took 0.02 s instead of 0.22 s, and 118 MiB less memory.
+    return table.delta.merge(
+        rows, condition, source_alias="s", target_alias="t", streamed_exec=False, commit_properties=properties
+    )
 
 
 def _overwrite(

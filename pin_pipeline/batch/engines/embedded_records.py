@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pin_pipeline.batch.batch_stats import MAX_NAME_CHARACTERS, MAX_UNKNOWN_FIELDS
+from pin_pipeline.batch.parallel import check_interrupted
 from pin_pipeline.quarantine.rejected_rows import rejected_rows
 from pin_pipeline.quarantine.schema import TOPIC_QUARANTINE
 from pin_pipeline.records import RecordType
@@ -27,11 +28,12 @@ POSITION_FIELDS = [
 
 def classify_objects(record_type: RecordType, store: ObjectStore, names: Sequence[ObjectName]) -> pa.Table:
     """Read landed objects one by one and classify their records; the result has one chunk per object."""
-    return _table(record_type, (_classify_object(record_type, name, store.read(name)) for name in names))
+    return _table(record_type, (_classify_object(record_type, store, name) for name in names))
 
 
-def _classify_object(record_type: RecordType, name: ObjectName, content: bytes) -> pa.RecordBatch:
-    values = decode_values(name.area, content)
+def _classify_object(record_type: RecordType, store: ObjectStore, name: ObjectName) -> pa.RecordBatch:
+    check_interrupted()
+    values = decode_values(name.area, store.read(name))
     count = len(values)
     position = [
         pa.repeat(name.topic, count),
