@@ -22,3 +22,14 @@ def engine(request: pytest.FixtureRequest) -> BatchEngine[Any]:
     """Return each of the two engines."""
     chosen: SparkEngine | EmbeddedEngine = request.getfixturevalue(f"{request.param}_engine")
     return chosen
+
+
+@pytest.fixture
+def next_engine(
+    engine: BatchEngine[Any], request: pytest.FixtureRequest, embedded_engine: EmbeddedEngine
+) -> BatchEngine[Any]:
+    """Return the other engine, which continues after `engine` has crashed."""
+    if engine.name == SparkEngine.name:
+        return embedded_engine
+    spark_engine: SparkEngine = request.getfixturevalue("spark_engine")
+    return spark_engine

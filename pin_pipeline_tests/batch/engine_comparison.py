@@ -42,7 +42,7 @@ def table_state(lake: Lake, key: str) -> TableState | None:
     table = lake.snapshot(key)
     if table is None:
         return None
-    rows = table.query(f"select * from t order by {ROW_ORDER[key.split('/')[0]]}").to_pylist()
+    rows = table.query(f"select * from t order by {ROW_ORDER[key.partition('/')[0]]}").to_pylist()  # noqa: S608
     protocol = table.delta.protocol()
     return TableState(
         [{name: value for name, value in row.items() if name != "first_seen"} for row in rows],

@@ -131,7 +131,9 @@ def _is_valid(row: Any) -> bool:
     return isinstance(row, dict) and row.get("title", "").startswith("Pin at")
 
 
-def test_cleaning_rerun_after_crash_at_every_step_gives_same_tables(settings: Settings, engine: Engine) -> None:
+def test_cleaning_rerun_by_other_engine_after_crash_at_every_step_gives_same_tables(
+    settings: Settings, engine: Engine, next_engine: Engine
+) -> None:
     put(settings, "pin", [pin(1), b"no json"])
     run_clean(settings, engine, "pin")
     put(settings, "pin", [pin(1, title="newer"), b"none either", pin(2)], first=2)
@@ -139,7 +141,7 @@ def test_cleaning_rerun_after_crash_at_every_step_gives_same_tables(settings: Se
     for step, done in steps:
         with crash_at(engine, step, done=done):
             run_clean(settings, engine, "pin")
-    report = run_clean(settings, engine, "pin")["cleaned/pin"]
+    report = run_clean(settings, next_engine, "pin")["cleaned/pin"]
     assert totals(report) == (5, 2, 1, 2, 0)
     assert [row["title"] for row in table(settings, "cleaned/pin", PUBLISHED)] == ["newer", "Pin 2"]
 

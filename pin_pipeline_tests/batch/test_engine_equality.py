@@ -6,18 +6,17 @@ engine, so that every step is compared, and each engine continues on the tables 
 
 from __future__ import annotations
 
-import json
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from typing import Any
 
-import pytest
 from hypothesis import HealthCheck, Phase, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
+from pin_pipeline.batch.batch_stats import MAX_UNKNOWN_FIELDS
 from pin_pipeline.batch.cleaning import clean_topics
 from pin_pipeline.batch.engines.base import BatchEngine
 from pin_pipeline.batch.engines.embedded import EmbeddedEngine
@@ -28,7 +27,8 @@ from pin_pipeline.reports import Report
 from pin_pipeline.settings import Settings
 from pin_pipeline.storage.lake import Lake
 from pin_pipeline.storage.object_store import ObjectStore
-from pin_pipeline_tests.batch.batch_helpers import put, redefined
+from pin_pipeline.storage.progress import CleaningProgress
+from pin_pipeline_tests.batch.batch_helpers import Row, put, redefined
 from pin_pipeline_tests.batch.crash import crash_at
 from pin_pipeline_tests.batch.engine_comparison import report_state, table_state
 from pin_pipeline_tests.helpers.rows import geo, pin, user
@@ -163,8 +163,8 @@ def test_engines_give_equal_tables_for_each_record_type(
 ) -> None:
     lakes, store = two_lakes(settings), ObjectStore.of(settings)
     topics = {settings.topic(name): RECORD_TYPES[name] for name in RECORD_TYPES}
-    rows = {"pin": pin, "geo": geo, "user": user}
-    days = [
+    rows: dict[str, Callable[..., Row]] = {"pin": pin, "geo": geo, "user": user}
+    days: list[list[tuple[int | None, Row]]] = [
         [(key, {}) for key in range(30)],  # all new
         [(1, {"colour": "red"}), (None, {}), (40, {"more": 1})],  # a change, a rejection and a new key
         [(None, {}), (None, {})],  # all rejected
@@ -193,3 +193,31 @@ def check_equal(engines: Sequence[Engine], lakes: Sequence[Lake], store: ObjectS
     for key in [f"{area}/{name}" for area in ("cleaned", "quarantine") for name in RECORD_TYPES]:
         states = [table_state(lake, key) for lake in lakes]
         assert (states[0] and states[0].comparable()) == (states[1] and states[1].comparable()), key
+
+
+def test_engines_count_and_order_equal_batch_stats(
+    settings: Settings, spark_engine: SparkEngine, embedded_engine: EmbeddedEngine
+) -> None:
+    names = [f"field {number}" for number in range(25)] + [
+        "é",
+        "\U0001f600",
+        "\ue000",
+        "x" * 120 + "a",
+        "x" * 120 + "b",
+    ]
+    values: list[Any] = [pin(key, **dict.fromkeys(names[key % 7 :]), downloaded=key % 2) for key in range(20)]
+    for partition in (2, 0, 1):
+        put(settings, "pin", [b"no json", *values], first=5 - partition, partition=partition, size=6)
+    store, topic = ObjectStore.of(settings), settings.topic("pin")
+    objects = list(CleaningProgress().new_objects(store, topic))
+    found = []
+    for engine in (spark_engine, embedded_engine):
+        with engine.classify_objects(PIN, Lake.of(settings), store, objects) as records:
+            found.append(engine.collect_stats(records))
+    one, two = found
+    assert one == two
+    assert (len(one.unknown), one.records, one.quarantined) == (MAX_UNKNOWN_FIELDS, 63, 3)
+    # The order of the fields is part of the stored metadata.
+    assert one.stored() == two.stored()
+    assert list(one.unknown) == list(two.unknown)
+    assert one.inconsistent

@@ -61,7 +61,7 @@ def test_replay_publishes_accepted_records_once_and_updates_rejections(settings:
     ids=lambda value: {True: "after", False: "before"}.get(value, value),
 )
 def test_replay_crash_never_loses_or_duplicates_record(
-    settings: Settings, engine: Engine, step: str, done: bool
+    settings: Settings, engine: Engine, next_engine: Engine, step: str, done: bool
 ) -> None:
     put(settings, "pin", RECORDS)
     run_clean(settings, engine, PIN)
@@ -71,7 +71,7 @@ def test_replay_crash_never_loses_or_duplicates_record(
     put(settings, "pin", [pin(9), pin(8, age=2, downloaded=None)], first=len(RECORDS))
     published = step == "publish" and done
     expected = (8, 3, 2, 3, 0) if published else (8, 2, 0, 6, 0)
-    assert totals(run_clean(settings, engine, FIXED)["cleaned/pin"]) == expected
-    assert totals(run_clean(settings, engine, FIXED, replay=True)["cleaned/pin"]) == (8, 3, 2, 3, 0)
+    assert totals(run_clean(settings, next_engine, FIXED)["cleaned/pin"]) == expected
+    assert totals(run_clean(settings, next_engine, FIXED, replay=True)["cleaned/pin"]) == (8, 3, 2, 3, 0)
     assert titles(settings) == [(1, "new"), (2, "older"), (9, "Pin 9")]
     assert [offset for offset, *_ in in_quarantine(settings)] == [3, 4, 7]
