@@ -179,12 +179,12 @@ def without_gaps(records: Any, *_: Any) -> Iterator[object_format.ObjectChunk]:
 
 @pytest.mark.parametrize("safeguard", [None, "quarantine", "gaps", "latest"])
 def test_reconciliation_fails_only_with_a_safeguard_disabled(
-    settings: Settings, engine: Engine, monkeypatch: pytest.MonkeyPatch, safeguard: str | None
+    settings: Settings, spark_engine: SparkEngine, monkeypatch: pytest.MonkeyPatch, safeguard: str | None
 ) -> None:
     raw = [json.dumps(row).encode() for row in (geo(1), geo(2), geo(1, country="newer"), geo(3))]
     topic = Topic({0: [raw[0], b"no json", *raw[1:]], 1: []})
     disable(monkeypatch, safeguard)
-    land_and_clean(settings, engine, topic, [])
+    land_and_clean(settings, spark_engine, topic, [])
     assert bool(list(reconcile(settings, topic).sentences())) is (safeguard is not None)
 
 
