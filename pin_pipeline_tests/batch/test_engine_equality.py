@@ -54,7 +54,9 @@ unknown = st.builds(lambda row, more: row | more, accepted, st.dictionaries(st.t
 rejected = st.builds(lambda row, more: row | more, accepted, st.sampled_from([{"age": 1, "category": 7}, {"title": 1}]))
 replayed = accepted.map(lambda row: row | {"follower_count": "many"})
 records = st.lists(
-    accepted | unknown | rejected | replayed | st.sampled_from([b"no json", b'{"a":\n1}', None, [1]]), max_size=12
+    accepted | unknown | rejected | replayed | st.sampled_from([b"no json", b'{"a":\n1}', None, [1]]),
+    min_size=3,
+    max_size=12,
 )
 
 
@@ -136,7 +138,7 @@ def run_on_both(engines: Sequence[Engine], lakes: Sequence[Lake], settings: Sett
 
 
 @hypothesis_settings(
-    max_examples=12,
+    max_examples=8,
     deadline=None,
     derandomize=True,
     phases=[Phase.explicit, Phase.generate],
