@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from subprocess import run
@@ -13,8 +14,9 @@ from deltalake import CommitProperties, Transaction, write_deltalake
 from deltalake.exceptions import CommitFailedError
 
 from pin_pipeline.batch import progress_refresh
+from pin_pipeline.batch.engines import embedded
 from pin_pipeline.batch.engines.embedded import EmbeddedEngine
-from pin_pipeline.batch.engines.embedded_records import classify_objects, collect_batch_stats
+from pin_pipeline.batch.engines.embedded_records import classify_objects, collect_batch_stats, latest_accepted
 from pin_pipeline.records import PIN
 from pin_pipeline.settings import Settings
 from pin_pipeline.storage.delta_commits import APPLICATION, CommitMetricsError, new_rows
@@ -98,6 +100,33 @@ def test_lost_race_for_a_version_is_repeated_with_its_progress(
     monkeypatch.setattr(EmbeddedEngine, "publish", publish)
     assert totals(run_clean(settings, EmbeddedEngine(), "pin")[KEY]) == (3, 2, 0, 1, 0)
     assert (len(calls), lake.require(KEY).version) == (1, 2)
+
+
+def test_commit_of_another_writer_while_publishing_is_a_conflict_that_is_repeated(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lake = published(settings, pin(1))
+    put(settings, "pin", [pin(1, title="newer"), pin(2)], first=1)
+    original, calls = latest_accepted, []
+
+    def latest_accepted_late(*arguments: Any) -> Any:
+        calls.append(arguments)
+        if len(calls) == 1:
+            foreign_commit(lake)  # after the version to commit on was read
+        return original(*arguments)
+
+    monkeypatch.setattr(embedded, "latest_accepted", latest_accepted_late)
+    assert totals(run_clean(settings, EmbeddedEngine(), "pin")[KEY]) == (3, 2, 1, 0, 0)
+    assert (len(calls), lake.require(KEY).version) == (2, 3)
+
+
+def test_concurrent_runs_merge_each_record_once(settings: Settings) -> None:
+    published(settings, pin(1), b"no json")
+    put(settings, "pin", [pin(1, title="newer"), pin(2), b"none either"], first=2)
+    with ThreadPoolExecutor(3) as pool:
+        reports = list(pool.map(lambda _: run_clean(settings, EmbeddedEngine(), "pin")[KEY], range(3)))
+    assert [totals(report) for report in reports] == [(5, 2, 1, 2, 0)] * 3
+    assert Lake.of(settings).require(KEY).version == 2
 
 
 @pytest.mark.parametrize(
