@@ -261,7 +261,7 @@ def _assert_progress_continues(state: StoredState) -> None:
 
 def _reconciled(environment: UpgradedEnvironment, command: str) -> dict[str, dict[str, int]]:
     """Return the counts that `pin-pipeline reconcile` prints, in the form of the expected ones."""
-    names = ("landed", "published", "superseded", "quarantined", "waiting", "discrepancies")
+    names = ("landed", "published", "superseded", "quarantined", "waiting", "defects")
     return {
         source: {"replayable": 0, **dict(zip(names, map(int, counts), strict=True))}
         for source, *counts in environment.table(command)
