@@ -32,7 +32,7 @@ ALL_ASSETS: tuple[str, ...] = ()
 ONE_ASSET = ("cleaned/pin",)
 CLOCK_COLUMNS = {"first_seen"}
 """Columns that differ between two runs."""
-RUN_METADATA = {"seconds", LINK}
+RUN_METADATA = {"seconds", "engine_reason", LINK}
 """Metadata entries that differ between two runs."""
 
 

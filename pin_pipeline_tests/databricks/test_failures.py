@@ -38,7 +38,7 @@ def failure(result: dg.ExecuteInProcessResult, instance: dg.DagsterInstance) -> 
 def databricks(settings: Settings, workspace: Workspace) -> Iterator[DatabricksResource]:  # noqa: ARG001 - used for its side effect
     """The workspace as a resource."""
     with dg.build_resources(databricks_resources(settings)) as resources:
-        yield resources.spark.databricks
+        yield resources.batch.databricks
 
 
 @pytest.fixture(autouse=True)
@@ -53,8 +53,8 @@ def test_failed_run_reports_the_remote_error_and_the_tables_finished_before(
     Lake.of(settings).overwrite("cleaned/geo", pa.table({"ind": [1]}))  # a table that the pipeline did not create
     result = materialize(remote, instance, "cleaned/geo", "cleaned/pin")
     message, metadata = failure(result, instance)
-    assert "UnknownProgressError: none of the last 100 commits of" in message
-    assert "was made by this pipeline" in message
+    assert "UnknownProgressError: the log of s3://" in message
+    assert "has no commit of this pipeline, so its progress is unknown" in message
     retry = list(workspace.runs)[-1]
     assert f"Databricks run {retry} failed: " in message
     assert metadata[LINK].endswith(f"#job/run/{retry}")
@@ -137,7 +137,7 @@ def test_refused_or_unreachable_workspace_reports_what_to_check(
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
     with dg.build_resources(databricks_resources(settings)) as resources:
-        client, clusters = resources.spark.databricks.workspace(1), resources.spark.databricks.clusters()
+        client, clusters = resources.batch.databricks.workspace(1), resources.batch.databricks.clusters()
         with pytest.raises(WorkspaceError) as raised, batch_run(client, clusters, "a name", {}):
             pytest.fail("the run was submitted")
     message = str(raised.value)
@@ -152,7 +152,7 @@ def test_service_principal_logs_in_with_client_id_and_secret(
     for name, value in zip(("DATABRICKS_CLIENT_ID", "DATABRICKS_CLIENT_SECRET"), PRINCIPAL, strict=True):
         monkeypatch.setenv(name, value)
     with dg.build_resources(databricks_resources(settings)) as resources:
-        databricks = resources.spark.databricks
+        databricks = resources.batch.databricks
         with batch_run(databricks.workspace(5), databricks.clusters(), "a", {}) as run:
             run.cancel()
     assert list(workspace.runs) == [run.id]

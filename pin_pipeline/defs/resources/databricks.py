@@ -10,6 +10,7 @@ from dagster_databricks.resources import OauthCredentials
 from databricks.sdk import WorkspaceClient
 from pydantic import Field
 
+from pin_pipeline.batch.engine_choice import EngineChoice
 from pin_pipeline.batch.tasks import BatchTask
 from pin_pipeline.databricks.clusters import Clusters
 from pin_pipeline.databricks.run_parameters import PARAMETERS_KEY, RUN_PARAMETERS, RunParameters
@@ -23,6 +24,9 @@ from pin_pipeline.settings import Settings, set_variables
 
 OPTIONAL = {"spark_version": "PIN_DATABRICKS_RUNTIME", "node_type": "PIN_DATABRICKS_NODE_TYPE"}
 """Fields of `DatabricksResource` that have a default, and the environment variables that replace it."""
+
+
+ENGINE = EngineChoice("spark", "all batch steps run on Databricks")
 
 
 class DatabricksResource(dg.ConfigurableResource["DatabricksResource"]):
@@ -103,9 +107,9 @@ class DatabricksBatchResource(BatchResource):
         ):
             context.log.info("Databricks run %s: %s", run.id, run.url)
             reports = RunReports(run, session.get_custom_messages)
-            yield from reports.until_end(self.poll_seconds)
+            yield from map(ENGINE.label, reports.until_end(self.poll_seconds))
         # The session reads the last messages when it is closed.
-        yield from reports.new()
+        yield from map(ENGINE.label, reports.new())
         try:
             run.raise_for_failure()
         except RunFailedError as error:
