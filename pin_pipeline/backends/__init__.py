@@ -6,7 +6,7 @@ imports the local environment.
 
 from __future__ import annotations
 
-from pin_pipeline.landing.lander import LandingResult
+from pin_pipeline.landing.lander import LandingResult, land_topic
 from pin_pipeline.settings import DatabricksSettings, Environment, Settings
 from pin_pipeline.storage.object_store import ObjectStore
 from pin_pipeline.streaming.supervision.backend import StreamingJobs
@@ -25,8 +25,6 @@ def land(settings: Settings, topic: str, *, fill_gaps: bool = False) -> LandingR
     """
     store = ObjectStore.of(settings)
     if settings.environment is Environment.LOCAL:
-        from pin_pipeline.landing.lander import land_topic  # noqa: PLC0415 - see the module docstring
-
         return land_topic(settings.kafka, store, topic, fill_gaps=fill_gaps)
     from pin_pipeline.aws.msk_connect import MskConnector  # noqa: PLC0415 - see the module docstring
     from pin_pipeline.landing.kafka_connect import wait_until_landed  # noqa: PLC0415 - see the module docstring

@@ -8,6 +8,7 @@ from typing import Literal
 
 from pin_pipeline.batch.query_runner import changed_queries
 from pin_pipeline.batch.tasks import BatchTask, CleanTask
+from pin_pipeline.quarantine.schema import topic_quarantine_key
 from pin_pipeline.reports import Report
 from pin_pipeline.settings import BatchEngineName
 from pin_pipeline.storage.lake import Lake
@@ -58,7 +59,7 @@ def _clean_bytes(task: CleanTask, lake: Lake, store: ObjectStore) -> int:
 
 
 def _topic_bytes(task: CleanTask, lake: Lake, store: ObjectStore, topic: str, record_type: str) -> int:
-    table, quarantine = lake.snapshot(f"cleaned/{record_type}"), lake.snapshot(f"quarantine/{record_type}")
+    table, quarantine = lake.snapshot(f"cleaned/{record_type}"), lake.snapshot(topic_quarantine_key(record_type))
     progress = CleaningProgress() if task.rebuild else CleaningProgress.of(table)
     total = progress.new_bytes(store, topic)
     if task.replay and quarantine is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from pin_pipeline.quarantine.schema import topic_quarantine_key
 from pin_pipeline.records import RecordType
 from pin_pipeline.storage.lake import Lake
 from pin_pipeline.storage.progress import CleaningProgress
@@ -19,7 +20,7 @@ class QuarantineTable:
     @property
     def key(self) -> str:
         """Asset key of the table."""
-        return f"quarantine/{self.record_type.name}"
+        return topic_quarantine_key(self.record_type.name)
 
     def has_rows(self) -> bool:
         """Return whether the table exists and is not empty."""

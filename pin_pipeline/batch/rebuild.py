@@ -15,7 +15,7 @@ from typing import Any
 
 from pin_pipeline.batch.cleaning import clean_topics
 from pin_pipeline.batch.engines.base import BatchEngine
-from pin_pipeline.quarantine.schema import TOPIC_QUARANTINE
+from pin_pipeline.quarantine.schema import TOPIC_QUARANTINE, topic_quarantine_key
 from pin_pipeline.records import RecordType
 from pin_pipeline.records.positions import SOURCE_POSITION
 from pin_pipeline.reports import Report
@@ -47,7 +47,7 @@ def rebuild(
 
 def _replace_tables(engine: BatchEngine[Any], lake: Lake, staging: Lake, record_type: RecordType) -> None:
     """Replace the quarantine, then the cleaned table of a record type by those in the staging area."""
-    cleaned, quarantine = f"cleaned/{record_type.name}", f"quarantine/{record_type.name}"
+    cleaned, quarantine = f"cleaned/{record_type.name}", topic_quarantine_key(record_type.name)
     if any(each.snapshot(quarantine) is not None for each in (lake, staging)):
         for each in (lake, staging):
             each.ensure_table(quarantine, TOPIC_QUARANTINE, PROPERTIES, metadata="{}")

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pin_pipeline.errors import PipelineError
+from pin_pipeline.quarantine.schema import topic_quarantine_key
 from pin_pipeline.records import RECORD_TYPES
 from pin_pipeline.records.reasons import Reason
 from pin_pipeline.storage.delta_snapshot import Snapshot
@@ -96,7 +97,7 @@ class Quarantine:
     def of_topic(cls, lake: Lake, record_type: str) -> Quarantine:
         """Open the quarantine of a topic."""
         condition = CleaningProgress.of(lake.snapshot(f"cleaned/{record_type}")).in_quarantine
-        return cls(record_type, TOPIC, lake.snapshot(f"quarantine/{record_type}"), condition)
+        return cls(record_type, TOPIC, lake.snapshot(topic_quarantine_key(record_type)), condition)
 
     @classmethod
     def of_stream(cls, lake: Lake, record_type: str) -> Quarantine:

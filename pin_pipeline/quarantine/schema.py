@@ -1,4 +1,4 @@
-"""Columns of the quarantine tables."""
+"""Keys and columns of the quarantine tables."""
 
 from pin_pipeline.records import Column
 from pin_pipeline.records.positions import SOURCE_POSITION, STREAM_POSITION
@@ -21,3 +21,8 @@ TOPIC_QUARANTINE = (
     ),
 )
 STREAM_QUARANTINE = (*STREAM_POSITION, *REJECTION)
+
+
+def topic_quarantine_key(record_type: str) -> str:
+    """Return the asset key of the quarantine of a topic, whose records have this type."""
+    return f"quarantine/{record_type}"

@@ -22,7 +22,7 @@ from pin_pipeline.batch.engines.embedded_records import (
     quarantine_rows,
 )
 from pin_pipeline.batch.queries import Query
-from pin_pipeline.quarantine.schema import TOPIC_QUARANTINE
+from pin_pipeline.quarantine.schema import TOPIC_QUARANTINE, topic_quarantine_key
 from pin_pipeline.records import RecordType
 from pin_pipeline.records.rules_version import rules_version
 from pin_pipeline.storage.delta_commits import commit_properties, require_next_batch
@@ -61,7 +61,8 @@ class EmbeddedEngine(BatchEngine[pa.Table]):
     def classify_quarantine(self, record_type: RecordType, lake: Lake) -> Iterator[pa.Table]:
         """Classify the records in the quarantine of a topic."""
         columns = ", ".join([*POSITION, "bytes"])
-        yield classify_rows(record_type, lake.require(_quarantine_key(record_type)).query(f"select {columns} from t"))  # noqa: S608
+        quarantine = lake.require(topic_quarantine_key(record_type.name))
+        yield classify_rows(record_type, quarantine.query(f"select {columns} from t"))  # noqa: S608
 
     def collect_stats(self, records: pa.Table) -> BatchStats:
         """Count the records."""
@@ -71,8 +72,8 @@ class EmbeddedEngine(BatchEngine[pa.Table]):
         """Add rejected records that the quarantine does not have yet."""
         rows = quarantine_rows(record_type, records)
         first = pc.min(rows["source_offset"]).as_py()
-        lake.ensure_table(_quarantine_key(record_type), TOPIC_QUARANTINE, PROPERTIES, metadata="{}")
-        table = _load(lake, _quarantine_key(record_type))
+        lake.ensure_table(topic_quarantine_key(record_type.name), TOPIC_QUARANTINE, PROPERTIES, metadata="{}")
+        table = _load(lake, topic_quarantine_key(record_type.name))
         merge = _merge(table, rows, f"{SAME_POSITION} and t.source_offset >= {first}", commit_properties())
         merge.when_not_matched_insert_all().execute()
 
@@ -86,14 +87,14 @@ class EmbeddedEngine(BatchEngine[pa.Table]):
             *records["rejection"].flatten(),
             pc.is_null(records["rejection"]),
         ]
-        table = _load(lake, _quarantine_key(record_type))
+        table = _load(lake, topic_quarantine_key(record_type.name))
         merge = _merge(table, pa.table(columns, names), SAME_POSITION, commit_properties())
         merge = merge.when_matched_update({"replayed_in": f"cast({batch} as bigint)"}, "s.is_accepted")
         merge.when_matched_update(rejection, f"t.rules_version != {version}").execute()
 
     def remove_published(self, record_type: RecordType, lake: Lake, progress: CleaningProgress) -> None:
         """Remove the records that the last replay has published."""
-        table = _load(lake, _quarantine_key(record_type)).delta
+        table = _load(lake, topic_quarantine_key(record_type.name)).delta
         table.delete(f"not ({progress.in_quarantine})", commit_properties=commit_properties())
 
     def publish(
@@ -113,7 +114,7 @@ class EmbeddedEngine(BatchEngine[pa.Table]):
 
     def replace_quarantine(self, record_type: RecordType, lake: Lake, staging: Lake) -> None:
         """Replace the quarantine by the one in the staging area."""
-        key = _quarantine_key(record_type)
+        key = topic_quarantine_key(record_type.name)
         table, rows = _load(lake, key), staging.require(key)
         columns = ", ".join(
             f"coalesce(t.first_seen, s.first_seen) as {column.name}"
@@ -140,10 +141,6 @@ class EmbeddedEngine(BatchEngine[pa.Table]):
 
 def _cleaned_key(record_type: RecordType) -> str:
     return f"cleaned/{record_type.name}"
-
-
-def _quarantine_key(record_type: RecordType) -> str:
-    return f"quarantine/{record_type.name}"
 
 
 def _load(lake: Lake, key: str) -> Snapshot:

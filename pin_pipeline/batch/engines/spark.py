@@ -13,7 +13,7 @@ from pyspark.sql import functions as F  # noqa: N812
 from pin_pipeline.batch.engines.base import BatchEngine
 from pin_pipeline.batch.engines.spark_stats import collect_batch_stats
 from pin_pipeline.batch.queries import Query, functions_sql
-from pin_pipeline.quarantine.schema import TOPIC_QUARANTINE
+from pin_pipeline.quarantine.schema import TOPIC_QUARANTINE, topic_quarantine_key
 from pin_pipeline.records import RecordType
 from pin_pipeline.records.positions import MAX_PARTITIONS, SOURCE_POSITION
 from pin_pipeline.records.rules_version import rules_version
@@ -80,7 +80,7 @@ class SparkEngine(BatchEngine[DataFrame]):
         rejected = records.where("rejection is not null")
         rows = rejected.select("*", "rejection.*").withColumns(added).select(*columns)
         first = rows.agg(F.min("source_offset")).collect()[0][0]
-        lake.ensure_table(_quarantine_key(record_type), TOPIC_QUARANTINE, PROPERTIES, metadata="{}")
+        lake.ensure_table(topic_quarantine_key(record_type.name), TOPIC_QUARANTINE, PROPERTIES, metadata="{}")
         table = _quarantine(records.sparkSession, lake, record_type)
         merge = table.merge(rows.alias("s"), f"{SAME_POSITION} and t.source_offset >= {first}")
         merge.whenNotMatchedInsertAll().execute()
@@ -120,7 +120,7 @@ class SparkEngine(BatchEngine[DataFrame]):
 
     def replace_quarantine(self, record_type: RecordType, lake: Lake, staging: Lake) -> None:
         """Replace the quarantine by the one in the staging area."""
-        spark, key = self._new_session(), _quarantine_key(record_type)
+        spark, key = self._new_session(), topic_quarantine_key(record_type.name)
         after = _read(spark, staging, key)
         before = _read(spark, lake, key).select(*POSITION, F.col("first_seen").alias("first_seen_before"))
         comment = after.schema["first_seen"].metadata
@@ -174,12 +174,8 @@ def _merge(table: DeltaTable, latest: DataFrame) -> None:
     merge.whenMatchedUpdateAll(is_later).whenNotMatchedInsertAll().execute()
 
 
-def _quarantine_key(record_type: RecordType) -> str:
-    return f"quarantine/{record_type.name}"
-
-
 def _quarantine(spark: SparkSession, lake: Lake, record_type: RecordType) -> DeltaTable:
-    return DeltaTable.forPath(spark, lake.path(_quarantine_key(record_type))).alias("t")
+    return DeltaTable.forPath(spark, lake.path(topic_quarantine_key(record_type.name))).alias("t")
 
 
 def _read(spark: SparkSession, lake: Lake, key: str) -> DataFrame:

@@ -25,8 +25,8 @@ from pin_pipeline.settings import Settings, set_variables
 OPTIONAL = {"spark_version": "PIN_DATABRICKS_RUNTIME", "node_type": "PIN_DATABRICKS_NODE_TYPE"}
 """Fields of `DatabricksResource` that have a default, and the environment variables that replace it."""
 
-
 ENGINE = EngineChoice("spark", "all batch steps run on Databricks")
+"""Engine that the metadata of materializations names."""
 
 
 class DatabricksResource(dg.ConfigurableResource["DatabricksResource"]):
