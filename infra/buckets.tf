@@ -103,7 +103,7 @@ resource "aws_s3_bucket_lifecycle_configuration" "lake" {
     }
   }
 
-  # Delta deletes replaced files by vacuum; a deleted file can be restored for a week.
+  # Batch steps and streams vacuum replaced files a week after the commit; a deleted file can be restored for another one.
   rule {
     id     = "replaced"
     status = "Enabled"

@@ -20,6 +20,7 @@ from pin_pipeline.batch.engines.base import BatchEngine
 from pin_pipeline.batch.parallel import in_parallel
 from pin_pipeline.batch.progress_refresh import refresh_progress
 from pin_pipeline.batch.quarantine_table import QuarantineTable
+from pin_pipeline.batch.vacuum import vacuum_if_due
 from pin_pipeline.records import RecordType
 from pin_pipeline.records.positions import SOURCE_POSITION
 from pin_pipeline.reports import Check, Metadata, Report
@@ -83,12 +84,15 @@ class TableCleaner:
         started = time.monotonic()
         columns = (*self.record_type.columns, *SOURCE_POSITION)
         table = self.lake.ensure_table(self.key, columns, PROPERTIES, CleaningProgress().metadata())
-        before = CleaningProgress.of(table)
+        before, version_before = CleaningProgress.of(table), table.version
+        quarantine_before = self.quarantine.version()
         table, objects = self._repeat(table, self._clean_next_batch)
         replayed = 0
         if replay:
             table, replayed = self._repeat(table, self._replay)
         table = refresh_progress(self.lake, table)
+        vacuum_if_due(self.lake, self.key, version_before)
+        vacuum_if_due(self.lake, self.quarantine.key, quarantine_before)
         return self._report(table, before, objects, replayed, time.monotonic() - started)
 
     @property

@@ -1,4 +1,4 @@
-"""Quarantine of one topic: its key and its number of records."""
+"""Quarantine of one topic: its key, its version and its number of records."""
 
 from __future__ import annotations
 
@@ -21,6 +21,11 @@ class QuarantineTable:
     def key(self) -> str:
         """Asset key of the table."""
         return topic_quarantine_key(self.record_type.name)
+
+    def version(self) -> int:
+        """Return the version of the table, or -1 if it does not exist."""
+        table = self.lake.snapshot(self.key)
+        return -1 if table is None else table.version
 
     def has_rows(self) -> bool:
         """Return whether the table exists and is not empty."""

@@ -12,6 +12,7 @@ from typing import Any
 from pin_pipeline.batch.engines.base import BatchEngine
 from pin_pipeline.batch.parallel import in_parallel
 from pin_pipeline.batch.queries import QUERIES, Query, functions_sql
+from pin_pipeline.batch.vacuum import vacuum_if_due
 from pin_pipeline.reports import Check, Report
 from pin_pipeline.storage.delta_commits import new_rows
 from pin_pipeline.storage.delta_snapshot import Snapshot, UnknownProgressError
@@ -65,6 +66,7 @@ def _run_query(engine: BatchEngine[Any], lake: Lake, query: Query, versions: dic
     changed = _is_changed(table, inputs)
     if table is None or changed:
         engine.run_query(lake, query, versions, json.dumps(inputs))
+        vacuum_if_due(lake, query.key, -1 if table is None else table.version)
         table = lake.require(query.key)
     count = new_rows(table.last_commit)  # each commit replaces all rows
     return Report(

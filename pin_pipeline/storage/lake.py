@@ -173,6 +173,14 @@ class Lake:
             storage_options=self._options(),
         )
 
+    def vacuum(self, key: str) -> int:
+        """Delete the files of a table that no version within its retention needs, and return their number.
+
+        Younger files are kept even if no version has them: a commit that is in progress may add them.
+        """
+        # A vacuum that is not full misses the files that were replaced before the last checkpoint.
+        return len(self._delta(key).vacuum(dry_run=False, full=True))
+
     def _no_such_table(self, key: str) -> NoSuchTableError:
         return NoSuchTableError(f"table {key!r} does not exist at {self._uri(key)}: materialize {key} first")
 

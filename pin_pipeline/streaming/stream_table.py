@@ -93,4 +93,5 @@ class StreamTable:
             self._delta.optimize.compact(target_size=COMPACTED_BYTES, commit_properties=commit)
             self._reload()  # an open table keeps the log entries that a checkpoint has replaced in memory
         if version % VACUUM_EVERY == 0:
-            self._delta.vacuum(dry_run=False, commit_properties=commit)
+            # A vacuum that is not full misses the files that were replaced before the last checkpoint.
+            self._delta.vacuum(dry_run=False, full=True, commit_properties=commit)
