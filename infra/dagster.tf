@@ -1,5 +1,6 @@
-# One Fargate task with the web server and the daemon. It is small, because Spark runs on Databricks and landing in MSK
-# Connect. Its state is in Postgres, so that the task can be replaced at any time. It listens on the loopback interface
+# One Fargate task with the web server and the daemon. Landing runs in MSK Connect and large batch steps on Databricks. Small
+# ones run here: one at a time, each in less than 1 GiB, beside 1.5 GiB of the web server, the daemon and their code
+# servers. Its state is in Postgres, so that the task can be replaced at any time. It listens on the loopback interface
 # only; the UI is reached through an ECS Exec session.
 locals {
   dagster = {

@@ -55,3 +55,10 @@ class QueryTask:
 
 
 BatchTask = CleanTask | QueryTask
+
+
+def run_embedded(task: BatchTask, lake: Lake, store: ObjectStore) -> Iterator[Report]:
+    """Run a task on the embedded engine, in this process."""
+    from pin_pipeline.batch.engines.embedded import EmbeddedEngine  # noqa: PLC0415 - not needed on a cluster
+
+    return task.run(EmbeddedEngine(), lake, store)

@@ -17,7 +17,6 @@ from pyspark.sql import SparkSession
 from pin_pipeline.aws import clients
 from pin_pipeline.batch.engines.spark import SparkEngine
 from pin_pipeline.databricks.run_parameters import PARAMETERS_KEY, REPORT, RUN_PARAMETERS
-from pin_pipeline.spark.unity_catalog import register
 from pin_pipeline.storage.lake import Lake
 from pin_pipeline.storage.object_store import ObjectStore
 
@@ -42,8 +41,6 @@ def _run(pipes: PipesContext) -> None:
     client = clients.client("s3", parameters.region, parameters.endpoint_url)
     store = ObjectStore(client, parameters.bucket)
     for report in parameters.task.run(SparkEngine(_session), lake, store):
-        if parameters.catalog:
-            register(_session(), lake, report.key, parameters.catalog)
         pipes.report_custom_message(REPORT.dump_python(report, mode="json"))
 
 

@@ -22,14 +22,12 @@ class RunParameters:
         bucket: bucket of the lake.
         endpoint_url: address of S3; None for AWS.
         region: AWS region of the bucket.
-        catalog: catalog of Unity Catalog in which the tables are registered, if any.
     """
 
     task: BatchTask
     bucket: str
     endpoint_url: str | None
     region: str
-    catalog: str | None = None
 
 
 RUN_PARAMETERS = TypeAdapter(RunParameters)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from itertools import chain
 
 from databricks.sdk import WorkspaceClient
-from databricks.sdk.service.jobs import Run, RunLifeCycleState, RunResultState, RunState, SubmitTask
+from databricks.sdk.service.jobs import Run, RunLifeCycleState, RunResultState, RunState, RunType, SubmitTask
 
 from pin_pipeline.databricks.clusters import Clusters, entry_point
 from pin_pipeline.databricks.errors import WorkspaceError
@@ -93,16 +94,49 @@ class RemoteRun:
             yield
 
 
+def wait_for_active_runs(workspace: WorkspaceClient, bucket: str, poll_seconds: float) -> None:
+    """Wait until no batch run on a lake is active: the run of a step that was killed continues without the step.
+
+    Args:
+        workspace: client of the workspace.
+        bucket: bucket of the lake.
+        poll_seconds: seconds between two checks.
+    """
+    waiting_for: set[int | None] = set()
+    while True:
+        with translate_errors(workspace.config.host, "list the active runs"):
+            runs = list(workspace.jobs.list_runs(active_only=True, run_type=RunType.SUBMIT_RUN))
+        active = [run for run in runs if run.run_name == run_name(bucket)]
+        if not active:
+            return
+        for run in active:
+            if run.run_id not in waiting_for:
+                log.warning(
+                    "Databricks run %s of an earlier step is still writing to the lake, waiting for it to end; "
+                    "to stop waiting, cancel it: %s",
+                    run.run_id,
+                    run.run_page_url,
+                )
+        waiting_for |= {run.run_id for run in active}
+        time.sleep(poll_seconds)
+
+
+def run_name(bucket: str) -> str:
+    """Return the name that all batch runs on a lake have in the workspace."""
+    return f"pin_pipeline batch on s3://{bucket}"
+
+
 @contextmanager
 def batch_run(
-    workspace: WorkspaceClient, clusters: Clusters, name: str, arguments: Mapping[str, str]
+    workspace: WorkspaceClient, clusters: Clusters, bucket: str, token: str, arguments: Mapping[str, str]
 ) -> Iterator[RemoteRun]:
     """Submit a batch run of the wheel; cancel it if the block raises an error or is interrupted.
 
     Args:
         workspace: client of the workspace.
         clusters: specification of the cluster.
-        name: identifies the run, in at most 64 characters: submitting it again returns the same run.
+        bucket: bucket of the lake.
+        token: identifies the run, in at most 64 characters: submitting it again returns the same run.
         arguments: arguments of the entry point.
     """
     task = SubmitTask(
@@ -111,8 +145,8 @@ def batch_run(
         libraries=clusters.libraries(),
         python_wheel_task=entry_point(BATCH_ENTRY_POINT, *chain.from_iterable(arguments.items())),
     )
-    with translate_errors(workspace.config.host, f"submit {name!r}"):
-        submitted = workspace.jobs.submit(run_name=f"pin_pipeline {name}", idempotency_token=name, tasks=[task])
+    with translate_errors(workspace.config.host, f"submit {token!r}"):
+        submitted = workspace.jobs.submit(run_name=run_name(bucket), idempotency_token=token, tasks=[task])
     run = RemoteRun(workspace, submitted.run_id)
     try:
         run.is_active()

@@ -16,15 +16,17 @@ from pin_pipeline.databricks.errors import WorkspaceError
 from pin_pipeline.settings import DatabricksSettings
 
 REQUEST_SECONDS = 10
+JOB_PRIVILEGES = "the right to create jobs and to use the instance profile"
 
 
 @contextmanager
-def translate_errors(host: str, action: str) -> Iterator[None]:
+def translate_errors(host: str, action: str, privileges: str = JOB_PRIVILEGES) -> Iterator[None]:
     """Translate errors of requests in the block into WorkspaceError.
 
     Args:
         host: URL of the workspace.
         action: the action for the message, as in "could not {action} at {host}".
+        privileges: what the service principal needs to be granted for it.
 
     Raises:
         WorkspaceError: the workspace refused the request, failed, or did not respond.
@@ -36,7 +38,7 @@ def translate_errors(host: str, action: str) -> Iterator[None]:
         advice = "check DATABRICKS_TOKEN, or DATABRICKS_CLIENT_ID and DATABRICKS_CLIENT_SECRET"
         raise WorkspaceError(f"{failure}: the credentials were refused ({_message(error)}); {advice}") from error
     except PermissionDenied as error:
-        advice = "grant the service principal the right to create jobs and to use the instance profile"
+        advice = f"grant the service principal {privileges}"
         raise WorkspaceError(f"{failure}: permission denied ({_message(error)}); {advice}") from error
     except DatabricksError as error:
         raise WorkspaceError(f"{failure}: {_message(error)}") from error

@@ -1,7 +1,8 @@
-"""Postgres database: idempotent writes of Arrow tables, one transaction per micro-batch."""
+"""Postgres database: idempotent writes of Arrow tables, one transaction per micro-batch, and locks of processes."""
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -16,6 +17,9 @@ from pin_pipeline.errors import PipelineError
 from pin_pipeline.records import Column
 
 CONNECT_SECONDS = 10
+LOCK_SETTINGS = "SET tcp_keepalives_idle = 30; SET tcp_keepalives_interval = 10; SET tcp_keepalives_count = 3"
+"""Settings with which the server releases the lock of a machine that has vanished, after one minute."""
+
 TYPES = {
     "string": "text",
     "int": "integer",
@@ -25,6 +29,8 @@ TYPES = {
     "binary": "bytea",
 }
 """Postgres type by type of a `Column`."""
+
+log = logging.getLogger(__name__)
 
 
 class PostgresError(PipelineError):
@@ -70,8 +76,35 @@ class Postgres:
         Raises:
             PostgresError: the database does not respond or refuses a statement.
         """
+        with self._connect(autocommit=False) as connection:
+            yield connection
+
+    @contextmanager
+    def lock(self, name: str) -> Iterator[None]:
+        """Hold an exclusive lock during the block, after waiting for the process that holds it.
+
+        Processes that wait are served in the order of their requests. The database releases the lock of a process that
+        ends in any way.
+
+        Args:
+            name: name of the lock.
+
+        Raises:
+            PostgresError: the database does not respond, or the connection, and with it the lock, was lost.
+        """
+        with self._connect(autocommit=True) as connection:
+            connection.execute(LOCK_SETTINGS)
+            row = connection.execute("SELECT pg_try_advisory_lock(hashtextextended(%s, 0))", [name]).fetchone()
+            if row != (True,):
+                log.info("another process holds the lock %r at %s, waiting for it to end", name, self.address)
+                connection.execute("SELECT pg_advisory_lock(hashtextextended(%s, 0))", [name])
+            yield
+            connection.execute("SELECT 1")  # fails if the connection was lost during the block
+
+    @contextmanager
+    def _connect(self, *, autocommit: bool) -> Iterator[psycopg.Connection]:
         try:
-            with psycopg.connect(self.url, connect_timeout=CONNECT_SECONDS) as connection:
+            with psycopg.connect(self.url, connect_timeout=CONNECT_SECONDS, autocommit=autocommit) as connection:
                 yield connection
         except psycopg.OperationalError as error:
             raise PostgresError(

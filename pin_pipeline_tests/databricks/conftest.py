@@ -18,10 +18,10 @@ import pin_pipeline
 from pin_pipeline.defs.assets.cleaned import cleaned
 from pin_pipeline.defs.assets.queries import queries
 from pin_pipeline.defs.resources.databricks import DatabricksBatchResource, databricks_resources
-from pin_pipeline.defs.resources.interfaces import LakeResource
+from pin_pipeline.defs.resources.interfaces import LakeResource, PostgresResource
 from pin_pipeline.defs.resources.local import LocalBatchResource, PlaintextKafka
 from pin_pipeline.local import s3
-from pin_pipeline.settings import Settings
+from pin_pipeline.settings import BatchEngineName, Settings
 from pin_pipeline_tests.databricks.control_plane import Workspace, create_app
 from pin_pipeline_tests.databricks.local_clusters import INSTANCE_PROFILE, LocalClusters
 from pin_pipeline_tests.gateway.conftest import serving
@@ -87,16 +87,32 @@ def catalog() -> str | None:
 @pytest.fixture
 def remote(settings: Settings, workspace: Workspace, catalog: str | None) -> Resources:  # noqa: ARG001 - found by environment variables
     """Resources with Spark on Databricks."""
-    patient = databricks_resources(settings.model_copy(update={"catalog": catalog}))["batch"]
+    return remote_resources(settings.model_copy(update={"catalog": catalog}))
+
+
+def remote_resources(settings: Settings, engine: BatchEngineName = "spark") -> Resources:
+    """Return resources with batch steps on Databricks, or with another engine in this process."""
+    patient = workspace_resources(settings)["batch"]
     assert isinstance(patient, DatabricksBatchResource)
     impatient = DatabricksBatchResource(
-        databricks=patient.databricks, pipes_bucket=patient.pipes_bucket, poll_seconds=POLL_SECONDS, timeout_seconds=5
+        engine=engine,
+        max_embedded_bytes=settings.max_embedded_bytes,
+        databricks=patient.databricks,
+        postgres=patient.postgres,
+        pipes_bucket=patient.pipes_bucket,
+        poll_seconds=POLL_SECONDS,
+        timeout_seconds=5,
     )
     return resources(settings) | {"batch": impatient}
 
 
-def resources(settings: Settings) -> Resources:
-    """Return resources with Spark in the process of the run."""
+def workspace_resources(settings: Settings) -> Resources:
+    """Return the resources that use the workspace."""
+    return databricks_resources(settings, PostgresResource(url=settings.postgres_url))
+
+
+def resources(settings: Settings, engine: BatchEngineName = "spark") -> Resources:
+    """Return resources with an engine in the process of the run."""
     s3_resource = S3Resource(endpoint_url=settings.s3_endpoint_url, region_name=settings.region)
     return {
         "kafka": PlaintextKafka(bootstrap_servers=settings.kafka.bootstrap, prefix=settings.prefix),
@@ -105,7 +121,7 @@ def resources(settings: Settings) -> Resources:
             home=str(settings.home),
             s3_endpoint_url=settings.s3_endpoint_url,
             region=settings.region,
-            engine="spark",
+            engine=engine,
             max_embedded_bytes=0,
         ),
     }

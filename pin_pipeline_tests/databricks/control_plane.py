@@ -1,4 +1,4 @@
-"""Fake Databricks workspace: the Jobs REST API that `databricks-sdk` calls, with runs that really execute."""
+"""Fake Databricks workspace: the REST APIs that the pipeline calls, with runs that really execute."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ from fastapi import APIRouter, Depends, FastAPI, Request, Response
 from fastapi.responses import JSONResponse
 from fastapi.security import HTTPBasic, HTTPBasicCredentials
 
+from pin_pipeline_tests.databricks.api_error import WorkspaceApiError
+from pin_pipeline_tests.databricks.catalog_api import Catalog, catalog_api
 from pin_pipeline_tests.databricks.local_clusters import LaunchError, LocalClusters, TaskProcess
 
 Json = dict[str, Any]
@@ -29,14 +31,6 @@ def _now() -> int:
     return int(time.time() * 1000)
 
 
-class WorkspaceApiError(Exception):
-    """Raised when the workspace refuses a request."""
-
-    def __init__(self, status: HTTPStatus, code: str, message: str) -> None:
-        super().__init__(message)
-        self.status, self.body = status, {"error_code": code, "message": message}
-
-
 @dataclass
 class WorkspaceRun:
     """A run with one task, whose run id is that of the run plus one."""
@@ -44,6 +38,7 @@ class WorkspaceRun:
     run_id: int
     task: Json
     job_id: int | None = None
+    name: str = ""
     started: int = field(default_factory=_now)
     process: TaskProcess | None = None
     cancelled: bool = False
@@ -93,7 +88,8 @@ class WorkspaceRun:
         times = {"start_time": self.started, "setup_duration": 0, "state": self.state}
         task = {"run_id": self.run_id + 1, "task_key": self.task["task_key"], **times}
         url = f"{base}#job/run/{self.run_id}"
-        return {"run_id": self.run_id, "job_id": self.job_id, "run_page_url": url, **times, "tasks": [task]}
+        run = {"run_id": self.run_id, "job_id": self.job_id, "run_name": self.name, "run_page_url": url}
+        return {**run, "run_type": "JOB_RUN" if self.job_id else "SUBMIT_RUN", **times, "tasks": [task]}
 
     def _end(self, life_cycle: str, result: str, message: str) -> None:
         self.state = {"life_cycle_state": life_cycle, "result_state": result, "state_message": message}
@@ -105,24 +101,28 @@ class Workspace:
 
     Attributes:
         started: the runs whose process has started, in the order of starting.
+        listed: an entry for each time that the active runs were listed.
+        catalog: the tables in Unity Catalog.
     """
 
     def __init__(self, clusters: LocalClusters) -> None:
         self.runs: dict[int, WorkspaceRun] = {}
         self.jobs: dict[int, Json] = {}
         self.started: SimpleQueue[WorkspaceRun] = SimpleQueue()
+        self.listed: SimpleQueue[None] = SimpleQueue()
+        self.catalog = Catalog()
         self._clusters = clusters
         self._tokens: dict[str, WorkspaceRun] = {}
         self._ids = count(1000, 10)
         self._lock = threading.RLock()
         self._closed = False
 
-    def start(self, task: Json, token: str | None = None, job_id: int | None = None) -> WorkspaceRun:
+    def start(self, task: Json, token: str | None = None, job_id: int | None = None, name: str = "") -> WorkspaceRun:
         """Start a run, or return the existing run of the idempotency token."""
         with self._lock:
             if token in self._tokens:
                 return self._tokens[token]
-            run = WorkspaceRun(next(self._ids), task, job_id)
+            run = WorkspaceRun(next(self._ids), task, job_id, name)
             self.runs[run.run_id] = run
             if token is not None:
                 self._tokens[token] = run
@@ -172,6 +172,7 @@ def create_app(workspace: Workspace, token: str, principal: tuple[str, str]) -> 
     app.include_router(_oauth(token, principal), prefix=OAUTH)
     app.include_router(_runs(workspace), prefix="/api/2.2/jobs")
     app.include_router(_jobs(workspace), prefix="/api/2.2/jobs")
+    app.include_router(catalog_api(workspace.catalog), prefix="/api/2.1/unity-catalog")
 
     @app.middleware("http")
     async def authenticate(request: Request, call: Callable[[Request], Awaitable[Response]]) -> Response:
@@ -217,7 +218,8 @@ def _runs(workspace: Workspace) -> APIRouter:
 
     @api.post("/runs/submit")
     def submit(body: Json) -> Json:
-        return {"run_id": workspace.start(body["tasks"][0], body.get("idempotency_token")).run_id}
+        run = workspace.start(body["tasks"][0], body.get("idempotency_token"), name=body["run_name"])
+        return {"run_id": run.run_id}
 
     @api.get("/runs/get")
     def get(request: Request, run: WorkspaceRun = Depends(find)) -> Json:  # noqa: B008
@@ -239,10 +241,13 @@ def _runs(workspace: Workspace) -> APIRouter:
         return {}
 
     @api.get("/runs/list")
-    def list_runs(request: Request, job_id: int, active_only: str = "false") -> Json:
-        runs = [run for run in workspace.runs.values() if run.job_id == job_id]
-        listed = [run for run in runs if active_only == "false" or not run.ended.is_set()]
-        return {"runs": [run.json(str(request.base_url)) for run in reversed(listed)], "has_more": False}
+    def list_runs(
+        request: Request, job_id: int | None = None, run_type: str | None = None, active_only: str = "false"
+    ) -> Json:
+        workspace.listed.put(None)
+        found = [run for run in workspace.runs.values() if active_only == "false" or not run.ended.is_set()]
+        runs = [run.json(str(request.base_url)) for run in reversed(found) if job_id in {None, run.job_id}]
+        return {"runs": [run for run in runs if run_type in {None, run["run_type"]}], "has_more": False}
 
     return api
 

@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import dagster as dg
-import pyarrow as pa
 import pytest
-from pyspark.sql import SparkSession
 
 from pin_pipeline.batch.queries import QUERIES
 from pin_pipeline.databricks.run_reports import LINK
 from pin_pipeline.local import s3
 from pin_pipeline.records import RECORD_TYPES
 from pin_pipeline.settings import Settings
-from pin_pipeline.spark.unity_catalog import register, table_name
+from pin_pipeline.spark.unity_catalog import table_name
 from pin_pipeline.storage.lake import Lake
 from pin_pipeline_tests.batch.batch_helpers import put
 from pin_pipeline_tests.batch.edge_case_rows import edge_case_rows
+from pin_pipeline_tests.databricks.catalog_api import CATALOG
 from pin_pipeline_tests.databricks.conftest import Resources, materialize, resources
 from pin_pipeline_tests.databricks.control_plane import Workspace
 from pin_pipeline_tests.databricks.local_clusters import MULTI_PROCESS_CONF
@@ -72,7 +70,7 @@ def comparable(metadata: Any) -> dict[str, Any]:
 
 @pytest.mark.usefixtures("spark")
 @pytest.mark.parametrize("clusters", [MULTI_PROCESS_CONF], indirect=True)
-@pytest.mark.parametrize("catalog", ["spark_catalog"])
+@pytest.mark.parametrize("catalog", [CATALOG])
 def test_two_daily_batches_on_a_multi_process_cluster_produce_the_local_tables_and_events(
     settings: Settings, workspace: Workspace, remote: Resources, instance: dg.DagsterInstance
 ) -> None:
@@ -96,17 +94,5 @@ def test_two_daily_batches_on_a_multi_process_cluster_produce_the_local_tables_a
     links = {event.materialization.metadata[LINK].value for event in on_databricks.get_asset_materialization_events()}
     [link] = links
     assert str(link).endswith(f"#job/run/{list(workspace.runs)[-1]}")
-
-
-def test_register_adds_a_table_to_the_catalog_once(settings: Settings, session: Callable[[], SparkSession]) -> None:
-    lake = Lake.of(settings)
-    lake.overwrite("queries/example", pa.table({"value": [42]}))
-    for _ in range(2):
-        register(session(), lake, "queries/example", "spark_catalog")
-    name = table_name("queries/example", "spark_catalog")
-    assert name == "spark_catalog.queries.example"
-    try:
-        assert [row.asDict() for row in session().table(name).collect()] == [{"value": 42}]
-    finally:
-        session().sql(f"drop table {name}")
-    assert lake.require("queries/example").rows == 1, "dropping an external table keeps its rows"
+    tables = [key for key in TABLES if not key.startswith("quarantine/")]
+    assert set(workspace.catalog.tables) == {table_name(key, CATALOG) for key in tables}

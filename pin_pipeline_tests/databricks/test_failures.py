@@ -13,11 +13,11 @@ import pytest
 from pin_pipeline.databricks.errors import WorkspaceError
 from pin_pipeline.databricks.run_reports import LINK
 from pin_pipeline.databricks.runs import batch_run
-from pin_pipeline.defs.resources.databricks import DatabricksResource, databricks_resources
+from pin_pipeline.defs.resources.databricks import DatabricksResource
 from pin_pipeline.settings import Settings
 from pin_pipeline.storage.lake import Lake
 from pin_pipeline_tests.batch.batch_helpers import put
-from pin_pipeline_tests.databricks.conftest import PRINCIPAL, TOKEN, Resources, materialize
+from pin_pipeline_tests.databricks.conftest import PRINCIPAL, TOKEN, Resources, materialize, workspace_resources
 from pin_pipeline_tests.databricks.control_plane import Workspace
 from pin_pipeline_tests.helpers.rows import geo
 
@@ -37,7 +37,7 @@ def failure(result: dg.ExecuteInProcessResult, instance: dg.DagsterInstance) -> 
 @pytest.fixture
 def databricks(settings: Settings, workspace: Workspace) -> Iterator[DatabricksResource]:  # noqa: ARG001 - used for its side effect
     """The workspace as a resource."""
-    with dg.build_resources(databricks_resources(settings)) as resources:
+    with dg.build_resources(workspace_resources(settings)) as resources:
         yield resources.batch.databricks
 
 
@@ -81,7 +81,10 @@ def test_cancelled_run_fails_the_step_without_a_retry(
 
 
 def test_interrupted_step_cancels_its_run(workspace: Workspace, databricks: DatabricksResource) -> None:
-    with pytest.raises(KeyboardInterrupt), batch_run(databricks.workspace(5), databricks.clusters(), "a", {}):
+    with (
+        pytest.raises(KeyboardInterrupt),
+        batch_run(databricks.workspace(5), databricks.clusters(), "a-bucket", "a", {}),
+    ):
         raise KeyboardInterrupt
     [run] = workspace.runs.values()
     assert run.ended.wait(STARTED_WITHIN_SECONDS)
@@ -90,7 +93,7 @@ def test_interrupted_step_cancels_its_run(workspace: Workspace, databricks: Data
 
 def test_run_submitted_twice_starts_once(workspace: Workspace, databricks: DatabricksResource) -> None:
     for _ in range(2):
-        with batch_run(databricks.workspace(5), databricks.clusters(), "the same", {}) as run:
+        with batch_run(databricks.workspace(5), databricks.clusters(), "a-bucket", "the same", {}) as run:
             run.cancel()
     assert len(workspace.runs) == 1
 
@@ -136,9 +139,9 @@ def test_refused_or_unreachable_workspace_reports_what_to_check(
         monkeypatch.delenv("DATABRICKS_TOKEN")
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
-    with dg.build_resources(databricks_resources(settings)) as resources:
+    with dg.build_resources(workspace_resources(settings)) as resources:
         client, clusters = resources.batch.databricks.workspace(1), resources.batch.databricks.clusters()
-        with pytest.raises(WorkspaceError) as raised, batch_run(client, clusters, "a name", {}):
+        with pytest.raises(WorkspaceError) as raised, batch_run(client, clusters, "a-bucket", "a name", {}):
             pytest.fail("the run was submitted")
     message = str(raised.value)
     assert message.startswith(f"could not submit 'a name' at {os.environ['DATABRICKS_HOST']}: {reason}")
@@ -151,9 +154,9 @@ def test_service_principal_logs_in_with_client_id_and_secret(
     monkeypatch.delenv("DATABRICKS_TOKEN")
     for name, value in zip(("DATABRICKS_CLIENT_ID", "DATABRICKS_CLIENT_SECRET"), PRINCIPAL, strict=True):
         monkeypatch.setenv(name, value)
-    with dg.build_resources(databricks_resources(settings)) as resources:
+    with dg.build_resources(workspace_resources(settings)) as resources:
         databricks = resources.batch.databricks
-        with batch_run(databricks.workspace(5), databricks.clusters(), "a", {}) as run:
+        with batch_run(databricks.workspace(5), databricks.clusters(), "a-bucket", "a", {}) as run:
             run.cancel()
     assert list(workspace.runs) == [run.id]
 
@@ -166,6 +169,6 @@ def test_missing_variable_is_named(settings: Settings, monkeypatch: pytest.Monke
     monkeypatch.delenv(variable)
     with (
         pytest.raises(dg.DagsterInvalidConfigError, match=f'variable "{variable}" which is not set'),
-        dg.build_resources(databricks_resources(settings)),
+        dg.build_resources(workspace_resources(settings)),
     ):
         pytest.fail("the resources were created")

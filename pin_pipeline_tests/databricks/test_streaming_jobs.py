@@ -18,14 +18,14 @@ from typer.testing import CliRunner
 from pin_pipeline.cli import app
 from pin_pipeline.databricks.deploy import PASSED_ON, Action, Change, deploy_jobs, job_variables
 from pin_pipeline.databricks.errors import WorkspaceError
-from pin_pipeline.defs.resources.databricks import DatabricksStreamingJobsResource, databricks_resources
+from pin_pipeline.defs.resources.databricks import DatabricksStreamingJobsResource
 from pin_pipeline.local.postgres import create_database
 from pin_pipeline.records import RECORD_TYPES
 from pin_pipeline.settings import SettingError, Settings, set_variables
 from pin_pipeline.storage.lake import Lake
 from pin_pipeline.streaming.jobs import STREAMING_JOBS
 from pin_pipeline.streaming.supervision.heartbeat import Heartbeats
-from pin_pipeline_tests.databricks.conftest import TOKEN
+from pin_pipeline_tests.databricks.conftest import TOKEN, workspace_resources
 from pin_pipeline_tests.databricks.control_plane import Workspace
 from pin_pipeline_tests.databricks.local_clusters import MULTI_PROCESS_CONF, LocalClusters
 from pin_pipeline_tests.helpers.rows import geo, pin, user
@@ -62,7 +62,7 @@ def resource(
     for name in set(PASSED_ON) & isolated.variables().keys():
         monkeypatch.setenv(name, isolated.variables()[name])
     monkeypatch.setenv("PIN_CATALOG", "spark_catalog")
-    with dg.build_resources(databricks_resources(isolated)) as resources:
+    with dg.build_resources(workspace_resources(isolated)) as resources:
         yield resources.streaming_jobs
 
 

@@ -15,6 +15,7 @@ from pyspark.sql import SparkSession
 from pin_pipeline.aws.kinesis import KinesisStreams
 from pin_pipeline.aws.msk_connect import MskConnector
 from pin_pipeline.batch.cleaning import clean_topics
+from pin_pipeline.batch.engines.embedded import EmbeddedEngine
 from pin_pipeline.batch.engines.spark import SparkEngine
 from pin_pipeline.batch.queries import QUERIES
 from pin_pipeline.batch.query_runner import run_queries
@@ -28,7 +29,7 @@ from pin_pipeline.quality.table_checks import check_table, cleaned_tables, count
 from pin_pipeline.quarantine.summary import summarize
 from pin_pipeline.reconciliation.stream import reconcile_configured_stream
 from pin_pipeline.reconciliation.topic import reconcile_topic
-from pin_pipeline.records import RECORD_TYPES
+from pin_pipeline.records import RECORD_TYPES, RecordType
 from pin_pipeline.settings import Settings
 from pin_pipeline.storage.lake import Lake
 from pin_pipeline.storage.object_keys import ObjectName
@@ -41,6 +42,7 @@ from pin_pipeline_tests.aws.conftest import ARN
 from pin_pipeline_tests.aws.control_plane import ControlPlane
 from pin_pipeline_tests.aws.test_msk_connect import SPECIFICATION
 from pin_pipeline_tests.batch.batch_helpers import put, topics
+from pin_pipeline_tests.batch.test_vacuum import retain_nothing
 from pin_pipeline_tests.gateway.conftest import post, serving
 from pin_pipeline_tests.helpers.rows import geo, pin, user
 from pin_pipeline_tests.helpers.topics import produce
@@ -139,7 +141,7 @@ def test_kafka_stream_calls_exactly_the_kafka_actions_of_its_role(
 
 
 def test_dagster_calls_exactly_the_actions_of_its_role(
-    aws: ControlPlane, authorized: Settings, authorizing_broker: AuthorizingBroker, spark: SparkSession
+    aws: ControlPlane, authorized: Settings, authorizing_broker: AuthorizingBroker
 ) -> None:
     settings, messages = authorized, messages_bucket(authorized)
     aws.brokers[ARN] = {"BootstrapBrokerString": settings.kafka.bootstrap}
@@ -160,13 +162,18 @@ def test_dagster_calls_exactly_the_actions_of_its_role(
             kinesis.post(settings.stream(record_type), "key", row(1))
             wait_until_landed(msk, store, settings.topic(record_type), recorded_connector, timeout_seconds=30)
         recorded_connector.restart()
-        list(clean_topics(SparkEngine(lambda: spark), Lake.of(settings), ObjectStore.of(settings), topics(settings)))
+        list(clean_topics(EmbeddedEngine(), lake, store, topics(settings)))
         tables = cleaned_tables(lake)
         for name, definition in RECORD_TYPES.items():
             assert not reconcile_topic(definition, settings.topic(name), msk, lake, store).discrepancies
             reconcile_configured_stream(definition, recorded)
             list(check_table(definition, tables[name], count_complete_posts(tables), datetime.now(UTC)))
         summarize(lake)
+        other_topics = settings.model_copy(update={"prefix": f"{settings.prefix}-other"})
+        for record_type, row in ROWS.items():
+            put(other_topics, record_type, [row(1), b"no record"])
+            put_legacy_object(other_topics, record_type, first=2)
+        run_embedded_steps(recorded, topics(other_topics))
         Heartbeats.of(recorded).read("kinesis_to_delta")
         run_pipes_session(s3_client(recorded), s3_client(settings), messages)
     # Listing topics checks DescribeTopic on every topic; those that may not be described are left out.
@@ -176,6 +183,19 @@ def test_dagster_calls_exactly_the_actions_of_its_role(
         differences("dagster", calls | (on_kafka - others), settings, "s3 kinesis kafka kafka-cluster kafkaconnect")
         == []
     )
+
+
+def run_embedded_steps(settings: Settings, topics: dict[str, RecordType]) -> None:
+    """Run all kinds of batch steps on the embedded engine, and vacuum the tables."""
+    engine, lake, store = EmbeddedEngine(), Lake.of(settings), ObjectStore.of(settings)
+    list(run_queries(engine, lake, list(QUERIES.values())))
+    list(clean_topics(engine, lake, store, topics, replay=True))
+    list(rebuild(engine, lake, store, topics))
+    list(run_queries(engine, lake, list(QUERIES.values())))
+    keys = [f"{layer}/{record_type}" for layer in ("cleaned", "quarantine") for record_type in RECORD_TYPES]
+    for key in (*keys, *(query.key for query in QUERIES.values())):
+        retain_nothing(settings, key)
+        assert lake.vacuum(key), key
 
 
 def s3_client(settings: Settings) -> S3Client:

@@ -87,6 +87,7 @@ def aws_resources(settings: Settings) -> dict[str, dg.ConfigurableResource[Any]]
         secret=dg.EnvVar("PIN_KAFKA_SECRET") if settings.kafka.security is Security.SCRAM else "",
         ca_file=settings.kafka.ca_file,
     )
+    postgres = PostgresResource(url=dg.EnvVar("PIN_POSTGRES_URL"))
     return {
         "source": SourceResource(url=dg.EnvVar("PIN_SOURCE_URL"), secret=settings.source_secret, region=region),
         "gateway": GatewayResource(url=dg.EnvVar("PIN_GATEWAY_URL")),
@@ -96,6 +97,6 @@ def aws_resources(settings: Settings) -> dict[str, dg.ConfigurableResource[Any]]
         "lake": LakeResource(
             s3=S3Resource(region_name=region, endpoint_url=settings.s3_endpoint_url), bucket=dg.EnvVar("PIN_BUCKET")
         ),
-        "postgres": PostgresResource(url=dg.EnvVar("PIN_POSTGRES_URL")),
-        **databricks_resources(settings),
+        "postgres": postgres,
+        **databricks_resources(settings, postgres),
     }

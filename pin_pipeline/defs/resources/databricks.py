@@ -1,6 +1,7 @@
 """Databricks backends of the resources: batch runs and streaming jobs on clusters of a workspace."""
 
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import dagster as dg
@@ -10,23 +11,25 @@ from dagster_databricks.resources import OauthCredentials
 from databricks.sdk import WorkspaceClient
 from pydantic import Field
 
-from pin_pipeline.batch.engine_choice import EngineChoice
 from pin_pipeline.batch.tasks import BatchTask
+from pin_pipeline.databricks.catalog import UnityCatalog
 from pin_pipeline.databricks.clusters import Clusters
 from pin_pipeline.databricks.run_parameters import PARAMETERS_KEY, RUN_PARAMETERS, RunParameters
 from pin_pipeline.databricks.run_reports import LINK, RunReports
-from pin_pipeline.databricks.runs import RunFailedError, batch_run
+from pin_pipeline.databricks.runs import RunFailedError, batch_run, wait_for_active_runs
 from pin_pipeline.databricks.streaming_jobs import DatabricksStreamingJobs
 from pin_pipeline.databricks.workspace import client_with_timeouts, translate_errors
-from pin_pipeline.defs.resources.interfaces import BatchResource, LakeResource, StreamingJobsResource
+from pin_pipeline.defs.resources.interfaces import (
+    BatchResource,
+    LakeResource,
+    PostgresResource,
+    StreamingJobsResource,
+)
 from pin_pipeline.reports import Report
 from pin_pipeline.settings import Settings, set_variables
 
 OPTIONAL = {"spark_version": "PIN_DATABRICKS_RUNTIME", "node_type": "PIN_DATABRICKS_NODE_TYPE"}
 """Fields of `DatabricksResource` that have a default, and the environment variables that replace it."""
-
-ENGINE = EngineChoice("spark", "all batch steps run on Databricks")
-"""Engine that the metadata of materializations names."""
 
 
 class DatabricksResource(dg.ConfigurableResource["DatabricksResource"]):
@@ -69,13 +72,15 @@ class DatabricksResource(dg.ConfigurableResource["DatabricksResource"]):
 
 
 class DatabricksBatchResource(BatchResource):
-    """Spark on Databricks: each step submits one run with its own cluster, which reports by Dagster Pipes over S3.
+    """Batch engines on AWS: the embedded one in the Dagster task for small steps, Spark on Databricks for large ones.
 
-    `PipesDatabricksClient` is not used: it reports a failure without the remote error, yields no results of a run that
-    failed, and does not cancel the run when the step is interrupted.
+    A large step submits one run with its own cluster, which reports by Dagster Pipes over S3. `PipesDatabricksClient`
+    is not used: it reports a failure without the remote error, yields no results of a run that failed, and does not
+    cancel the run when the step is interrupted.
     """
 
     databricks: dg.ResourceDependency[DatabricksResource]
+    postgres: dg.ResourceDependency[PostgresResource]
     pipes_bucket: str = Field(
         description="Bucket for the messages of Dagster Pipes, which a lifecycle rule of the bucket deletes."
     )
@@ -85,12 +90,32 @@ class DatabricksBatchResource(BatchResource):
     )
 
     def run(self, context: dg.AssetExecutionContext, task: BatchTask, lake: LakeResource) -> Iterator[Report]:
-        """Run a task on the lake and yield a report on each table soon after the table is finished."""
+        """Run a task and yield a report on each table soon after it is finished and registered in the catalog."""
+        reports = super().run(context, task, lake)
+        if not self.databricks.catalog:
+            yield from reports
+            return
+        catalog = UnityCatalog(self.databricks.workspace(self.timeout_seconds), self.databricks.catalog)
+        for report in reports:
+            catalog.register(lake.tables(), report.key)
+            yield report
+
+    @contextmanager
+    def only_writer(self, lake: LakeResource) -> Iterator[None]:
+        """Hold a lock in Postgres, and wait for the run of a step that was killed, which continues without the step."""
+        with self.postgres.database().lock(f"batch steps on s3://{lake.bucket}"):
+            if self.engine != "embedded":  # such a deployment needs no workspace
+                workspace = self.databricks.workspace(self.timeout_seconds)
+                wait_for_active_runs(workspace, lake.bucket, self.poll_seconds)
+            yield
+
+    def run_on_spark(self, context: dg.AssetExecutionContext, task: BatchTask, lake: LakeResource) -> Iterator[Report]:
+        """Run a task on a cluster and yield a report on each table soon after the table is finished."""
         tables, s3 = lake.tables(), lake.s3.get_client()
-        parameters = RunParameters(task, tables.bucket, tables.endpoint_url, tables.region, self.databricks.catalog)
+        parameters = RunParameters(task, tables.bucket, tables.endpoint_url, tables.region)
         step = context.op_execution_context
         # Identifies the attempt: submitting it twice yields one run.
-        name = f"{context.run.run_id} {step.op_handle} {step.retry_number}"
+        token = f"{context.run.run_id} {step.op_handle} {step.retry_number}"
         with (
             dg.open_pipes_session(
                 context,
@@ -101,15 +126,16 @@ class DatabricksBatchResource(BatchResource):
             batch_run(
                 self.databricks.workspace(self.timeout_seconds),
                 self.databricks.clusters(),
-                name,
+                tables.bucket,
+                token,
                 session.get_bootstrap_cli_arguments(),
             ) as run,
         ):
             context.log.info("Databricks run %s: %s", run.id, run.url)
             reports = RunReports(run, session.get_custom_messages)
-            yield from map(ENGINE.label, reports.until_end(self.poll_seconds))
+            yield from reports.until_end(self.poll_seconds)
         # The session reads the last messages when it is closed.
-        yield from map(ENGINE.label, reports.new())
+        yield from reports.new()
         try:
             run.raise_for_failure()
         except RunFailedError as error:
@@ -131,8 +157,13 @@ class DatabricksStreamingJobsResource(StreamingJobsResource):
         return DatabricksStreamingJobs(self.databricks.workspace(self.timeout_seconds), self.prefix)
 
 
-def databricks_resources(settings: Settings) -> dict[str, dg.ConfigurableResource[Any]]:
-    """Create the resources that run on Databricks; they are configured by environment variables."""
+def databricks_resources(settings: Settings, postgres: PostgresResource) -> dict[str, dg.ConfigurableResource[Any]]:
+    """Create the resources that run on Databricks; they are configured by environment variables.
+
+    Args:
+        settings: settings that have a default.
+        postgres: database that holds the lock of the batch steps.
+    """
     databricks = DatabricksResource(
         client=DatabricksClientResource(host=dg.EnvVar("DATABRICKS_HOST"), **_credentials()),
         wheel=dg.EnvVar("PIN_DATABRICKS_WHEEL"),
@@ -141,7 +172,13 @@ def databricks_resources(settings: Settings) -> dict[str, dg.ConfigurableResourc
         **_set_fields(OPTIONAL),
     )
     return {
-        "batch": DatabricksBatchResource(databricks=databricks, pipes_bucket=dg.EnvVar("PIN_PIPES_BUCKET")),
+        "batch": DatabricksBatchResource(
+            engine=settings.batch_engine,
+            max_embedded_bytes=settings.max_embedded_bytes,
+            databricks=databricks,
+            postgres=postgres,
+            pipes_bucket=dg.EnvVar("PIN_PIPES_BUCKET"),
+        ),
         "streaming_jobs": DatabricksStreamingJobsResource(databricks=databricks, prefix=settings.prefix),
     }
 

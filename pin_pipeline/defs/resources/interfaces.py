@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -10,7 +11,8 @@ from dagster_aws.s3 import S3Resource
 from pydantic import Field
 
 from pin_pipeline.aws.kinesis import KinesisStreams, stream_name
-from pin_pipeline.batch.tasks import BatchTask
+from pin_pipeline.batch.engine_choice import choose_engine
+from pin_pipeline.batch.tasks import BatchTask, run_embedded
 from pin_pipeline.emulator.source import SourceDatabase
 from pin_pipeline.kafka.connection import KafkaConnection
 from pin_pipeline.kafka.topics import create_topics, topic_name
@@ -19,6 +21,7 @@ from pin_pipeline.reconciliation.findings import TopicFindings
 from pin_pipeline.reconciliation.topic import reconcile_topic
 from pin_pipeline.records import RecordType
 from pin_pipeline.reports import Report
+from pin_pipeline.settings import BatchEngineName
 from pin_pipeline.storage.lake import Lake
 from pin_pipeline.storage.object_store import ObjectStore
 from pin_pipeline.storage.postgres import Postgres
@@ -165,11 +168,33 @@ class PostgresResource(dg.ConfigurableResource["PostgresResource"]):
 
 
 class BatchResource(dg.ConfigurableResource["BatchResource"], ABC):
-    """Engine of the batch tasks."""
+    """Batch engines: the embedded one in the process of the run for small steps, and Spark for large ones."""
 
-    @abstractmethod
+    engine: BatchEngineName = Field(default="auto", description="Engine of each step: auto, embedded or spark.")
+    max_embedded_bytes: int = Field(description="Steps that read and rewrite more bytes run on Spark, if auto.")
+
     def run(self, context: dg.AssetExecutionContext, task: BatchTask, lake: LakeResource) -> Iterator[Report]:
         """Run a task on the lake and yield a report on each table as soon as the table is finished."""
+        with self.only_writer(lake):
+            tables, objects = lake.tables(), lake.objects()
+            choice = choose_engine(task, tables, objects, self.engine, self.max_embedded_bytes)
+            context.log.info("batch engine: %s (%s)", choice.engine, choice.reason)
+            if choice.engine == "embedded":
+                reports = run_embedded(task, tables, objects)
+            else:
+                reports = self.run_on_spark(context, task, lake)
+            yield from map(choice.label, reports)
+
+    @abstractmethod
+    def only_writer(self, lake: LakeResource) -> AbstractContextManager[None]:
+        """Wait until no other step writes to the lake, and let none begin during the block.
+
+        Spark's Delta on S3 detects conflicting commits only within one driver, and can overwrite a commit of delta-rs.
+        """
+
+    @abstractmethod
+    def run_on_spark(self, context: dg.AssetExecutionContext, task: BatchTask, lake: LakeResource) -> Iterator[Report]:
+        """Run a task on Spark and yield a report on each table as soon as the table is finished."""
 
 
 class StreamingJobsResource(dg.ConfigurableResource["StreamingJobsResource"], ABC):

@@ -1,9 +1,8 @@
 """Local backends of the resources, on the servers that `pin-pipeline up` starts."""
 
-import fcntl
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,8 +11,6 @@ from dagster_aws.s3 import S3Resource
 from pydantic import Field, PrivateAttr
 
 from pin_pipeline.aws.clients import LOCAL_CREDENTIALS
-from pin_pipeline.batch.engine_choice import EngineChoice, choose_engine
-from pin_pipeline.batch.engines.base import BatchEngine
 from pin_pipeline.batch.tasks import BatchTask
 from pin_pipeline.defs.resources.interfaces import (
     BatchResource,
@@ -30,8 +27,9 @@ from pin_pipeline.kafka.connection import KafkaConnection
 from pin_pipeline.landing.lander import LandingResult, land_topic
 from pin_pipeline.local import jars
 from pin_pipeline.local.streaming_jobs import LocalStreamingJobs
+from pin_pipeline.local.writer_lock import only_writer
 from pin_pipeline.reports import Report
-from pin_pipeline.settings import BatchEngineName, Settings, set_variables
+from pin_pipeline.settings import Settings, set_variables
 from pin_pipeline.spark.session import spark_conf
 from pin_pipeline.storage.object_store import ObjectStore
 from pin_pipeline.streaming.supervision.backend import StreamingJobs
@@ -64,32 +62,22 @@ class InProcessLanding(LandingResource):
 
 
 class LocalBatchResource(BatchResource):
-    """Batch engines in the process of the run: embedded for small steps, a local Spark session for large ones."""
+    """Batch engines in the process of the run: the embedded one for small steps, a Spark session for large ones."""
 
     home: str = Field(description="Folder of the local state, which holds the lock of the only batch writer.")
     s3_endpoint_url: str | None = Field(description="Endpoint of S3; by default that of the AWS region.")
     region: str = Field(description="AWS region of the bucket.")
-    engine: BatchEngineName = Field(default="auto", description="Engine of each step: auto, embedded or spark.")
-    max_embedded_bytes: int = Field(description="Steps that read and rewrite more bytes run on Spark, if auto.")
     _starting: threading.Lock = PrivateAttr(default_factory=threading.Lock)
 
-    def run(self, context: dg.AssetExecutionContext, task: BatchTask, lake: LakeResource) -> Iterator[Report]:
-        """Run a task on the lake and yield a report on each table as soon as the table is finished."""
-        with self._only_writer(context.log):
-            tables, objects = lake.tables(), lake.objects()
-            choice = choose_engine(task, tables, objects, self.engine, self.max_embedded_bytes)
-            context.log.info("batch engine: %s (%s)", choice.engine, choice.reason)
-            for report in task.run(self._engine(choice), tables, objects):
-                yield choice.label(report)
+    def only_writer(self, lake: LakeResource) -> AbstractContextManager[None]:  # noqa: ARG002 - a home has one lake
+        """Wait until no other process of this machine runs a batch step."""
+        return only_writer(Path(self.home))
 
-    def _engine(self, choice: EngineChoice) -> BatchEngine[Any]:
-        if choice.engine == "embedded":
-            from pin_pipeline.batch.engines.embedded import EmbeddedEngine  # noqa: PLC0415 - see `session`
+    def run_on_spark(self, context: dg.AssetExecutionContext, task: BatchTask, lake: LakeResource) -> Iterator[Report]:  # noqa: ARG002 - Spark needs no context
+        """Run a task on a Spark session in the process of the run."""
+        from pin_pipeline.batch.engines.spark import SparkEngine  # noqa: PLC0415 - an engine is imported when it is needed
 
-            return EmbeddedEngine()
-        from pin_pipeline.batch.engines.spark import SparkEngine  # noqa: PLC0415
-
-        return SparkEngine(self.session)
+        return task.run(SparkEngine(self.session), lake.tables(), lake.objects())
 
     def session(self) -> "SparkSession":
         """Return the Spark session of this process and start it on the first call."""
@@ -99,23 +87,6 @@ class LocalBatchResource(BatchResource):
             conf = spark_conf(jars.ensure("spark"), Path(self.home), self.s3_endpoint_url, self.region)
             session: SparkSession = LazyPySparkResource(spark_config=conf).spark_session
             return session
-
-    @contextmanager
-    def _only_writer(self, log: dg.DagsterLogManager) -> Iterator[None]:
-        """Wait until no other process of this machine runs a batch step on the lake.
-
-        Open-source Delta on S3 detects conflicting commits only within one Spark driver, and can overwrite a commit of
-        delta-rs.
-        """
-        path = Path(self.home, "spark.lock")
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("w") as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                log.info("another run is writing to the lake, waiting for it to end (%s)", path)
-                fcntl.flock(lock, fcntl.LOCK_EX)
-            yield
 
 
 class LocalStreamingJobsResource(StreamingJobsResource):
