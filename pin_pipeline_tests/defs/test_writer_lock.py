@@ -6,7 +6,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
 import dagster as dg
@@ -15,13 +15,23 @@ import pytest
 from pin_pipeline.batch.engines.embedded import EmbeddedEngine
 from pin_pipeline.local.writer_lock import only_writer
 from pin_pipeline.records import RECORD_TYPES
-from pin_pipeline.settings import BatchEngineName, Settings
+from pin_pipeline.settings import Settings, child_environment
 from pin_pipeline_tests.batch.batch_helpers import put, run_clean, table, totals
 from pin_pipeline_tests.databricks.conftest import materialize, resources
 from pin_pipeline_tests.helpers.rows import geo, pin, user
 
 ROWS = {"pin": pin, "geo": geo, "user": user}
 TIMEOUT_SECONDS = 60
+RUN = """
+import sys
+import dagster as dg
+from pin_pipeline.settings import Settings
+from pin_pipeline_tests.databricks.conftest import materialize, resources
+with dg.instance_for_test() as instance:
+    print("ready", flush=True)
+    sys.stdin.readline()
+    sys.exit(not materialize(resources(Settings.load(), "embedded"), instance).success)
+"""
 HOLD = """
 import sys
 from pathlib import Path
@@ -34,30 +44,34 @@ with only_writer(Path(sys.argv[1])):
 
 
 @pytest.fixture
-def instances(tmp_path: Path) -> Iterator[list[dg.DagsterInstance]]:
-    """Two Dagster instances, so that the runs share nothing but the lake and the lock."""
-    with (
-        dg.instance_for_test(temp_dir=str(tmp_path / "a")) as first,
-        dg.instance_for_test(temp_dir=str(tmp_path / "b")) as second,
-    ):
-        yield [first, second]
+def instance() -> Iterator[dg.DagsterInstance]:
+    with dg.instance_for_test() as instance:
+        yield instance
+
+
+@contextmanager
+def embedded_run(settings: Settings) -> Iterator[subprocess.Popen[str]]:
+    """Start a process that runs the batch on the embedded engine when it reads a line."""
+    pipe, environment = subprocess.PIPE, child_environment(settings.variables())
+    with subprocess.Popen([sys.executable, "-c", RUN], stdin=pipe, stdout=pipe, text=True, env=environment) as process:
+        assert process.stdout
+        assert process.stdout.readline() == "ready\n"
+        yield process
 
 
 @pytest.mark.usefixtures("spark")
 def test_steps_of_both_engines_that_start_at_once_publish_each_record_once(
-    settings: Settings, instances: list[dg.DagsterInstance]
+    settings: Settings, instance: dg.DagsterInstance
 ) -> None:
-    start = threading.Barrier(2)
-
-    def run(engine: BatchEngineName, instance: dg.DagsterInstance) -> bool:
-        start.wait(TIMEOUT_SECONDS)
-        return materialize(resources(settings, engine), instance).success
-
     for day in range(2):
         for record_type, row in ROWS.items():
             put(settings, record_type, [row(1), row(day + 2), b"no json"], first=3 * day)
-        with ThreadPoolExecutor() as executor:
-            assert all(executor.map(run, ("embedded", "spark"), instances))
+        with embedded_run(settings) as process:
+            assert process.stdin
+            process.stdin.write("start\n")
+            process.stdin.flush()
+            assert materialize(resources(settings, "spark"), instance).success
+        assert process.returncode == 0
         landed = 3 * (day + 1)
         for record_type in RECORD_TYPES:
             [report] = run_clean(settings, EmbeddedEngine(), record_type).values()
