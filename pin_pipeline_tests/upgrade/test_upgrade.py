@@ -89,7 +89,15 @@ def environment(clean_environment: None, tmp_path: Path) -> Iterator[UpgradedEnv
         yield UpgradedEnvironment(command_line, StoredState(command_line.home, variables))
 
 
-def test_upgrade_reads_the_stored_state(environment: UpgradedEnvironment) -> None:
+def test_upgrade_reads_the_stored_state_and_continues_the_streaming_jobs_and_the_daily_batch(
+    environment: UpgradedEnvironment,
+) -> None:
+    _assert_stored_state_is_read(environment)
+    _assert_jobs_continue(environment)
+    assert environment.command_line.succeed("down") == "stopped dashboard, gateway, postgres, kinesis, s3, kafka\n"
+
+
+def _assert_stored_state_is_read(environment: UpgradedEnvironment) -> None:
     state = environment.state
     assert state.landed_objects() == BEFORE["s3"]["landed_objects"]
     assert state.delta_tables() == _facts(BEFORE["delta"], "rows", "rows_by_reason")
@@ -102,7 +110,7 @@ def test_upgrade_reads_the_stored_state(environment: UpgradedEnvironment) -> Non
     assert _previewed_states(environment) == dict.fromkeys(STREAMING_JOBS, "stopped")
 
 
-def test_upgrade_continues_the_streaming_jobs_and_the_daily_batch(environment: UpgradedEnvironment) -> None:
+def _assert_jobs_continue(environment: UpgradedEnvironment) -> None:
     state = environment.state
     _run_streaming_jobs(environment)
     environment.dagster("job", "execute", "-j", "daily_batch")
@@ -114,7 +122,6 @@ def test_upgrade_continues_the_streaming_jobs_and_the_daily_batch(environment: U
     assert state.checkpoints() == AFTER["checkpoints"]
     for command in ("reconcile", "audit"):
         assert _reconciled(environment, command) == AFTER["audit"]
-    assert environment.command_line.succeed("down") == "stopped dashboard, gateway, postgres, kinesis, s3, kafka\n"
 
 
 def _assert_tables_are_shown(environment: UpgradedEnvironment) -> None:
