@@ -1,16 +1,19 @@
-"""Runs `pin-pipeline` commands as subprocesses, in a home and with ports of their own."""
+"""Runs `pin-pipeline` commands in separate processes, in a home and with ports of their own."""
 
 from __future__ import annotations
 
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
+from pin_pipeline.cli.main import main
 from pin_pipeline.local import ports, servers
+from pin_pipeline_tests.helpers.processes import PROCESSES
 
 PROGRAM = "from pin_pipeline.cli.main import main; main()"
 
@@ -43,9 +46,15 @@ class CommandLine:
         )
 
     def run(self, *command: str, **variables: str) -> subprocess.CompletedProcess[str]:
-        with self.start(*command, **variables) as process:
-            out, err = process.communicate()
-        return subprocess.CompletedProcess(command, process.returncode, out, err)
+        with TemporaryDirectory() as folder:
+            outputs = Path(folder, "stdout"), Path(folder, "stderr")
+            arguments = (command, self.environment(**variables), Path.cwd(), outputs)
+            process = PROCESSES.Process(target=_run_command, args=arguments)
+            process.start()
+            process.join()
+            assert process.exitcode is not None
+            out, err = (output.read_text() for output in outputs)
+        return subprocess.CompletedProcess(command, process.exitcode, out, err)
 
     def succeed(self, *command: str, **variables: str) -> str:
         """Run a command that must succeed, and return its output."""
@@ -69,12 +78,27 @@ class CommandLine:
         return {path.stem: int(path.read_text()) for path in self.home.glob("*.pid")}
 
 
+def _run_command(
+    command: Sequence[str], environment: Mapping[str, str], folder: Path, outputs: tuple[Path, Path]
+) -> None:
+    """Run a command in this process, with its own environment variables, working directory and output files."""
+    for output, descriptor in zip(outputs, (1, 2), strict=True):
+        with output.open("wb") as file:
+            os.dup2(file.fileno(), descriptor)
+    os.environ.clear()
+    os.environ.update(environment)
+    os.chdir(folder)
+    sys.argv = ["pin-pipeline", *command]
+    main()
+
+
 @contextmanager
 def new_command_line(folder: Path) -> Iterator[CommandLine]:
-    """Provide a home without running servers, with free ports; servers are stopped at the end."""
+    """Provide a home without running servers, with free ports; started ones are stopped at the end."""
     variables = {f"PIN_{name.upper()}_PORT": str(ports.free_port()) for name in servers.ADDRESSES}
     command_line = CommandLine(folder / "home", variables)
     try:
         yield command_line
     finally:
-        command_line.run("down")
+        if command_line.pids():
+            command_line.run("down")

@@ -8,7 +8,6 @@ import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from multiprocessing import get_context
 from pathlib import Path
 from random import Random
 from threading import Event, Thread
@@ -26,6 +25,7 @@ from pin_pipeline.storage.lake import Lake
 from pin_pipeline.storage.postgres import Postgres
 from pin_pipeline.streaming.jobs import STREAMING_JOBS
 from pin_pipeline.streaming.postgres_tables import CATEGORY_TRENDS, EXPERIMENTAL_DATA
+from pin_pipeline_tests.helpers.processes import PROCESSES
 from pin_pipeline_tests.helpers.rows import geo, pin, user
 from pin_pipeline_tests.helpers.topics import produce, topic_records
 from pin_pipeline_tests.streaming.conftest import KinesisProducer
@@ -72,12 +72,9 @@ def test_writer_killed_24_times_creates_no_gaps_and_no_duplicates(
     values = [random_value(number, random) for number in range(6_000)]
     records = put_records(kinesis, isolated.stream("pin"), values)
     checkpoint = tmp_path / "checkpoint"
-    # The fork server imports all modules once, so that the writers start fast.
-    processes = get_context("forkserver")
-    processes.set_forkserver_preload([write.__module__])
     kills = done = 0
     while True:
-        writer = processes.Process(target=write, args=(isolated, records, checkpoint))
+        writer = PROCESSES.Process(target=write, args=(isolated, records, checkpoint))
         writer.start()
         while writer.is_alive() and (not checkpoint.exists() or int(checkpoint.read_text()) == done):
             Event().wait(0.01)  # until it has made progress
