@@ -13,6 +13,7 @@ from dagster_pyspark import LazyPySparkResource
 from pyspark.sql import SparkSession
 
 from pin_pipeline.batch.engines.base import BatchEngine
+from pin_pipeline.batch.engines.embedded import EmbeddedEngine
 from pin_pipeline.batch.engines.spark import SparkEngine
 from pin_pipeline.kafka.topics import create_topics
 from pin_pipeline.local import jars, kinesis, ports, s3, servers
@@ -99,6 +100,12 @@ def spark_engine(session: Callable[[], SparkSession]) -> SparkEngine:
 
 
 @pytest.fixture
-def engine(spark_engine: SparkEngine) -> BatchEngine[Any]:
-    """Return the batch engine of the tests."""
-    return spark_engine
+def embedded_engine() -> EmbeddedEngine:
+    """Return the embedded engine."""
+    return EmbeddedEngine()
+
+
+@pytest.fixture
+def engine(embedded_engine: EmbeddedEngine) -> BatchEngine[Any]:
+    """Return the batch engine of tests whose subject is not the batch; `batch/conftest.py` returns both."""
+    return embedded_engine

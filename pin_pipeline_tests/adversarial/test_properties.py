@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import json
-import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
+import pyarrow.compute as pc
 import pytest
 from hypothesis import HealthCheck, Phase, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
-from pyspark.sql import functions
 
+from pin_pipeline.batch.engines import embedded_records
 from pin_pipeline.batch.engines.base import BatchEngine
-from pin_pipeline.batch.engines.spark import SparkEngine
-from pin_pipeline.local import s3
+from pin_pipeline.batch.engines.embedded import EmbeddedEngine
 from pin_pipeline.reconciliation.findings import TopicFindings
 from pin_pipeline.reconciliation.objects import ObjectReader
 from pin_pipeline.reconciliation.tables import TopicTables
@@ -27,7 +26,7 @@ from pin_pipeline.settings import Settings
 from pin_pipeline.storage import object_format
 from pin_pipeline.storage.lake import Lake
 from pin_pipeline.storage.object_store import ObjectStore
-from pin_pipeline_tests.batch.batch_helpers import Row, put, run_clean, table, totals
+from pin_pipeline_tests.batch.batch_helpers import Row, put, run_clean, table, totals, with_new_bucket
 from pin_pipeline_tests.batch.crash import crash_at
 from pin_pipeline_tests.helpers.rows import geo
 
@@ -132,13 +131,6 @@ def content(settings: Settings) -> tuple[list[Row], list[Row]]:
     )
 
 
-def with_new_bucket(settings: Settings) -> Settings:
-    """Return settings with a new, empty bucket."""
-    separate = settings.model_copy(update={"bucket": f"b{uuid.uuid4().hex[:12]}"})
-    s3.create_bucket(separate.s3_endpoint_url, separate.bucket)
-    return separate
-
-
 @hypothesis_settings(
     max_examples=3,
     deadline=None,
@@ -154,6 +146,7 @@ def with_new_bucket(settings: Settings) -> Settings:
 def test_any_sequence_of_runs_and_crashes_gives_same_tables_and_reconciles(
     settings: Settings,
     engine: Engine,
+    embedded_engine: EmbeddedEngine,
     records: list[bytes | None],
     duplicates: list[int],
     sequence: list[Run],
@@ -162,7 +155,7 @@ def test_any_sequence_of_runs_and_crashes_gives_same_tables_and_reconciles(
     topic = Topic({0: values[::2], 1: values[1::2]})
     crashing, reference = with_new_bucket(settings), with_new_bucket(settings)
     land_and_clean(crashing, engine, topic, sequence)
-    land_and_clean(reference, engine, topic, [])
+    land_and_clean(reference, embedded_engine, topic, [])
     findings = reconcile(crashing, topic)
     assert list(findings.sentences()) == []
     assert findings.total("landed") == len(values)
@@ -179,20 +172,21 @@ def without_gaps(records: Any, *_: Any) -> Iterator[object_format.ObjectChunk]:
 
 @pytest.mark.parametrize("safeguard", [None, "quarantine", "gaps", "latest"])
 def test_reconciliation_fails_only_with_a_safeguard_disabled(
-    settings: Settings, spark_engine: SparkEngine, monkeypatch: pytest.MonkeyPatch, safeguard: str | None
+    settings: Settings, embedded_engine: EmbeddedEngine, monkeypatch: pytest.MonkeyPatch, safeguard: str | None
 ) -> None:
     raw = [json.dumps(row).encode() for row in (geo(1), geo(2), geo(1, country="newer"), geo(3))]
     topic = Topic({0: [raw[0], b"no json", *raw[1:]], 1: []})
     disable(monkeypatch, safeguard)
-    land_and_clean(settings, spark_engine, topic, [])
+    land_and_clean(settings, embedded_engine, topic, [])
     assert bool(list(reconcile(settings, topic).sentences())) is (safeguard is not None)
 
 
 def disable(monkeypatch: pytest.MonkeyPatch, safeguard: str | None) -> None:
     match safeguard:
         case "quarantine":
-            monkeypatch.setattr(SparkEngine, "add_to_quarantine", lambda *_: None)
+            monkeypatch.setattr(EmbeddedEngine, "add_to_quarantine", lambda *_: None)
         case "gaps":
             monkeypatch.setattr("pin_pipeline_tests.batch.batch_helpers.chunk_records", without_gaps)
         case "latest":
-            monkeypatch.setattr(functions, "max", functions.min)
+            places = embedded_records._places
+            monkeypatch.setattr(embedded_records, "_places", lambda accepted: pc.negate(places(accepted)))

@@ -1,4 +1,4 @@
-"""Cleaning by Spark against the reference implementation, on 100,000 records of which a third are modified."""
+"""Cleaning by both engines against the reference implementation, on 100,000 records of which a third are modified."""
 
 from __future__ import annotations
 
@@ -10,12 +10,14 @@ from typing import Any
 import pytest
 
 from pin_pipeline.batch.engines.base import BatchEngine
+from pin_pipeline.batch.engines.embedded import EmbeddedEngine
+from pin_pipeline.batch.engines.spark import SparkEngine
 from pin_pipeline.emulator import synthetic
 from pin_pipeline.records import RECORD_TYPES
 from pin_pipeline.records.fields import Field, Integer, Magnitude, Number, PrefixedPath, Text, Timestamp
 from pin_pipeline.settings import Settings
 from pin_pipeline_tests.adversarial.strings import STRINGS
-from pin_pipeline_tests.batch.batch_helpers import put, run_clean, table, totals
+from pin_pipeline_tests.batch.batch_helpers import put, run_clean, table, totals, with_new_bucket
 from pin_pipeline_tests.helpers import reference
 
 Engine = BatchEngine[Any]
@@ -80,24 +82,29 @@ def other_value(field: Field, random: Random) -> Any:
 
 
 @pytest.mark.parametrize("record_type", RECORD_TYPES)
-def test_cleaned_tables_equal_reference_cell_by_cell(settings: Settings, engine: Engine, record_type: str) -> None:
+def test_tables_cleaned_by_each_engine_equal_reference_cell_by_cell(
+    settings: Settings, spark_engine: SparkEngine, embedded_engine: EmbeddedEngine, record_type: str
+) -> None:
     assert sum(COUNTS.values()) == 100_000
     rows = list(generate_rows(record_type, Random(f"reference {record_type}")))
     values = [json.dumps(row, ensure_ascii=bool(number % 2)).encode() for number, row in enumerate(rows)]
-    put(settings, record_type, values)
-    report = run_clean(settings, engine, record_type)["cleaned/" + record_type]
     names = [field.name for field in RECORD_TYPES[record_type].fields]
     rejections = {offset: reference.rejection(names, row) for offset, row in enumerate(rows)}
     rejected = {offset: rejection for offset, rejection in rejections.items() if rejection is not None}
     expected = {offset: reference.CLEAN[record_type](row) for offset, row in enumerate(rows) if offset not in rejected}
-    assert totals(report) == (len(rows), len(expected), 0, len(rejected), 0)
     assert len(rejected) > 1_000
     columns = [column.name for column in RECORD_TYPES[record_type].columns]
-    found = table(settings, f"cleaned/{record_type}")
-    assert {row["source_offset"]: [row[name] for name in columns] for row in found} == {
-        offset: [row[name] for name in columns] for offset, row in expected.items()
-    }
-    quarantined = table(settings, f"quarantine/{record_type}", "select source_offset, reason, field, bytes from t")
-    assert {row["source_offset"]: (row["reason"], row["field"], row["bytes"]) for row in quarantined} == {
-        offset: (*rejection, values[offset]) for offset, rejection in rejected.items()
-    }
+    engines: tuple[Engine, ...] = (spark_engine, embedded_engine)
+    for engine in engines:
+        separate = with_new_bucket(settings)
+        put(separate, record_type, values)
+        report = run_clean(separate, engine, record_type)["cleaned/" + record_type]
+        assert totals(report) == (len(rows), len(expected), 0, len(rejected), 0)
+        found = table(separate, f"cleaned/{record_type}")
+        assert {row["source_offset"]: [row[name] for name in columns] for row in found} == {
+            offset: [row[name] for name in columns] for offset, row in expected.items()
+        }
+        quarantined = table(separate, f"quarantine/{record_type}", "select source_offset, reason, field, bytes from t")
+        assert {row["source_offset"]: (row["reason"], row["field"], row["bytes"]) for row in quarantined} == {
+            offset: (*rejection, values[offset]) for offset, rejection in rejected.items()
+        }

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import uuid
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
 from pin_pipeline.batch.cleaning import clean_topics
 from pin_pipeline.batch.engines.base import BatchEngine
+from pin_pipeline.local import s3
 from pin_pipeline.records import RECORD_TYPES, RecordType
 from pin_pipeline.reports import Report
 from pin_pipeline.settings import Settings
@@ -71,3 +73,10 @@ def table(settings: Settings, key: str, sql: str = "select * from t") -> list[Ro
 def totals(report: Report) -> tuple[Any, ...]:
     """Return the numbers of landed, published, superseded, quarantined and unreconciled records."""
     return tuple(report.metadata[name] for name in ("landed", "published", "superseded", "quarantined", "unreconciled"))
+
+
+def with_new_bucket(settings: Settings) -> Settings:
+    """Return settings with a new, empty bucket."""
+    separate = settings.model_copy(update={"bucket": f"b{uuid.uuid4().hex[:12]}"})
+    s3.create_bucket(separate.s3_endpoint_url, separate.bucket)
+    return separate

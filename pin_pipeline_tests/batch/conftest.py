@@ -11,12 +11,6 @@ from pin_pipeline.batch.engines.embedded import EmbeddedEngine
 from pin_pipeline.batch.engines.spark import SparkEngine
 
 
-@pytest.fixture
-def embedded_engine() -> EmbeddedEngine:
-    """Return the embedded engine."""
-    return EmbeddedEngine()
-
-
 @pytest.fixture(params=["spark", "embedded"])
 def engine(request: pytest.FixtureRequest) -> BatchEngine[Any]:
     """Return each of the two engines."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 from statistics import median
 from typing import Any, cast
@@ -17,7 +16,6 @@ from pyspark.sql import SparkSession
 
 from pin_pipeline.batch.engines.base import BatchEngine
 from pin_pipeline.batch.engines.embedded_queries import run_query, translate
-from pin_pipeline.batch.engines.spark import SparkEngine
 from pin_pipeline.batch.queries import QUERIES, functions_sql
 from pin_pipeline.batch.query_runner import run_queries
 from pin_pipeline.settings import Settings
@@ -41,11 +39,6 @@ class EmbeddedQueries:
 
 
 EMBEDDED = cast("Engine", EmbeddedQueries())
-
-
-@pytest.fixture
-def spark_engine(session: Callable[[], SparkSession]) -> Engine:
-    return SparkEngine(session)
 
 
 def input_versions(lake: Lake) -> dict[str, int]:
@@ -92,13 +85,19 @@ def test_translated_sql_equals_snapshot(name: str) -> None:
 
 
 def test_embedded_queries_equal_spark_and_reference_on_tables_that_spark_cleaned(
-    settings: Settings, spark_engine: Engine
+    settings: Settings, spark: SparkSession, spark_engine: Engine
 ) -> None:
     raw = edge_case_rows()
     for record_type, records in raw.items():
         put(settings, record_type, records)
     run_clean(settings, spark_engine)
-    assert_equal_results(Lake.of(settings), spark_engine, reference.queries(reference.cleaned(raw)))
+    lake, expected = Lake.of(settings), reference.queries(reference.cleaned(raw))
+    assert_equal_results(lake, spark_engine, expected)
+    for name, query in QUERIES.items():
+        assert expected[name], "no result is empty"
+        schema = spark.read.format("delta").load(lake.path(query.key)).schema
+        columns = [(field.name, field.dataType.simpleString(), field.metadata["comment"]) for field in schema]
+        assert columns == [(column.name, column.type, column.description) for column in query.columns]
 
 
 def test_embedded_queries_equal_spark_and_reference_on_special_values(settings: Settings, spark_engine: Engine) -> None:

@@ -7,7 +7,7 @@ from typing import Literal
 import pytest
 
 from pin_pipeline.batch.engine_choice import EngineChoice, choose_engine
-from pin_pipeline.batch.engines.spark import SparkEngine
+from pin_pipeline.batch.engines.embedded import EmbeddedEngine
 from pin_pipeline.batch.tasks import BatchTask, CleanTask, QueryTask
 from pin_pipeline.settings import BatchEngineName, Settings
 from pin_pipeline.storage.lake import Lake
@@ -33,12 +33,14 @@ def test_choice_of_a_step_without_new_data_is_embedded_with_that_reason(settings
     assert choose(settings, clean(settings), 0) == EngineChoice("embedded", "no new data")
 
 
-def test_choice_follows_the_size_of_new_objects_and_of_the_table(settings: Settings, spark_engine: SparkEngine) -> None:
+def test_choice_follows_the_size_of_new_objects_and_of_the_table(
+    settings: Settings, embedded_engine: EmbeddedEngine
+) -> None:
     put(settings, "user", [user(1), b"no json"])
     small = choose(settings, clean(settings))
     assert (small.engine, small.reason) == ("embedded", "0.0 MiB to read and rewrite, at most 1.04858e+06 MiB")
     assert choose(settings, clean(settings), 1).engine == "spark"
-    run_clean(settings, spark_engine, "user")
+    run_clean(settings, embedded_engine, "user")
     assert choose(settings, clean(settings), 0).reason == "no new data"
     put(settings, "user", [user(2)], first=2)
     table = Lake.of(settings).require("cleaned/user")
@@ -47,20 +49,20 @@ def test_choice_follows_the_size_of_new_objects_and_of_the_table(settings: Setti
 
 
 def test_choice_counts_the_quarantine_for_a_replay_and_all_objects_for_a_rebuild(
-    settings: Settings, spark_engine: SparkEngine
+    settings: Settings, embedded_engine: EmbeddedEngine
 ) -> None:
     put(settings, "user", [user(1), b"no json"])
-    run_clean(settings, spark_engine, "user")
+    run_clean(settings, embedded_engine, "user")
     assert choose(settings, clean(settings), 0).reason == "no new data"
     assert choose(settings, clean(settings, replay=True), 0).engine == "spark"
     assert choose(settings, clean(settings, rebuild=True), 0).engine == "spark"
 
 
-def test_choice_counts_the_inputs_of_changed_queries_only(settings: Settings, spark_engine: SparkEngine) -> None:
+def test_choice_counts_the_inputs_of_changed_queries_only(settings: Settings, embedded_engine: EmbeddedEngine) -> None:
     put(settings, "user", [user(1)])
-    run_clean(settings, spark_engine, "user")
+    run_clean(settings, embedded_engine, "user")
     assert choose(settings, QUERY, 0).engine == "spark"
-    list(QUERY.run(spark_engine, Lake.of(settings), ObjectStore.of(settings)))
+    list(QUERY.run(embedded_engine, Lake.of(settings), ObjectStore.of(settings)))
     assert choose(settings, QUERY, 0).reason == "no new data"
 
 

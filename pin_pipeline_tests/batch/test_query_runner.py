@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from pyspark.sql import SparkSession
 
 from pin_pipeline.batch.engines.base import BatchEngine
+from pin_pipeline.batch.engines.embedded import EmbeddedEngine
 from pin_pipeline.batch.queries import QUERIES
 from pin_pipeline.batch.query_runner import run_queries
 from pin_pipeline.reports import Report
 from pin_pipeline.settings import Settings
-from pin_pipeline.storage.lake import Lake, NoSuchTableError
+from pin_pipeline.storage.lake import Lake, NoSuchTableError, delta_schema
 from pin_pipeline_tests.batch.batch_helpers import put, run_clean, table
 from pin_pipeline_tests.batch.edge_case_rows import edge_case_rows
 from pin_pipeline_tests.helpers import reference
@@ -29,22 +29,25 @@ def run(settings: Settings, engine: Engine, *names: str) -> dict[str, Report]:
 
 
 def test_query_results_equal_reference_and_declared_columns(
-    settings: Settings, engine: Engine, spark: SparkSession
+    settings: Settings, embedded_engine: EmbeddedEngine
 ) -> None:
+    """Compare the results of the embedded engine; `test_embedded_queries.py` compares them with those of Spark."""
     rows = edge_case_rows()
     for record_type, records in rows.items():
         put(settings, record_type, records)
-    run_clean(settings, engine)
-    reports = run(settings, engine)
+    run_clean(settings, embedded_engine)
+    reports = run(settings, embedded_engine)
     expected = reference.queries(reference.cleaned(rows))
     assert set(expected) == set(QUERIES)
     for name, query in QUERIES.items():
         found = [tuple(row[column.name] for column in query.columns) for row in table(settings, query.key)]
         assert sorted(found) == sorted(expected[name]), name
         assert reports[query.key].rows == len(found) > 0
-        schema = spark.read.format("delta").load(Lake.of(settings).path(query.key)).schema
-        columns = [(field.name, field.dataType.simpleString(), field.metadata["comment"]) for field in schema]
-        assert columns == [(column.name, column.type, column.description) for column in query.columns]
+        columns = [
+            (field.name, field.type, field.metadata)
+            for field in Lake.of(settings).require(query.key).delta.schema().fields
+        ]
+        assert columns == [(each.name, each.type, each.metadata) for each in delta_schema(query.columns).fields]
 
 
 @pytest.fixture

@@ -6,10 +6,9 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from pyspark.sql import SparkSession
 
 from pin_pipeline.batch.cleaning import clean_topics
-from pin_pipeline.batch.engines.spark import SparkEngine
+from pin_pipeline.batch.engines.base import BatchEngine
 from pin_pipeline.kafka.connection import KafkaConnection
 from pin_pipeline.landing.lander import land_topic
 from pin_pipeline.local import ports
@@ -29,7 +28,7 @@ COUNTS = ("landed", "published", "superseded", "quarantined", "waiting")
 
 
 @pytest.fixture
-def land_and_clean(settings: Settings, spark: SparkSession) -> Callable[..., None]:
+def land_and_clean(settings: Settings, engine: BatchEngine[Any]) -> Callable[..., None]:
     """Produce, land and optionally clean pins."""
 
     def run(*values: Any, cleaning: bool = True) -> None:
@@ -37,7 +36,7 @@ def land_and_clean(settings: Settings, spark: SparkSession) -> Callable[..., Non
         produce(settings, "pin", values)
         land_topic(settings.kafka, store, topic)
         if cleaning:
-            list(clean_topics(SparkEngine(lambda: spark), Lake.of(settings), store, {topic: PIN}))
+            list(clean_topics(engine, Lake.of(settings), store, {topic: PIN}))
 
     return run
 
