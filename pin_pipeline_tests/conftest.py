@@ -19,8 +19,11 @@ from pin_pipeline.kafka.topics import create_topics
 from pin_pipeline.local import jars, kinesis, ports, s3, servers
 from pin_pipeline.records import RECORD_TYPES
 from pin_pipeline.settings import Settings
-from pin_pipeline.spark.session import spark_conf
+from pin_pipeline.spark.session import spark_conf, streaming_conf
 from pin_pipeline_tests.helpers.command_line import CommandLine, new_command_line
+
+FILE_SYSTEM = "spark.hadoop.fs.file.impl"
+"""Setting that cannot be changed when the session has been created."""
 
 
 @pytest.fixture(scope="session")
@@ -71,10 +74,18 @@ def streams(settings: Settings) -> dict[str, str]:
 
 
 @pytest.fixture(scope="session")
-def spark(local_environment: Settings) -> Iterator[SparkSession]:
-    """Create one Spark session for all tests."""
+def streaming_settings(local_environment: Settings) -> dict[str, str]:
+    """Return the Spark settings of the streaming jobs."""
+    environment = local_environment
+    return streaming_conf(jars.ensure("spark"), environment.home, environment.s3_endpoint_url, environment.region)
+
+
+@pytest.fixture(scope="session")
+def spark(local_environment: Settings, streaming_settings: dict[str, str]) -> Iterator[SparkSession]:
+    """Create one Spark session for all tests: that of the batch, with the local file system of the streaming jobs."""
     environment = local_environment
     conf = spark_conf(jars.ensure("spark"), environment.home, environment.s3_endpoint_url, environment.region)
+    conf[FILE_SYSTEM] = streaming_settings[FILE_SYSTEM]
     spark: SparkSession = LazyPySparkResource(spark_config=conf).spark_session
     yield spark
     spark.stop()
