@@ -23,6 +23,7 @@ from pin_pipeline.local.postgres import create_database
 from pin_pipeline.records import RECORD_TYPES
 from pin_pipeline.settings import SettingError, Settings, set_variables
 from pin_pipeline.storage.lake import Lake
+from pin_pipeline.streaming.job import HEARTBEAT_SECONDS
 from pin_pipeline.streaming.jobs import STREAMING_JOBS
 from pin_pipeline.streaming.supervision.heartbeat import Heartbeats
 from pin_pipeline_tests.databricks.conftest import TOKEN, workspace_resources
@@ -218,7 +219,7 @@ def test_supervised_streams_on_multi_process_clusters_produce_the_local_tables(
         supervisor = DatabricksSupervisor(isolated, instance, resource)
         supervisor.tick()
         assert [run.job_id for run in workspace.runs.values()] == [*workspace.jobs], "each job was started once"
-        wait_until(all_processed, PROCESSING_SECONDS)
+        wait_until(all_processed, PROCESSING_SECONDS, poll_seconds=HEARTBEAT_SECONDS / 2)
         events = supervisor.tick()
         advanced = {event.asset_key.to_user_string() for event in events if isinstance(event, dg.AssetMaterialization)}
         assert advanced == {key for job in STREAMING_JOBS.values() for key in job.tables}

@@ -6,11 +6,14 @@ from collections.abc import Callable
 
 from pin_pipeline.local import waiting
 
-TIMEOUT_SECONDS = 20
+TIMEOUT_SECONDS, POLL_SECONDS = 20, 0.01
 
 
 def wait_until(
-    predicate: Callable[[], bool], timeout_seconds: float = TIMEOUT_SECONDS, message: str = "the condition was not met"
+    predicate: Callable[[], bool],
+    timeout_seconds: float = TIMEOUT_SECONDS,
+    message: str = "the condition was not met",
+    poll_seconds: float = POLL_SECONDS,
 ) -> None:
     """Poll until a condition is met, and fail the test when it is not met in time."""
-    waiting.wait_until(predicate, timeout_seconds, message, poll_seconds=0.01, error=AssertionError)
+    waiting.wait_until(predicate, timeout_seconds, message, poll_seconds=poll_seconds, error=AssertionError)

@@ -32,9 +32,11 @@ from pin_pipeline_tests.streaming.conftest import KinesisProducer
 from pin_pipeline_tests.streaming.writer_process import write
 
 WRITER_KILLS = 24
+BATCH_RECORDS, LAST_BATCH_RECORDS = 40, 1_000
+"""Maximum number of records per micro-batch: of the writers that are killed, and of the last one."""
 # Spark needs about 15 s to start, so 20 rounds run in `make soak` only.
 ROUNDS_OF_KILLS = [1, pytest.param(20, marks=pytest.mark.soak)]
-TIMEOUT_SECONDS = 120
+TIMEOUT_SECONDS, POLL_SECONDS = 120, 0.5
 
 
 def random_value(number: int, random: Random) -> bytes:
@@ -74,7 +76,8 @@ def test_writer_killed_24_times_creates_no_gaps_and_no_duplicates(
     checkpoint = tmp_path / "checkpoint"
     kills = done = 0
     while True:
-        writer = PROCESSES.Process(target=write, args=(isolated, records, checkpoint))
+        max_records = BATCH_RECORDS if kills < WRITER_KILLS else LAST_BATCH_RECORDS
+        writer = PROCESSES.Process(target=write, args=(isolated, records, checkpoint, max_records))
         writer.start()
         while writer.is_alive() and (not checkpoint.exists() or int(checkpoint.read_text()) == done):
             Event().wait(0.01)  # until it has made progress
@@ -174,13 +177,13 @@ class JobProcesses:
 
     def wait_until(self, predicate: Callable[[], bool]) -> None:
         """Wait for a condition; fail when a job has ended or the timeout has passed."""
-        for _ in range(10 * TIMEOUT_SECONDS):
+        for _ in range(int(TIMEOUT_SECONDS / POLL_SECONDS)):
             if predicate():
                 return
             for name in STREAMING_JOBS:
                 status = self.jobs.status(name)
                 assert status.since, Path(status.log).read_text()
-            Event().wait(0.1)
+            Event().wait(POLL_SECONDS)
         raise AssertionError(f"not reached within {TIMEOUT_SECONDS} s: {self.progress()}")
 
 
@@ -210,7 +213,7 @@ def test_jobs_killed_while_shards_split_resume_without_gaps_and_duplicates(
         processes.start()
         topic = topic_records(isolated.kafka, isolated.topic("pin"))
         accepted = sorted(position for position, value in topic.items() if value != b"poison")
-        processes.wait_until(lambda: all_reconciled(isolated) and len(postgres_positions(isolated)) >= len(accepted))
+        processes.wait_until(lambda: len(postgres_positions(isolated)) >= len(accepted) and all_reconciled(isolated))
         assert postgres_positions(isolated) == accepted
         processes.wait_until(lambda: aggregate(isolated, "sum(posts)", "category_trends") == len(accepted))
         assert aggregate(isolated, "count(*)", "experimental_data_quarantine") == len(topic) - len(accepted)

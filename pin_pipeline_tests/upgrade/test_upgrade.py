@@ -10,7 +10,6 @@ import shlex
 import subprocess
 import sys
 import tarfile
-import time
 import urllib.request
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -185,12 +184,12 @@ def _run_streaming_jobs(environment: UpgradedEnvironment) -> None:
     }
 
     def have_caught_up() -> bool:
-        time.sleep(POLL_SECONDS)
         records = _new_records(state)
         return all(records.get(table, 0) >= waiting_records for table, waiting_records in expected.items())
 
     environment.command_line.succeed("streams", "start")
-    wait_until(have_caught_up, CATCH_UP_SECONDS, "the streaming jobs did not read the waiting records")
+    message = "the streaming jobs did not read the waiting records"
+    wait_until(have_caught_up, CATCH_UP_SECONDS, message, POLL_SECONDS)
     assert _previewed_states(environment) == dict.fromkeys(STREAMING_JOBS, "alive")
     assert len(environment.table("streams", "status")) == len(expected)
     environment.command_line.succeed("streams", "stop")
