@@ -13,10 +13,12 @@ import pytest
 from hypothesis import HealthCheck, Phase, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
+from pyspark.sql import functions
 
 from pin_pipeline.batch.engines import embedded_records
 from pin_pipeline.batch.engines.base import BatchEngine
 from pin_pipeline.batch.engines.embedded import EmbeddedEngine
+from pin_pipeline.batch.engines.spark import SparkEngine
 from pin_pipeline.reconciliation.findings import TopicFindings
 from pin_pipeline.reconciliation.objects import ObjectReader
 from pin_pipeline.reconciliation.tables import TopicTables
@@ -172,21 +174,23 @@ def without_gaps(records: Any, *_: Any) -> Iterator[object_format.ObjectChunk]:
 
 @pytest.mark.parametrize("safeguard", [None, "quarantine", "gaps", "latest"])
 def test_reconciliation_fails_only_with_a_safeguard_disabled(
-    settings: Settings, embedded_engine: EmbeddedEngine, monkeypatch: pytest.MonkeyPatch, safeguard: str | None
+    settings: Settings, engine: Engine, monkeypatch: pytest.MonkeyPatch, safeguard: str | None
 ) -> None:
     raw = [json.dumps(row).encode() for row in (geo(1), geo(2), geo(1, country="newer"), geo(3))]
     topic = Topic({0: [raw[0], b"no json", *raw[1:]], 1: []})
     disable(monkeypatch, safeguard)
-    land_and_clean(settings, embedded_engine, topic, [])
+    land_and_clean(settings, engine, topic, [])
     assert bool(list(reconcile(settings, topic).sentences())) is (safeguard is not None)
 
 
 def disable(monkeypatch: pytest.MonkeyPatch, safeguard: str | None) -> None:
     match safeguard:
         case "quarantine":
-            monkeypatch.setattr(EmbeddedEngine, "add_to_quarantine", lambda *_: None)
+            for engine in (EmbeddedEngine, SparkEngine):
+                monkeypatch.setattr(engine, "add_to_quarantine", lambda *_: None)
         case "gaps":
             monkeypatch.setattr("pin_pipeline_tests.batch.batch_helpers.chunk_records", without_gaps)
         case "latest":
+            monkeypatch.setattr(functions, "max", functions.min)
             places = embedded_records._places
             monkeypatch.setattr(embedded_records, "_places", lambda accepted: pc.negate(places(accepted)))
