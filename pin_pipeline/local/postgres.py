@@ -55,6 +55,15 @@ def server(home: Path, port: int) -> ServerSpec:
     return ServerSpec("postgres", address, command, {}, lambda: _is_ready(address))
 
 
+def remove_stale_lock(home: Path) -> None:
+    """Remove the lock file of a server that was killed; none of its processes may be running.
+
+    Postgres itself keeps the file if a process with its id exists, even if that is another program, or a zombie that
+    PID 1 of a container has not reaped.
+    """
+    (home / "postgres" / "postmaster.pid").unlink(missing_ok=True)
+
+
 def create_database(url: str) -> None:
     """Create the database that the URL names, if missing."""
     name = str(psycopg.conninfo.conninfo_to_dict(url)["dbname"])

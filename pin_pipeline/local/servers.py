@@ -72,6 +72,8 @@ def up() -> Settings:
             gateway.server(chosen["gateway"], upstreams["gateway"]),
             dashboard.server(chosen["dashboard"], upstreams["dashboard"]),
         ]
+        if not _process("postgres").is_alive():
+            postgres.remove_stale_lock(home)
         for server in servers:
             _process(server.name).start(server)
         for server in servers:

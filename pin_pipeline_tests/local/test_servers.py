@@ -89,6 +89,15 @@ def test_stored_data_survives_sigkill_of_every_server(command_line: CommandLine,
     assert "pinterest.geo: 2 new records in 1 objects" in command_line.succeed("land")
 
 
+def test_postgres_starts_although_its_lock_file_names_another_program(command_line: CommandLine) -> None:
+    command_line.succeed("up")
+    os.killpg(command_line.pids()["postgres"], signal.SIGKILL)
+    lock = command_line.home / "postgres" / "postmaster.pid"
+    lock.write_text("\n".join([str(os.getppid()), *lock.read_text().splitlines()[1:]]))
+    command_line.succeed("up")
+    assert command_line.run("status").returncode == 0
+
+
 def test_up_refuses_a_requested_port_that_is_in_use_or_invalid(command_line: CommandLine, occupied_port: str) -> None:
     error = command_line.fail("up", PIN_S3_PORT=occupied_port)
     assert f"PIN_S3_PORT={occupied_port} is used by another program: set another port, or unset PIN_S3_PORT" in error
