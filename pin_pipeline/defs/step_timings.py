@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dagster import DagsterInstance, RunsFilter
+from dagster._core.instance.ref import InstanceRef
 
 
 @dataclass(frozen=True)
@@ -18,7 +19,9 @@ class StepTiming:
 
 def read_step_timings(dagster_home: Path, tags: dict[str, str]) -> list[StepTiming]:
     """Read the timings of the one run with these tags, in the order in which its steps started."""
-    with DagsterInstance.from_config(str(dagster_home)) as instance:
+    # The files are the same in either storage; that of `dagster.yaml` requires the environment variable DAGSTER_HOME.
+    storage = {"storage": {"sqlite": {"base_dir": str(dagster_home)}}}
+    with DagsterInstance.from_ref(InstanceRef.from_dir(str(dagster_home), overrides=storage)) as instance:
         [run] = instance.get_runs(RunsFilter(tags=tags))
         steps = instance.get_run_step_stats(run.run_id)
     return [

@@ -25,6 +25,12 @@ nux:
 python_logs:
   managed_python_loggers: [pin_pipeline]
   python_log_level: INFO
+storage:
+  custom:
+    module: pin_pipeline.defs.event_log
+    class: OpenSqliteStorage
+    config:
+      base_dir: {env: DAGSTER_HOME}
 """
 """`dagster.yaml` of a new instance. `python_logs` shows what `pin_pipeline` modules log in the event log of a run."""
 

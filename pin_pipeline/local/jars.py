@@ -10,10 +10,9 @@ import logging
 import subprocess
 import tempfile
 from importlib.resources import files
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
-
-import pyspark
 
 from pin_pipeline.local.errors import LocalError
 from pin_pipeline.local.java import find_java
@@ -64,7 +63,8 @@ def verify(folder: Path, digests: dict[str, str]) -> None:
 
 def ivy_command(folder: Path, scratch: Path, configuration: str, *arguments: str) -> list[str]:
     """Return the command with which PySpark's Ivy downloads the requested jars into a folder."""
-    [jar] = Path(pyspark.__path__[0], "jars").glob("ivy-2*.jar")
+    pyspark = find_spec("pyspark")  # importing it takes time that only the download needs
+    [jar] = Path(str(pyspark and pyspark.origin)).parent.glob("jars/ivy-2*.jar")
     return [
         find_java(),
         f"-Divy.default.ivy.user.dir={scratch}",
