@@ -4,6 +4,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/installed
+ARCHIVE := .venv/spark/classes.jsa
 export VIRTUAL_ENV := $(CURDIR)/.venv
 
 help: ## list the targets
@@ -15,10 +16,10 @@ demo: $(READY) ## run the whole pipeline once on local servers and print the que
 dev: $(READY) ## run the local servers and the Dagster UI until Ctrl-C
 	@$(BIN)/pin-pipeline dev
 
-test: $(READY) ## run the tests, on local servers
+test: $(ARCHIVE) ## run the tests, on local servers
 	@$(BIN)/pytest --numprocesses 2 --dist worksteal
 
-soak: $(READY) ## kill the streaming jobs 40 times and reconcile their tables (15 minutes)
+soak: $(ARCHIVE) ## kill the streaming jobs 40 times and reconcile their tables (15 minutes)
 	@$(BIN)/pytest -m soak
 
 check: $(READY) ## check style, types, import rules, vocabulary and Dagster definitions
@@ -50,12 +51,20 @@ $(READY): requirements.lock pyproject.toml setup.cfg
 	@command -v $(PYTHON) > /dev/null || { echo "$(PYTHON) not found: install Python 3.11, 3.12 or 3.13, or pass its path, as in: make PYTHON=/path/to/python3" >&2; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' || { echo "unsupported Python version: $(PYTHON) is not Python 3.11, 3.12 or 3.13; pass one of them, as in: make PYTHON=python3.11" >&2; exit 1; }
 	@java -version > /dev/null 2>&1 || { echo "java not found, or it does not run: install a Java runtime 17 or newer, which Kafka and Spark need, and put it on PATH" >&2; exit 1; }
-	@echo "installing the locked dependencies into .venv (about two minutes) ..."
+	@echo "installing the locked dependencies into .venv (about a minute) ..."
 	@$(PYTHON) -m venv .venv
-	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock > .venv/pip.log 2>&1 \
-		|| { echo "installing the dependencies failed: check the network connection and try again; see .venv/pip.log for the error of pip" >&2; exit 1; }
-	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable . >> .venv/pip.log 2>&1 \
-		|| { echo "installing the project into .venv failed: see .venv/pip.log for the error of pip" >&2; exit 1; }
-	@echo "downloading the jars and preparing Spark (about two minutes) ..."
-	@$(BIN)/python -m pin_pipeline.local.spark > .venv/spark.log 2>&1 || { tail -n 1 .venv/spark.log >&2; exit 1; }
+	@# setuptools first: it builds pyspark and the project, which otherwise download another version that is not locked.
+	@awk '/^[a-z]/ { keep = /^(setuptools|uv)==/ } keep' requirements.lock > .venv/bootstrap.lock
+	@{ $(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r .venv/bootstrap.lock \
+		&& $(BIN)/uv pip install --quiet --require-hashes --no-deps --no-build-isolation -r requirements.lock; } > .venv/install.log 2>&1 \
+		|| { echo "installing the dependencies failed: check the network connection and try again; see .venv/install.log for the error of pip or uv" >&2; exit 1; }
+	@$(BIN)/uv pip install --quiet --no-deps --no-build-isolation --editable . >> .venv/install.log 2>&1 \
+		|| { echo "installing the project into .venv failed: see .venv/install.log for the error of uv" >&2; exit 1; }
+	@echo "downloading the jars ..."
+	@$(BIN)/python -m pin_pipeline.local.installation > .venv/jars.log 2>&1 || { tail -n 1 .venv/jars.log >&2; exit 1; }
 	@touch $@
+
+# Only the tests start Spark so often that the archive pays off: recording it takes a minute.
+$(ARCHIVE): $(READY)
+	@echo "recording Spark's class archive (about a minute) ..."
+	@$(BIN)/python -m pin_pipeline.local.spark > .venv/spark.log 2>&1 || { tail -n 1 .venv/spark.log >&2; exit 1; }

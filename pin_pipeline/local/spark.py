@@ -1,10 +1,8 @@
-"""Spark installation: files that make Spark start faster, written into the virtualenv when the project is installed.
+"""Archive of Spark's classes (AppCDS), which makes Spark start faster.
 
-* A SPARK_HOME with Spark's programs and jars, but without the zip of PySpark's sources. With that zip, every Python
-  worker compiles the modules that it imports, for most of a second, instead of importing the installed package.
-* An archive of Spark's classes (AppCDS): a JVM maps them instead of loading and verifying 30,000 classes one by one,
-  which is a fifth of the time of a daily batch on a few records. It is recorded while a small daily batch and a
-  streaming query run. Java ignores the archive if it is another Java, or if a jar has changed.
+A JVM maps the archive instead of loading and verifying 30,000 classes one by one, which is a fifth of the time of a
+Spark process that does little. It is recorded while a small daily batch and a streaming query run. Java ignores the
+archive if it is another Java, or if a jar has changed.
 """
 
 from __future__ import annotations
@@ -18,7 +16,6 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-import pyspark
 from pyspark import SparkContext
 from pyspark.sql import SparkSession
 
@@ -33,7 +30,7 @@ from pin_pipeline.local.errors import LocalError
 from pin_pipeline.local.server import ServerProcess
 from pin_pipeline.records import RECORD_TYPES
 from pin_pipeline.settings import Settings
-from pin_pipeline.spark.conf import BATCH_JVM_OPTIONS, CLASS_ARCHIVE, SPARK_HOME
+from pin_pipeline.spark.conf import BATCH_JVM_OPTIONS, CLASS_ARCHIVE
 from pin_pipeline.spark.session import spark_conf, streaming_conf
 from pin_pipeline.storage.lake import Lake
 from pin_pipeline.storage.object_format import TopicRecord, chunk_records
@@ -45,16 +42,12 @@ from pin_pipeline.streaming.jobs import STREAMING_JOBS
 RECORDS_PER_TOPIC = 50
 
 
-def prepare() -> None:
-    """Write the SPARK_HOME and the class archive, replacing existing ones.
+def record() -> None:
+    """Record the class archive, replacing an existing one.
 
     Raises:
         LocalError: a prerequisite is missing, or the JVM did not write the archive.
     """
-    SPARK_HOME.mkdir(exist_ok=True)
-    for name in ("bin", "jars"):
-        SPARK_HOME.joinpath(name).unlink(missing_ok=True)
-        SPARK_HOME.joinpath(name).symlink_to(Path(pyspark.__path__[0], name))
     unfinished = CLASS_ARCHIVE.with_suffix(".new")
     with _endpoints() as settings:
         _run_workload(settings, f"-XX:ArchiveClassesAtExit={unfinished}")
@@ -126,6 +119,6 @@ def _land_records(store: ObjectStore, topic: str, record_type: str) -> None:
 
 if __name__ == "__main__":
     try:
-        prepare()
+        record()
     except LocalError as error:
         sys.exit(f"pin-pipeline: {error}")

@@ -18,10 +18,10 @@ RESULT_CONF = {
 """Settings that decide results; every session and every cluster has them."""
 
 SPARK_HOME = Path(sys.prefix, "spark")
-"""Home directory of Spark, created by `pin_pipeline.local.spark`; Spark also runs without it, but starts slower."""
+"""Home directory of Spark, created by `pin_pipeline.local.installation`; without it, Spark runs, but starts slower."""
 
 CLASS_ARCHIVE = SPARK_HOME / "classes.jsa"
-"""Class data archive of Spark's classes, created by `pin_pipeline.local.spark`; another version of Java ignores it."""
+"""Class data archive of Spark's classes, recorded by `pin_pipeline.local.spark`; Spark also runs without it."""
 
 CLASS_ARCHIVE_OPTION = f"-XX:SharedArchiveFile={CLASS_ARCHIVE}"
 

@@ -1,4 +1,4 @@
-"""Spark installation: the class archive and the SPARK_HOME that `make` writes."""
+"""Spark installation: the class archive and the SPARK_HOME that `make test` writes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pyspark.sql.pandas.functions import ArrowUDFType, arrow_udf
 
 from pin_pipeline.spark.conf import CLASS_ARCHIVE
 
-pytestmark = pytest.mark.skipif(not CLASS_ARCHIVE.exists(), reason="needs the files that `make` writes")
+pytestmark = pytest.mark.skipif(not CLASS_ARCHIVE.exists(), reason="needs the files that `make test` writes")
 
 
 @pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="needs /proc/PID/maps, which only Linux has")
