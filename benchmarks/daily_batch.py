@@ -1,10 +1,17 @@
-"""Benchmark of the job `daily_batch` as users run it: in a new process with a cold JVM, on the local servers."""
+"""Benchmark of the job `daily_batch` as users run it, in a new process, beside a plain PySpark script.
+
+The argument is the number of rounds.
+"""
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Iterator
 from statistics import median
 from typing import TYPE_CHECKING
+
+import pyarrow as pa
 
 from benchmarks.local_services import isolated, local_services
 from benchmarks.records import produce, put_one_by_one, synthetic_values
@@ -19,6 +26,7 @@ from pin_pipeline.emulator.sampling import Draws
 from pin_pipeline.emulator.sinks import TopicSink
 from pin_pipeline.emulator.source import SourceDatabase
 from pin_pipeline.kafka.topics import PARTITIONS
+from pin_pipeline.local import jars
 from pin_pipeline.records import RECORD_TYPES
 from pin_pipeline.settings import Settings
 from pin_pipeline.storage.lake import Lake
@@ -30,22 +38,28 @@ if TYPE_CHECKING:
 
 ROUNDS = 3
 DRAWS = 1_000
-SHORT_HISTORY, LONG_HISTORY = 1_000, 100_000
+SHORT_HISTORY, LONG_HISTORY = 1_000, 20_000
 CLEANED = [f"cleaned/{record_type}" for record_type in RECORD_TYPES]
 TABLES = [*CLEANED, *(query.key for query in QUERIES.values())]
 
 
 def main() -> None:
-    """Measure a first run and a run without new records, then the latter with a short and a long history."""
-    first_runs, second_runs = zip(*(_first_and_second_run(number) for number in range(ROUNDS)), strict=True)
-    short, long = _runs_with_histories()
-    first, second = median(first_runs), median(second_runs)
+    """Measure runs with and without new draws beside a plain script, then runs with a short and a long history."""
+    rounds = int(sys.argv[1]) if len(sys.argv) > 1 else ROUNDS
+    with local_services() as settings:
+        new, nothing_new, plain = zip(*(_round(settings, number, rounds) for number in range(rounds)), strict=True)
+        short, long = _runs_with_histories(settings, rounds)
+    peer = median(plain)
+    for name, seconds in (("new draws", new), ("nothing new", nothing_new), ("plain script", plain)):
+        print(f"{name}: {min(seconds):.1f} to {max(seconds):.1f} s")
     print_report(
-        Measurement(f"first run, {DRAWS:,} draws", first, "s", at_most=45),
-        Measurement("second run, no new records", second, "s"),
-        Measurement("second run / first run", second / first, "x", at_most=0.5),
-        Measurement(f"no new records after {SHORT_HISTORY:,} objects", short, "s"),
-        Measurement(f"no new records after {LONG_HISTORY:,} objects", long, "s"),
+        Measurement(f"plain PySpark script, {DRAWS:,} draws", peer, "s"),
+        Measurement(f"daily_batch, {DRAWS:,} new draws", median(new), "s"),
+        Measurement("daily_batch, nothing new", median(nothing_new), "s"),
+        Measurement("new draws / plain script", median(new) / peer, "x", at_most=0.15),
+        Measurement("nothing new / plain script", median(nothing_new) / peer, "x", at_most=0.09),
+        Measurement(f"nothing new after {SHORT_HISTORY:,} objects", short, "s"),
+        Measurement(f"nothing new after {LONG_HISTORY:,} objects", long, "s"),
         Measurement("long history / short history", long / short, "x", at_most=1.2),
     )
 
@@ -64,31 +78,52 @@ def run_daily_batch(settings: Settings) -> list[StepTiming]:
     return run_job(settings, "daily_batch", {})
 
 
-def _first_and_second_run(number: int) -> tuple[float, float]:
-    with local_services() as settings:
-        log_progress(f"{DRAWS} draws, then two runs: {number + 1} of {ROUNDS}")
-        post_draws(settings)
-        first = measure_seconds(run_daily_batch, settings)
-        require_equal("landed and posted records", _landed_records(settings), DRAWS * len(RECORD_TYPES))
-        return first, _run_without_new_records(settings)
+def _round(services: Settings, number: int, rounds: int) -> tuple[float, float, float]:
+    """Return the seconds of a run with new draws, of one with nothing new, and of the plain script."""
+    log_progress(f"{DRAWS} draws, two runs and the plain script: {number + 1} of {rounds}")
+    settings = isolated(services, f"round-{number}")
+    post_draws(settings)
+    new = measure_seconds(run_daily_batch, settings)
+    require_equal("landed and posted records", _landed_records(settings), DRAWS * len(RECORD_TYPES))
+    plain = isolated(services, f"plain-{number}")
+    plain_seconds = measure_seconds(_run_plain_script, settings, plain)
+    _compare_tables(Lake.of(settings), Lake.of(plain))
+    return new, _run_without_new_records(settings), plain_seconds
 
 
-def _runs_with_histories() -> tuple[float, float]:
+def _run_plain_script(settings: Settings, plain: Settings) -> None:
+    objects = f"s3a://{settings.bucket}/topics/{settings.topic('')}"
+    arguments = [str(jars.ensure("spark")), str(settings.s3_endpoint_url), objects, f"s3a://{plain.bucket}/lake"]
+    subprocess.run([sys.executable, "-m", "benchmarks.plain_batch", *arguments], check=True)  # noqa: S603
+
+
+def _compare_tables(lake: Lake, plain: Lake) -> None:
+    """Require that both have the same rows, in the columns that the plain script writes."""
+    for key in TABLES:
+        expected = plain.require(key).query("select * from t")
+        rows = lake.require(key).query(f"select {', '.join(expected.column_names)} from t")  # noqa: S608
+        require_equal(f"rows of {key}", _sorted_rows(rows), _sorted_rows(expected))
+
+
+def _sorted_rows(table: pa.Table) -> list[str]:
+    return sorted(str(list(row.values())) for row in table.to_pylist())
+
+
+def _runs_with_histories(settings: Settings, rounds: int) -> tuple[float, float]:
     short, long = [], []
-    with local_services() as settings:
-        short_history = _create_history(isolated(settings, "short-history"), SHORT_HISTORY)
-        long_history = _create_history(isolated(settings, "long-history"), LONG_HISTORY)
-        for number in range(ROUNDS):
-            log_progress(f"runs with both histories: {number + 1} of {ROUNDS}")
-            short.append(_run_without_new_records(short_history))
-            long.append(_run_without_new_records(long_history))
+    short_history = _create_history(isolated(settings, "short-history"), SHORT_HISTORY)
+    long_history = _create_history(isolated(settings, "long-history"), LONG_HISTORY)
+    for number in range(rounds):
+        log_progress(f"runs with both histories: {number + 1} of {rounds}")
+        short.append(_run_without_new_records(short_history))
+        long.append(_run_without_new_records(long_history))
     return median(short), median(long)
 
 
 def _create_history(settings: Settings, objects: int) -> Settings:
     """Create landed and cleaned objects of one record each.
 
-    Spark would take an hour to read 100,000 objects. Therefore the records are landed and cleaned in a few large
+    Reading many small objects takes long. Therefore the records are landed and cleaned in a few large
     objects, which are then replaced by one object per record. Before that, one more record per partition is landed and
     cleaned, so that all small objects are below the high-water mark.
     """

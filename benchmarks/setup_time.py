@@ -35,6 +35,7 @@ def _measure(name: str, caches: dict[str, str]) -> tuple[float, float]:
     """Return the seconds of cloning and installing, and those of the demo."""
     cleared = {name: value for name, value in os.environ.items() if not name.startswith(CLEARED_PREFIXES)}
     with tempfile.TemporaryDirectory(prefix="pin-pipeline-clone-") as folder:
+        Path(folder).chmod(0o755)  # if this is root, Postgres runs as another user, who must find its programs there
 
         def run(*command: str) -> None:
             subprocess.run(command, cwd=folder, env=cleared | caches, check=True, stdout=subprocess.DEVNULL)  # noqa: S603
