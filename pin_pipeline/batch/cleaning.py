@@ -26,6 +26,7 @@ from pin_pipeline.records.positions import SOURCE_POSITION
 from pin_pipeline.reports import Check, Metadata, Report
 from pin_pipeline.storage.delta_snapshot import Snapshot
 from pin_pipeline.storage.lake import PROPERTIES, Lake
+from pin_pipeline.storage.object_keys import ObjectName
 from pin_pipeline.storage.object_store import ObjectStore
 from pin_pipeline.storage.progress import CleaningProgress
 
@@ -128,11 +129,10 @@ class TableCleaner:
 
     def _clean_next_batch(self, progress: CleaningProgress) -> int:
         """Clean the next batch of objects; returns their number."""
-        names = list(progress.new_objects(self.store, self.topic))
-        batch = names[:OBJECTS_PER_BATCH]
+        batch = list(self._next_batch(progress))
         if not batch:
             return 0
-        log.info("%s: %d new objects, reading %d", self.key, len(names), len(batch))
+        log.info("%s: reading %d new objects", self.key, len(batch))
         with self.engine.classify_objects(self.record_type, self.lake, self.store, batch) as records:
             stats = self.engine.collect_stats(records)
             if stats.quarantined:
@@ -140,6 +140,15 @@ class TableCleaner:
             accepted = stats.records - stats.quarantined
             self.engine.publish(self.record_type, self.lake, records, progress.after(batch, stats), accepted)
         return len(batch)
+
+    def _next_batch(self, progress: CleaningProgress) -> Iterator[ObjectName]:
+        """Yield the next new objects: one, and further ones up to the limits of a batch."""
+        total, limit = 0, self.engine.max_batch_bytes
+        for number, (name, size) in enumerate(progress.new_sizes(self.store, self.topic)):
+            total += size
+            if number == OBJECTS_PER_BATCH or (number and limit is not None and total > limit):
+                return
+            yield name
 
     def _replay(self, progress: CleaningProgress) -> int:
         """Publish the quarantined records that the current rules accept; returns their number.

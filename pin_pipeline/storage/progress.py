@@ -130,19 +130,23 @@ class CleaningProgress:
         return "true" if self.replayed is None else f"(replayed_in is distinct from {self.replayed})"
 
     def new_objects(self, store: ObjectStore, topic: str) -> Iterator[ObjectName]:
-        """Yield the final objects of a topic that were not read yet; the listings start after those that were."""
+        """Yield the final objects of a topic that were not read yet; see `new_sizes`."""
+        for name, _ in self.new_sizes(store, topic):
+            yield name
+
+    def new_sizes(self, store: ObjectStore, topic: str) -> Iterator[tuple[ObjectName, int]]:
+        """Yield the final objects of a topic that were not read yet, with their sizes in bytes.
+
+        The listings start after the objects that were read.
+        """
         verified = store.verified_offsets(topic)
-        for name in self._unread(store, topic):
+        for name, size in self._unread_sizes(store, topic):
             if verified is None or (name.partition in verified and name.offset < verified[name.partition].next_offset):
-                yield name
+                yield name, size
 
     def new_bytes(self, store: ObjectStore, topic: str) -> int:
         """Return the size of the objects of a topic that were not read yet, final or not."""
         return sum(size for _, size in self._unread_sizes(store, topic))
-
-    def _unread(self, store: ObjectStore, topic: str) -> Iterator[ObjectName]:
-        for name, _ in self._unread_sizes(store, topic):
-            yield name
 
     def _unread_sizes(self, store: ObjectStore, topic: str) -> Iterator[tuple[ObjectName, int]]:
         for area in AREAS:

@@ -102,11 +102,12 @@ def test_lost_race_for_a_version_is_repeated_with_its_progress(
     assert (len(calls), lake.require(KEY).version) == (1, 2)
 
 
+@pytest.mark.parametrize("key", [1, 3], ids=["existing-key", "new-keys"])
 def test_commit_of_another_writer_while_publishing_is_a_conflict_that_is_repeated(
-    settings: Settings, monkeypatch: pytest.MonkeyPatch
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, key: int
 ) -> None:
     lake = published(settings, pin(1))
-    put(settings, "pin", [pin(1, title="newer"), pin(2)], first=1)
+    put(settings, "pin", [pin(key, title="newer"), pin(2)], first=1)
     original, calls = latest_accepted, []
 
     def latest_accepted_late(*arguments: Any) -> Any:
@@ -116,7 +117,8 @@ def test_commit_of_another_writer_while_publishing_is_a_conflict_that_is_repeate
         return original(*arguments)
 
     monkeypatch.setattr(embedded, "latest_accepted", latest_accepted_late)
-    assert totals(run_clean(settings, EmbeddedEngine(), "pin")[KEY]) == (3, 2, 1, 0, 0)
+    expected = (3, 2, 1, 0, 0) if key == 1 else (3, 3, 0, 0, 0)
+    assert totals(run_clean(settings, EmbeddedEngine(), "pin")[KEY]) == expected
     assert (len(calls), lake.require(KEY).version) == (2, 3)
 
 
@@ -141,6 +143,29 @@ def test_batch_that_changes_no_row_commits_its_progress(settings: Settings, valu
     progress = CleaningProgress.of(table)
     assert (progress.batch, progress.landed) == (2, 1 + len(values))
     assert (table.version, table.rows, table.delta.transaction_version(APPLICATION)) == (2, 1, 2)
+
+
+def test_batch_is_limited_by_the_size_of_its_objects(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    values = [pin(1), pin(2), b"no json", pin(1, title="newer"), pin(3)]
+    put(settings, "pin", values, size=1)
+    [first, *_] = [size for _, size in CleaningProgress().new_sizes(ObjectStore.of(settings), settings.topic("pin"))]
+    for limit, batches in ((1, 5), (2 * first, 3)):
+        ObjectStore.of(settings).delete_prefix("lake/")
+        monkeypatch.setattr(EmbeddedEngine, "max_batch_bytes", limit)
+        assert totals(run_clean(settings, EmbeddedEngine(), "pin")[KEY]) == (5, 3, 1, 1, 0)
+        assert CleaningProgress.of(Lake.of(settings).require(KEY)).batch == batches
+
+
+def test_batch_of_new_keys_leaves_existing_files_as_they_are(settings: Settings) -> None:
+    lake = published(settings, pin(1), pin(5))
+    [existing] = lake.require(KEY).delta.file_uris()
+    for first, key, files in ((2, 3, 2), (3, 5, 2)):
+        put(settings, "pin", [pin(key, title="later")], first=first)
+        run_clean(settings, EmbeddedEngine(), "pin")
+        uris = lake.require(KEY).delta.file_uris()
+        assert (len(uris), existing in uris) == (files, key == 3)
+    titles = lake.require(KEY).query("select ind, title from t order by ind").to_pylist()
+    assert [(row["ind"], row["title"]) for row in titles] == [(1, "Pin 1"), (3, "later"), (5, "later")]
 
 
 def test_upgraded_protocol_is_refused_in_one_sentence(settings: Settings) -> None:

@@ -28,10 +28,13 @@ class BatchEngine(ABC, Generic[Records]):
     Attributes:
         name: name in settings, metadata and logs.
         conflicts: errors of a commit that lost against a concurrent one.
+        max_batch_bytes: largest total size of the objects of one batch, if it has more than one; None if a batch may be
+            larger than memory.
     """
 
     name: ClassVar[str]
     conflicts: ClassVar[tuple[type[Exception], ...]]
+    max_batch_bytes: ClassVar[int | None]
 
     @abstractmethod
     def classify_objects(

@@ -18,6 +18,7 @@ from pin_pipeline.batch.engines.embedded_records import (
     classify_objects,
     classify_rows,
     collect_batch_stats,
+    has_any_key,
     latest_accepted,
     quarantine_rows,
 )
@@ -32,6 +33,9 @@ from pin_pipeline.storage.object_keys import ObjectName
 from pin_pipeline.storage.object_store import ObjectStore
 from pin_pipeline.storage.progress import BatchStats, CleaningProgress
 from pin_pipeline.storage.protocol import check_protocol
+
+MAX_BATCH_BYTES = 48 * 2**20
+"""Size of the objects of one batch."""
 
 SAME_POSITION = " and ".join(f"t.{name} = s.{name}" for name in POSITION)
 IS_LATER = (
@@ -48,6 +52,7 @@ class EmbeddedEngine(BatchEngine[pa.Table]):
 
     name = "embedded"
     conflicts = (CommitFailedError,)
+    max_batch_bytes = MAX_BATCH_BYTES
 
     @contextmanager
     def classify_objects(
@@ -104,11 +109,11 @@ class EmbeddedEngine(BatchEngine[pa.Table]):
         table = _load_next(lake, record_type, progress)
         latest = latest_accepted(record_type, records)
         properties, version = commit_properties(progress.metadata(accepted), progress.batch), table.version
-        if latest.num_rows and progress.batch > 1:
+        if latest.num_rows and has_any_key(table, latest["ind"]):
             merge = _merge(table, latest, "t.ind = s.ind", properties)
             merge.when_matched_update_all(IS_LATER).when_not_matched_insert_all().execute()
             latest = latest.slice(0, 0)
-        # Of the first batch, all rows are new. A merge that changes no row makes no commit.
+        # If all keys are new, the existing rows need not be read. A merge that changes no row makes no commit.
         if table.version == version:
             write_deltalake(table.delta, latest, mode="append", commit_properties=properties)
 

@@ -15,10 +15,14 @@ from pin_pipeline.records import RecordType
 from pin_pipeline.records.classify import classification_type, classify_values
 from pin_pipeline.records.positions import MAX_PARTITIONS, SOURCE_POSITION
 from pin_pipeline.records.rules_version import rules_version
+from pin_pipeline.storage.delta_snapshot import Snapshot
 from pin_pipeline.storage.object_format import decode_values
 from pin_pipeline.storage.object_keys import ObjectName
 from pin_pipeline.storage.object_store import ObjectStore
 from pin_pipeline.storage.progress import BatchStats, Occurrences
+
+KEYS_PER_LOOKUP = 2**20
+"""Rows of a cleaned table whose keys are compared at once: each time, all new keys are hashed."""
 
 POSITION = [column.name for column in SOURCE_POSITION]
 POSITION_FIELDS = [
@@ -95,11 +99,19 @@ def _occurrences(records: pa.Table, column: str) -> dict[str, Occurrences]:
 
 def latest_accepted(record_type: RecordType, records: pa.Table) -> pa.Table:
     """Return the latest accepted record of each key, with the columns of the cleaned table."""
-    accepted = records.filter(pc.is_null(records["rejection"]))
-    keys = pa.table({"ind": accepted["ind"], "place": _places(accepted)})
+    places = _places(records)
+    keys = pa.table({"ind": records["ind"], "place": places}).filter(pc.is_null(records["rejection"]))
     last = keys.group_by("ind").aggregate([("place", "max")])["place_max"]
-    latest = accepted.filter(pc.is_in(keys["place"], last))
-    return latest.select([column.name for column in (*record_type.columns, *SOURCE_POSITION)])
+    columns = [column.name for column in (*record_type.columns, *SOURCE_POSITION)]
+    return records.select(columns).filter(pc.is_in(places, last))
+
+
+def has_any_key(table: Snapshot, keys: pa.ChunkedArray) -> bool:
+    """Return whether a cleaned table has a row with one of these keys; only the column of the keys is read."""
+    first, last = pc.min_max(keys).values()
+    in_range = (pc.field("ind") >= first) & (pc.field("ind") <= last)
+    scanner = table.delta.to_pyarrow_dataset().scanner(["ind"], filter=in_range, batch_size=KEYS_PER_LOOKUP)
+    return any(pc.any(pc.is_in(batch["ind"], keys)).as_py() for batch in scanner.to_batches())
 
 
 def quarantine_rows(record_type: RecordType, records: pa.Table) -> pa.Table:

@@ -41,6 +41,7 @@ class SparkEngine(BatchEngine[DataFrame]):
 
     name = "spark"
     conflicts = CONFLICTS
+    max_batch_bytes = None
 
     def __init__(self, session: Callable[[], SparkSession]) -> None:
         self._session = session
