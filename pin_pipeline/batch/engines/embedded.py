@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import pyarrow as pa
 import pyarrow.compute as pc
 from arro3.core import RecordBatchReader
-from deltalake import CommitProperties, QueryBuilder, write_deltalake
+from deltalake import CommitProperties, QueryBuilder, WriterProperties, write_deltalake
 from deltalake.exceptions import CommitFailedError
 from deltalake.table import TableMerger
 
@@ -36,6 +36,9 @@ from pin_pipeline.storage.protocol import check_protocol
 
 MAX_BATCH_BYTES = 48 * 2**20
 """Size of the objects of one batch."""
+
+WRITER = WriterProperties(max_row_group_size=2**16, compression="SNAPPY")
+"""Row groups are held in memory until they are complete. The default of 2^20 rows took 190 MiB more in a merge."""
 
 SAME_POSITION = " and ".join(f"t.{name} = s.{name}" for name in POSITION)
 IS_LATER = (
@@ -110,12 +113,15 @@ class EmbeddedEngine(BatchEngine[pa.Table]):
         latest = latest_accepted(record_type, records)
         properties, version = commit_properties(progress.metadata(accepted), progress.batch), table.version
         if latest.num_rows and has_any_key(table, latest["ind"]):
-            merge = _merge(table, latest, "t.ind = s.ind", properties)
+            first, last = pc.min_max(latest["ind"]).as_py().values()
+            # With the range, delta-rs skips the files whose keys are out of it.
+            same_key = f"t.ind = s.ind and t.ind between {first} and {last}"
+            merge = _merge(table, latest, same_key, properties)
             merge.when_matched_update_all(IS_LATER).when_not_matched_insert_all().execute()
             latest = latest.slice(0, 0)
         # If all keys are new, the existing rows need not be read. A merge that changes no row makes no commit.
         if table.version == version:
-            write_deltalake(table.delta, latest, mode="append", commit_properties=properties)
+            write_deltalake(table.delta, latest, mode="append", writer_properties=WRITER, commit_properties=properties)
 
     def replace_quarantine(self, record_type: RecordType, lake: Lake, staging: Lake) -> None:
         """Replace the quarantine by the one in the staging area."""
@@ -164,10 +170,16 @@ def _load_next(lake: Lake, record_type: RecordType, progress: CleaningProgress) 
 
 def _merge(table: Snapshot, rows: pa.Table, condition: str, properties: CommitProperties) -> TableMerger:
     """Begin a merge into a table (`t`) of the rows of another one (`s`)."""
-    # Without streaming, delta-rs skips the files whose keys are out of the rows' range before it reads them: a merge of
-    # 1,000 new keys into 400,000 took 0.02 s instead of 0.22 s, and 118 MiB less memory.
+    # With streaming, delta-rs holds the rows in memory and streams the table. Without, it may do the reverse: for 1,000
+    # rows and a table of 98 MiB, that took 970 MiB of memory instead of 270 MiB.
     return table.delta.merge(
-        rows, condition, source_alias="s", target_alias="t", streamed_exec=False, commit_properties=properties
+        rows,
+        condition,
+        source_alias="s",
+        target_alias="t",
+        streamed_exec=True,
+        writer_properties=WRITER,
+        commit_properties=properties,
     )
 
 
@@ -181,5 +193,6 @@ def _overwrite(
         pa.RecordBatchReader.from_stream(rows).cast(schema),
         mode="overwrite",
         schema_mode="overwrite",
+        writer_properties=WRITER,
         commit_properties=commit_properties(metadata, batch),
     )
