@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable
 from datetime import UTC, datetime
 from decimal import Decimal
-from functools import singledispatch
+from functools import lru_cache, singledispatch
 from operator import itemgetter
 from typing import Any, NamedTuple
 
@@ -17,7 +17,7 @@ import orjson
 
 from pin_pipeline.records.fields import Field, Integer, Magnitude, Number, PrefixedPath, Text, Timestamp
 from pin_pipeline.records.reasons import Reason
-from pin_pipeline.records.record_type import Column, Combine, ConsistencyRule, RecordType
+from pin_pipeline.records.record_type import Column, Combine, RecordType
 
 BLANKS = " \t\n\r\f\v\u00a0"
 MAGNITUDE = re.compile(r"(\d{1,18}(?:\.\d{1,9})?)([kKmMbB]?)", re.ASCII)
@@ -74,7 +74,7 @@ class Validator:
             _column_reader(column, [indexes[name] for name in column.fields]) for column in record_type.columns
         ]
         self._known = indexes.keys()
-        self._consistency_rules = record_type.consistency_rules
+        self._consistency_rules = [(rule.name, rule.fields, rule.values) for rule in record_type.consistency_rules]
 
     def validate(self, value: bytes | None) -> Accepted | Rejected:
         """Validate and clean one record.
@@ -103,7 +103,14 @@ class Validator:
         except ValueError:
             return self._rejected(record, Reason.INVALID_VALUE, name)
         row = tuple([column(values) for column in self._columns])
-        inconsistent = tuple([rule.name for rule in self._consistency_rules if _is_inconsistent(rule, record)])
+        get = record.get
+        inconsistent = tuple(
+            [
+                name
+                for name, (first, second), (first_value, second_value) in self._consistency_rules
+                if (get(first) == first_value) != (get(second) == second_value)
+            ]
+        )
         unknown = () if record.keys() <= self._known else tuple([name for name in record if name not in self._known])
         return Accepted(row, inconsistent, unknown)
 
@@ -114,11 +121,6 @@ class Validator:
         if not any(name in record for name in self._required_non_key):
             return Rejected(Reason.OTHER_RECORD_TYPE)
         return Rejected(reason, field, orjson.dumps(record[field]).decode() if field in record else None)
-
-
-def _is_inconsistent(rule: ConsistencyRule, record: dict[str, object]) -> bool:
-    (first, second), (first_value, second_value) = rule.fields, rule.values
-    return (record.get(first) == first_value) != (record.get(second) == second_value)
 
 
 def _column_reader(column: Column, indexes: list[int]) -> Callable[[Values], object]:
@@ -163,19 +165,23 @@ def _magnitude(field: Magnitude) -> Callable[[Any], int | None]:
 
     def clean(value: Any) -> int | None:  # noqa: ANN401
         abbreviated = text(value)
-        if abbreviated is None:
-            return None
-        match = MAGNITUDE.fullmatch(abbreviated)
-        if match is None:
-            raise ValueError
-        digits, suffix = match.groups()
-        number = Decimal(digits) * FACTORS[suffix.lower()]
-        whole = int(number)
-        if number != whole or whole > MAX_BIGINT:
-            raise ValueError
-        return whole
+        return None if abbreviated is None else _whole_number(abbreviated)
 
     return clean
+
+
+@lru_cache(maxsize=10_000)
+def _whole_number(abbreviated: str) -> int:
+    """Return the number that a text such as `1.2k` abbreviates; most of these texts occur many times."""
+    match = MAGNITUDE.fullmatch(abbreviated)
+    if match is None:
+        raise ValueError
+    digits, suffix = match.groups()
+    number = Decimal(digits) * FACTORS[suffix.lower()]
+    whole = int(number)
+    if number != whole or whole > MAX_BIGINT:
+        raise ValueError
+    return whole
 
 
 @cleaner.register
@@ -229,11 +235,10 @@ def _timestamp(_field: Timestamp) -> Callable[[Any], datetime]:
         match = TIMESTAMP.fullmatch(value)
         if match is None:
             raise ValueError
-        timestamp = datetime.fromisoformat(value)
         if match[2] is None:
-            return timestamp.replace(tzinfo=UTC)
+            return datetime.fromisoformat(f"{value}Z")
         try:
-            return timestamp.astimezone(UTC)
+            return datetime.fromisoformat(value).astimezone(UTC)
         except OverflowError:  # a year before 1 or after 9999
             raise ValueError from None
 
