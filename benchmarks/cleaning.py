@@ -10,7 +10,7 @@ import pyarrow as pa
 from dagster_pyspark import LazyPySparkResource
 from pyspark.sql import SparkSession
 
-from benchmarks import notebook
+from benchmarks import plain_spark
 from benchmarks.local_services import isolated, local_services
 from benchmarks.records import produce, put_one_by_one, synthetic_values
 from benchmarks.report import Measurement, log_progress, measure_seconds, print_report, require_equal
@@ -65,7 +65,7 @@ def _compare(spark: SparkSession, settings: Settings, count: int) -> tuple[float
     seconds = measure_seconds(lambda: list(clean_topics(SparkEngine(lambda: spark), lake, store, {topic: PIN})))
     log_progress("the notebook")
     folder = f"s3a://{peer_store.bucket}/topics/{topic}/"
-    peer_seconds = measure_seconds(notebook.clean_pins, spark, folder, lake.path("notebook/pin"))
+    peer_seconds = measure_seconds(plain_spark.clean_pins, spark, folder, lake.path("notebook/pin"))
     require_same_cells(lake, count)
     return seconds, peer_seconds
 

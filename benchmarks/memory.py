@@ -9,12 +9,13 @@ from __future__ import annotations
 import os
 import sys
 import threading
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from benchmarks.local_services import local_services
+from benchmarks.processes import PROC, process_tree
 from benchmarks.report import Measurement, log_progress, print_report, require_equal
 from pin_pipeline.cli import demo
 from pin_pipeline.cli.job_runner import run_job
@@ -27,7 +28,6 @@ from pin_pipeline.storage.progress import CleaningProgress
 DRAWS = 1_000
 SAMPLE_SECONDS = 0.2
 KIB_PER_GIB = 2**20
-PROC = Path("/proc")
 
 
 def main() -> None:
@@ -73,25 +73,12 @@ def _sampled() -> Iterator[list[Counter[str]]]:
 
 def _sample(names: dict[int, str]) -> Counter[str]:
     sizes: Counter[str] = Counter()
-    for pid in _process_tree(os.getpid()):
+    for pid in process_tree(os.getpid()):
         with suppress(FileNotFoundError, ProcessLookupError):  # the process has just ended
             folder = PROC / str(pid)
             in_job = "Spark" if (folder / "comm").read_text() == "java\n" else "job"
             sizes[names.get(pid, in_job)] += _proportional_set_size(folder)
     return sizes
-
-
-def _process_tree(ancestor: int) -> Iterator[int]:
-    """Yield a process and its descendants, which include the servers as long as the process runs."""
-    children = defaultdict(list)
-    for stat in PROC.glob("[0-9]*/stat"):
-        with suppress(FileNotFoundError, ProcessLookupError):
-            _, parent, *_ = stat.read_text().rpartition(")")[2].split()
-            children[int(parent)].append(int(stat.parent.name))
-    tree = [ancestor]
-    for pid in tree:
-        yield pid
-        tree += children[pid]
 
 
 def _proportional_set_size(folder: Path) -> int:
