@@ -9,6 +9,7 @@ import pytest
 from pin_pipeline.batch.engine_choice import EngineChoice, choose_engine
 from pin_pipeline.batch.engines.embedded import EmbeddedEngine
 from pin_pipeline.batch.tasks import BatchTask, CleanTask, QueryTask
+from pin_pipeline.quarantine.schema import topic_quarantine_key
 from pin_pipeline.settings import BatchEngineName, Settings
 from pin_pipeline.storage.lake import Lake
 from pin_pipeline.storage.object_store import ObjectStore
@@ -55,6 +56,8 @@ def test_choice_counts_the_quarantine_for_a_replay_and_all_objects_for_a_rebuild
     run_clean(settings, embedded_engine, "user")
     assert choose(settings, clean(settings), 0).reason == "no new data"
     assert choose(settings, clean(settings, replay=True), 0).engine == "spark"
+    quarantine = Lake.of(settings).require(topic_quarantine_key("user"))
+    assert choose(settings, clean(settings, replay=True), 4 * quarantine.bytes).engine == "spark", "it counts more"
     assert choose(settings, clean(settings, rebuild=True), 0).engine == "spark"
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from threading import Lock
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -35,10 +36,13 @@ from pin_pipeline.storage.progress import BatchStats, CleaningProgress
 from pin_pipeline.storage.protocol import check_protocol
 
 MAX_BATCH_BYTES = 48 * 2**20
-"""Size of the objects of one batch."""
+"""Size of the objects of one batch. Three tables at once then take 750 MiB for any number of new keys."""
 
 WRITER = WriterProperties(max_row_group_size=2**16, compression="SNAPPY")
 """Row groups are held in memory until they are complete. The default of 2^20 rows took 190 MiB more in a merge."""
+
+ONE_MERGE = Lock()
+"""Cleaned tables are merged one after another: each merge uses all cores, and hundreds of MiB of memory."""
 
 SAME_POSITION = " and ".join(f"t.{name} = s.{name}" for name in POSITION)
 IS_LATER = (
@@ -116,8 +120,9 @@ class EmbeddedEngine(BatchEngine[pa.Table]):
             first, last = pc.min_max(latest["ind"]).as_py().values()
             # With the range, delta-rs skips the files whose keys are out of it.
             same_key = f"t.ind = s.ind and t.ind between {first} and {last}"
-            merge = _merge(table, latest, same_key, properties)
-            merge.when_matched_update_all(IS_LATER).when_not_matched_insert_all().execute()
+            with ONE_MERGE:
+                merge = _merge(table, latest, same_key, properties)
+                merge.when_matched_update_all(IS_LATER).when_not_matched_insert_all().execute()
             latest = latest.slice(0, 0)
         # If all keys are new, the existing rows need not be read. A merge that changes no row makes no commit.
         if table.version == version:
