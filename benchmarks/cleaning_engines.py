@@ -33,7 +33,7 @@ PROGRAMS = ("embedded", "plain_spark", "duckdb")
 REJECTED_SHARE = 0.01
 MEMORY_MIB = 1024
 CLOCKS = {"whole process": True, "warm process": True, "whole process, CPU": False, "warm process, CPU": False}
-"""What is measured, and whether it has a target. CPU times are less sensitive to other work on the machine."""
+"""The measured times, and whether each has a target. CPU times are less sensitive to other work on the machine."""
 TARGETS = {100_000: 3.0, 1_000_000: 1.5}
 """Smallest ratio of the embedded engine's speed to that of plain Spark, by number of draws."""
 
