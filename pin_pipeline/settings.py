@@ -196,16 +196,9 @@ class Settings(LocalSettings):
     """Settings of the pipeline. AWS credentials are not among them: clients find those themselves."""
 
     environment: Environment = setting("PIN_ENVIRONMENT", "Services to use: local or aws.", Environment.LOCAL)
-    batch_engine: BatchEngineName = setting(
-        "PIN_BATCH_ENGINE", "Engine of batch steps: auto, embedded or spark.", "auto"
-    )
-    max_embedded_bytes: int = setting(
-        "PIN_MAX_EMBEDDED_BYTES", "If auto, steps that read and rewrite more bytes run on Spark.", 128 * 2**20
-    )
-    """The size of the tables up to which the embedded engine stays under 1 GiB; it was faster than Spark at all sizes.
-
-    At twice the size, a merge that updates every eighth row took 1.3 GiB. See `docs/performance.md`.
-    """
+    batch_engine: BatchEngineName = setting("PIN_BATCH_ENGINE", "Engine of batch steps: auto, embedded, spark.", "auto")
+    max_embedded_bytes: int = setting("PIN_MAX_EMBEDDED_BYTES", "If auto, larger steps run on Spark.", 128 * 2**20)
+    """Up to this size of its tables, a step takes less than 1 GiB of memory: see `docs/performance.md`."""
     prefix: str = setting("PIN_PREFIX", "Prefix of topics and Kinesis streams.", "pinterest")
     bucket: str = setting("PIN_BUCKET", "Bucket of the landed objects and the Delta tables.")
     region: str = setting("AWS_REGION", "AWS region of all services.")
