@@ -9,10 +9,10 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 from typing import Any
 
 import boto3
@@ -66,20 +66,15 @@ def record_botocore_calls() -> Iterator[set[Call]]:
 def record_s3_calls(endpoint_url: str) -> Iterator[tuple[str, set[Call]]]:
     """Start a proxy of an S3 endpoint; yield its address, and the set of calls, which is complete after the block."""
     recorded: set[Call] = set()
-    command = [sys.executable, "-m", "pin_pipeline_tests.infra.s3_call_recorder", endpoint_url]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as proxy:
-        assert proxy.stdout
-        lines = iter(proxy.stdout)
-        address = next(lines).strip()
-        reader = threading.Thread(
-            target=lambda: recorded.update(Call(*line.rstrip("\n").split(" ", 1)) for line in lines)
-        )
-        reader.start()
-        try:
-            yield address, recorded
-        finally:
-            proxy.terminate()
-            reader.join()
+    with NamedTemporaryFile("r") as lines:
+        command = [sys.executable, "-m", "pin_pipeline_tests.infra.s3_call_recorder", endpoint_url, lines.name]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as proxy:
+            assert proxy.stdout
+            try:
+                yield proxy.stdout.readline().strip(), recorded
+            finally:
+                proxy.terminate()
+        recorded.update(Call(*line.rstrip("\n").split(" ", 1)) for line in lines)
 
 
 class AuthorizingBroker:

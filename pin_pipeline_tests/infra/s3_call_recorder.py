@@ -1,8 +1,8 @@
-"""Proxy in front of an S3 endpoint that prints the IAM actions that each request needs.
+"""Proxy in front of an S3 endpoint that records the IAM actions that each request needs.
 
-`python -m pin_pipeline_tests.infra.s3_call_recorder http://host:port` prints its own address, and then one line per
-action: the name of the action and the ARN of its resource. It runs as a separate process, because the client of Delta
-Lake holds Python's global lock while it waits for a response.
+`python -m pin_pipeline_tests.infra.s3_call_recorder http://host:port FILE` prints its own address, and writes one line
+per action to the file: the name of the action and the ARN of its resource. It runs as a separate process, and the lines
+do not go to a pipe, because the client of Delta Lake holds Python's global lock while it waits for a response.
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ import re
 import sys
 from collections.abc import Iterator, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import IO
 from urllib.parse import parse_qs, unquote, urlsplit
 from xml.sax.saxutils import unescape
 
@@ -22,10 +24,13 @@ KEY = re.compile("<Key>(.*?)</Key>")
 HOP_BY_HOP_HEADERS = {"connection", "content-length", "keep-alive", "transfer-encoding"}
 
 
-def main(endpoint_url: str) -> None:
+def main(endpoint_url: str, file: str) -> None:
     """Serve until the process is terminated."""
-    with _ProxyServer((ports.HOST, 0), _handler(urlsplit(endpoint_url).netloc)) as server:
-        _print(f"http://{ports.HOST}:{server.server_port}")
+    with (
+        Path(file).open("w", buffering=1) as recorded,
+        _ProxyServer((ports.HOST, 0), _handler(urlsplit(endpoint_url).netloc, recorded)) as server,
+    ):
+        print(f"http://{ports.HOST}:{server.server_port}", flush=True)
         server.serve_forever()
 
 
@@ -65,7 +70,7 @@ class _ProxyServer(ThreadingHTTPServer):
     request_queue_size = 128
 
 
-def _handler(upstream: str) -> type[BaseHTTPRequestHandler]:
+def _handler(upstream: str, recorded: IO[str]) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
@@ -73,7 +78,7 @@ def _handler(upstream: str) -> type[BaseHTTPRequestHandler]:
             headers = {name.lower(): value for name, value in self.headers.items()}
             body = self.rfile.read(int(headers.get("content-length", 0)))
             for call in calls(self.command, self.path, headers, body):
-                _print(" ".join(call))
+                recorded.write(f"{' '.join(call)}\n")
             connection = http.client.HTTPConnection(upstream, timeout=60)
             connection.request(self.command, self.path, body, headers)
             response = connection.getresponse()
@@ -96,10 +101,5 @@ def _handler(upstream: str) -> type[BaseHTTPRequestHandler]:
     return Handler
 
 
-def _print(line: str) -> None:
-    sys.stdout.write(f"{line}\n")
-    sys.stdout.flush()
-
-
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(*sys.argv[1:])
