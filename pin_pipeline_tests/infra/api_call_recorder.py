@@ -73,7 +73,7 @@ def record_s3_calls(endpoint_url: str) -> Iterator[tuple[str, set[Call]]]:
             try:
                 yield proxy.stdout.readline().strip(), recorded
             finally:
-                proxy.terminate()
+                proxy.kill()  # some tests make child processes ignore SIGTERM
         recorded.update(Call(*line.rstrip("\n").split(" ", 1)) for line in lines)
 
 
