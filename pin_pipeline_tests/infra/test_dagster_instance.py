@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -25,8 +26,10 @@ def instance(settings: Settings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
     url = f"{form}{login['user']}@{login['host']}:{login['port']}/{settings.prefix}"
     monkeypatch.setenv("DAGSTER_POSTGRES_URL", url)
     (tmp_path / "dagster.yaml").write_text((INFRA / "dagster.yaml").read_text())
+    handler = signal.getsignal(signal.SIGTERM)
     with dg.DagsterInstance.from_config(str(tmp_path)) as instance:
         yield instance
+    signal.signal(signal.SIGTERM, handler)  # a run leaves it ignored, which child processes of later tests inherit
 
 
 def test_runs_and_what_the_pipeline_logs_are_stored_in_postgres(instance: dg.DagsterInstance) -> None:
