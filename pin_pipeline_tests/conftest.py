@@ -107,6 +107,19 @@ def spark(local_environment: Settings, streaming_settings: dict[str, str]) -> It
     spark.stop()
 
 
+@pytest.fixture(scope="session")
+def streaming_session(spark: SparkSession, streaming_settings: dict[str, str]) -> SparkSession:
+    """Session with the SQL settings of the streaming jobs.
+
+    All tests of the Kinesis source share it: Spark refuses to register the source in a second session.
+    """
+    session = spark.newSession()
+    for name, value in streaming_settings.items():
+        if name.startswith("spark.sql.") and session.conf.isModifiable(name):
+            session.conf.set(name, value)
+    return session
+
+
 @pytest.fixture
 def session(spark: SparkSession) -> Callable[[], SparkSession]:
     """Return the session factory that the code under test expects."""

@@ -25,9 +25,9 @@ from pin_pipeline.settings import BatchEngineName, Settings
 from pin_pipeline_tests.databricks.control_plane import Workspace, create_app
 from pin_pipeline_tests.databricks.local_clusters import INSTANCE_PROFILE, LocalClusters
 from pin_pipeline_tests.gateway.conftest import serving
-from pin_pipeline_tests.streaming.conftest import catch_up, isolated, kinesis, streaming_session
+from pin_pipeline_tests.streaming.conftest import catch_up, isolated, kinesis
 
-__all__ = ["catch_up", "isolated", "kinesis", "streaming_session"]  # fixtures that tests of this folder use
+__all__ = ["catch_up", "isolated", "kinesis"]  # fixtures that tests of this folder use
 
 TOKEN = "dapi0123456789abcdef"  # noqa: S105 - token of the fake workspace
 PRINCIPAL = ("0b7e2c1a-principal", "dose0123456789")

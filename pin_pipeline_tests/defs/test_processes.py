@@ -59,7 +59,7 @@ def test_runs_killed_and_then_repeated_concurrently_lose_and_duplicate_nothing(
     for record_type, row in ROWS.items():
         produce(settings, record_type, [row(number % 10) for number in range(RECORDS)] + [b"no json"])
     run_and_kill_after(b"raw__geo - 31 records in 2 objects")
-    run_and_kill_after(b"cleaned/geo: 2 new objects")
+    run_and_kill_after(b"cleaned/geo: reading 2 new objects")
     log = tmp_path / "both.log"
     with log.open("ab") as output, batch_process(output) as one, batch_process(output) as other:
         assert (one.wait(), other.wait()) == (0, 0), log.read_text()[-5000:]

@@ -95,7 +95,7 @@ def put_legacy_object(settings: Settings, record_type: str, first: int) -> None:
 
 
 def test_databricks_jobs_call_exactly_the_s3_and_kinesis_actions_of_their_role(
-    settings: Settings, streams: dict[str, str], spark: SparkSession
+    settings: Settings, streams: dict[str, str], spark: SparkSession, streaming_session: SparkSession
 ) -> None:
     for record_type, row in ROWS.items():
         put(settings, record_type, [row(1), row(2), b"no record"])
@@ -108,7 +108,7 @@ def test_databricks_jobs_call_exactly_the_s3_and_kinesis_actions_of_their_role(
         list(run_queries(SparkEngine(lambda: spark), lake, [QUERIES["users_joined_by_year"]]))
         list(rebuild(SparkEngine(lambda: spark), Lake.of(recorded), store, topics(recorded, "geo")))
         query = next(
-            queries.QUERIES["kinesis_to_delta"](spark, recorded)
+            queries.QUERIES["kinesis_to_delta"](streaming_session, recorded)
         )  # the queries of the other streams make the same calls
         query.processAllAvailable()
         query.stop()

@@ -65,16 +65,6 @@ def lake(isolated: Settings) -> Lake:
 
 
 @pytest.fixture
-def streaming_session(spark: SparkSession, streaming_settings: dict[str, str]) -> SparkSession:
-    """Session with the SQL settings of the streaming jobs."""
-    session = spark.newSession()
-    for name, value in streaming_settings.items():
-        if name.startswith("spark.sql.") and session.conf.isModifiable(name):
-            session.conf.set(name, value)
-    return session
-
-
-@pytest.fixture
 def catch_up(streaming_session: SparkSession, isolated: Settings) -> Callable[..., None]:
     """Run the queries of a streaming job, or those of its first tables, until they have processed all records."""
 

@@ -18,14 +18,14 @@ NewStream = Callable[..., KinesisTestStream]
 
 
 @pytest.fixture
-def frame(spark: SparkSession) -> Callable[..., DataFrame]:
+def frame(streaming_session: SparkSession) -> Callable[..., DataFrame]:
     """Open a stream as a streaming DataFrame."""
-    spark.dataSource.register(KinesisSource)
+    streaming_session.dataSource.register(KinesisSource)
 
     def read(stream: KinesisTestStream, **options: str) -> DataFrame:
         connection = {"streamName": stream.name, "endpointUrl": stream.client.meta.endpoint_url, "region": "us-east-1"}
         defaults = {"initialPosition": "trim_horizon", "minFetchPeriod": "20ms"}
-        return spark.readStream.format("kinesis").options(**connection, **defaults | options).load()
+        return streaming_session.readStream.format("kinesis").options(**connection, **defaults | options).load()
 
     return read
 
