@@ -35,7 +35,8 @@ class Gateway:
 
     def __init__(self, url: str, api_keys: Sequence[str] = ()) -> None:
         self.url = url.rstrip("/")
-        self._http = httpx.Client(timeout=TIMEOUT_SECONDS, auth=signature_for(self.url, api_keys))
+        headers = {"x-api-key": next(iter(api_keys))} if api_keys else {}
+        self._http = httpx.Client(timeout=TIMEOUT_SECONDS, headers=headers, auth=signature_for(self.url))
 
     @classmethod
     def of(cls, settings: Settings) -> Self:

@@ -1,9 +1,9 @@
-"""Signing of requests to API Gateway: AWS Signature Version 4, and the API key of the gateway."""
+"""Signing of requests to API Gateway: AWS Signature Version 4."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Generator, Sequence
+from collections.abc import Generator
 from dataclasses import dataclass, field
 
 import boto3
@@ -28,13 +28,11 @@ class Signature(httpx.Auth):
 
     Attributes:
         region: AWS region of the API.
-        key: value of the header x-api-key; empty for none.
     """
 
     requires_request_body = True
 
     region: str
-    key: str = field(default="", repr=False)
     _session: boto3.Session = field(default_factory=boto3.Session, init=False, repr=False, compare=False)
 
     def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
@@ -50,12 +48,10 @@ class Signature(httpx.Auth):
         unsigned = AWSRequest(request.method, str(request.url), headers, request.content)
         SigV4Auth(credentials.get_frozen_credentials(), "execute-api", self.region).add_auth(unsigned)
         request.headers.update(dict(unsigned.headers.items()))
-        if self.key:
-            request.headers["x-api-key"] = self.key
         yield request
 
 
-def signature_for(url: str, api_keys: Sequence[str]) -> Signature | None:
-    """Return the signature of requests to API Gateway, with the first API key; None for any other host."""
+def signature_for(url: str) -> Signature | None:
+    """Return the signature of requests to API Gateway; None for any other host."""
     host = API_GATEWAY.fullmatch(httpx.URL(url).host)
-    return host and Signature(host[1], next(iter(api_keys), ""))
+    return host and Signature(host[1])

@@ -9,8 +9,9 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
+from pin_pipeline.emulator.gateway_client import Gateway
 from pin_pipeline.settings import Settings
-from pin_pipeline_tests.gateway.conftest import API_KEY, JSON_V2, Messages, serving_to_network
+from pin_pipeline_tests.gateway.conftest import API_KEY, JSON_V2, Messages, serving, serving_to_network
 
 BODY = json.dumps({"records": [{"value": {"index": 1}}]}).encode()
 
@@ -33,8 +34,19 @@ def test_auth_ignores_headers_that_claim_a_local_address(remote_gateway: httpx.C
     assert remote_gateway.get("/topics", headers=headers).status_code == 403
 
 
-def test_auth_admits_local_requests_without_credentials(gateway: httpx.Client) -> None:
+def test_auth_admits_local_requests_without_credentials_if_no_keys_are_configured(gateway: httpx.Client) -> None:
     assert gateway.get("/topics").status_code == 200
+
+
+def test_auth_requires_configured_keys_of_local_requests_too(app: FastAPI, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PIN_GATEWAY_API_KEYS", API_KEY)
+    with serving(app) as client:
+        assert client.get("/health").status_code == 200
+        for path in ("/topics", "/ready", "/metrics", "/docs"):
+            assert client.get(path).status_code == 403, path
+        assert client.get("/topics", headers={"x-api-key": API_KEY}).status_code == 200
+        with Gateway(str(client.base_url), [API_KEY, "another"]) as gateway:
+            assert gateway.send("GET", "/topics", b"").status_code == 200
 
 
 def test_auth_admits_known_api_keys_only(remote_gateway: httpx.Client) -> None:

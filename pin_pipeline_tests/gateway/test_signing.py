@@ -47,17 +47,17 @@ def test_signing_is_accepted_for_the_right_region_and_credentials_only(
 
 
 @pytest.mark.usefixtures("_credentials")
-def test_signing_sends_the_api_key_that_the_gateway_requires(api_gateway: httpx.Client) -> None:
-    assert api_gateway.get("/topics", auth=Signature("us-east-1")).status_code == 403
-    assert api_gateway.get("/topics", headers={"x-api-key": API_KEY}).status_code == 403
-    assert api_gateway.get("/topics", auth=Signature("us-east-1", API_KEY)).status_code == 200
+def test_signed_request_needs_the_api_key_as_well(api_gateway: httpx.Client) -> None:
+    signature, key = Signature("us-east-1"), {"x-api-key": API_KEY}
+    assert api_gateway.get("/topics", auth=signature).status_code == 403
+    assert api_gateway.get("/topics", headers=key).status_code == 403
+    assert api_gateway.get("/topics", headers=key, auth=signature).status_code == 200
 
 
-def test_signing_applies_to_api_gateway_only_and_hides_the_api_key() -> None:
-    assert signature_for("http://127.0.0.1:8082", [API_KEY]) is None
-    signature = signature_for("https://a1b2c3.execute-api.eu-west-1.amazonaws.com/prod", [API_KEY, "another"])
-    assert signature == Signature("eu-west-1", API_KEY)
-    assert API_KEY not in repr(signature)
+def test_signing_applies_to_api_gateway_only() -> None:
+    assert signature_for("http://127.0.0.1:8082") is None
+    signature = signature_for("https://a1b2c3.execute-api.eu-west-1.amazonaws.com/prod")
+    assert signature == Signature("eu-west-1")
 
 
 def test_signing_without_credentials_explains_how_to_get_them(monkeypatch: pytest.MonkeyPatch) -> None:

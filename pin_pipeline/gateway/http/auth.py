@@ -1,4 +1,4 @@
-"""API keys: requests from the local machine need none, all others send one as `x-api-key`.
+"""API keys, sent as `x-api-key`. Without configured keys, only requests from this machine are admitted.
 
 On AWS callers reach the gateway through API Gateway, which verifies their signatures (`infra/openapi.yaml`).
 """
@@ -24,7 +24,7 @@ PUBLIC_PATHS = ("/health",)
 
 @dataclass(frozen=True)
 class Callers:
-    """API keys of the callers on other machines."""
+    """API keys of the callers."""
 
     api_keys: tuple[str, ...] = field(default=(), repr=False)
 
@@ -34,9 +34,10 @@ class Callers:
 
 
 class ApiKeyMiddleware:
-    """Refuses requests that arrive at a non-loopback address without a known API key.
+    """Refuses requests without a known API key, but for those to a loopback address if no keys are configured.
 
-    The address is that of the socket: headers such as Host and X-Forwarded-For do not count.
+    A request to a loopback address may come from anywhere, by a proxy or a forwarded port: configured keys are required
+    there too. The address is that of the socket: headers such as Host and X-Forwarded-For do not count.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -44,10 +45,13 @@ class ApiKeyMiddleware:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on, or respond with 403 in the format of API Gateway."""
-        if scope["type"] != "http" or _is_local(scope) or scope["path"] in PUBLIC_PATHS:
+        if scope["type"] != "http" or scope["path"] in PUBLIC_PATHS:
             await self._app(scope, receive, send)
             return
         callers: Callers = scope["app"].state.callers
+        if not callers.api_keys and _is_local(scope):
+            await self._app(scope, receive, send)
+            return
         api_key = Headers(scope=scope).get("x-api-key")
         if api_key is not None and callers.has_key(api_key):
             await self._app(scope, receive, send)
