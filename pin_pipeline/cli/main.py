@@ -6,11 +6,14 @@ Nothing is imported before the handlers are in place, so that Ctrl-C is handled 
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 from types import FrameType
 
 INTERRUPTED = 128 + signal.SIGINT
+OWNER_ONLY = 0o077
+"""Mode mask of everything that a command and the servers it starts create: only the owner has access."""
 
 
 def main() -> None:
@@ -18,6 +21,7 @@ def main() -> None:
     # A shell that starts the program in the background makes it, and what it starts, ignore Ctrl-C.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, _exit)
+    os.umask(OWNER_ONLY)
     try:
         sys.exit(_run())
     except KeyboardInterrupt:

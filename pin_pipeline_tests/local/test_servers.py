@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import socket
+import subprocess
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
@@ -132,6 +133,20 @@ def test_servers_listen_on_the_loopback_interface_only(running: CommandLine) -> 
         for host in others:
             with socket.socket() as client:
                 assert client.connect_ex((host, port_of(address)))
+
+
+def test_state_is_accessible_to_its_owner_only(running: CommandLine) -> None:
+    entries = [running.home, *running.home.rglob("*")]
+    assert len(entries) > 20
+    assert [str(path) for path in entries if path.lstat().st_mode & 0o077 and not path.is_symlink()] == []
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can run a process as another user")
+def test_other_users_cannot_read_the_state(running: CommandLine) -> None:
+    path = next(path for path in running.home.iterdir() if path.is_file())
+    as_other_user = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "cat", str(path)]
+    result = subprocess.run(as_other_user, capture_output=True, text=True, check=False)
+    assert "Permission denied" in result.stderr
 
 
 def test_up_reports_the_output_of_a_server_that_fails_to_start(command_line: CommandLine) -> None:
