@@ -132,8 +132,7 @@ class LocalSettings(_VariableSettings):
         """Return the recorded addresses by variable; empty before the first `pin-pipeline up`."""
         if not self.state_file.exists():
             return {}
-        lines = self.state_file.read_text().splitlines()
-        return dict(line.split("=", 1) for line in lines if "=" in line)
+        return dict(line.split("=", 1) for line in self.state_file.read_text().splitlines() if "=" in line)
 
 
 class EmulatedKinesisSettings(_VariableSettings):
@@ -208,6 +207,7 @@ class Settings(LocalSettings):
     postgres_url: str = setting("PIN_POSTGRES_URL", "URL of the database of the real-time tables.", secret=True)
     gateway_url: str = setting("PIN_GATEWAY_URL", "Base URL of the gateway.")
     gateway_api_keys: Names = setting("PIN_GATEWAY_API_KEYS", "Gateway API keys, comma-separated.", (), secret=True)
+    gateway_cors_origins: Names = setting("PIN_GATEWAY_CORS_ORIGINS", "Origins of pages that may call the gateway.", ())
     manage_streams: Flag = setting("PIN_GATEWAY_MANAGE_STREAMS", "Let the gateway create streams: 1 or 0.", False)
     dashboard_url: str = setting("PIN_DASHBOARD_URL", "URL of the real-time dashboard.")
     kafka_bootstrap: str = setting("PIN_KAFKA_BOOTSTRAP", "Kafka brokers, host:port, separated by commas.")

@@ -17,5 +17,5 @@ def server(port: int, upstreams: Mapping[str, str]) -> ServerSpec:
         upstreams: addresses of the servers that it reads from, by environment variable.
     """
     address = f"http://{ports.HOST}:{port}"
-    command = uvicorn_command("pin_pipeline.dashboard.app:app", port)
+    command = uvicorn_command("pin_pipeline.local.guarded:dashboard", port, "--factory")
     return ServerSpec("dashboard", address, command, upstreams, lambda: http_ready(address))

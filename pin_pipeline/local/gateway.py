@@ -17,5 +17,5 @@ def server(port: int, upstreams: Mapping[str, str]) -> ServerSpec:
         upstreams: addresses of the servers that it uses, by environment variable.
     """
     address = f"http://{ports.HOST}:{port}"
-    command = uvicorn_command("pin_pipeline.gateway.app:app", port, "--no-proxy-headers")
+    command = uvicorn_command("pin_pipeline.local.guarded:gateway", port, "--factory", "--no-proxy-headers")
     return ServerSpec("gateway", address, command, upstreams, lambda: http_ready(f"{address}/health"))

@@ -21,7 +21,7 @@ def server(home: Path, port: int) -> ServerSpec:
     folder = home / "kinesis"
     folder.mkdir(parents=True, exist_ok=True)
     address = f"http://{ports.HOST}:{port}"
-    command = uvicorn_command("pin_pipeline.local.kinesis_emulator.app:application", port, "--factory")
+    command = uvicorn_command("pin_pipeline.local.guarded:kinesis", port, "--factory")
     environment = {"PIN_KINESIS_FILE": str(folder / "streams.sqlite")}
     return ServerSpec("kinesis", address, command, environment, lambda: aws_ready("kinesis", address, "list_streams"))
 

@@ -16,9 +16,9 @@ MINISTACK_OPTIONS = {"SERVICES": "s3", "IOT_MTLS_ENABLED": "0", "LOG_LEVEL": "WA
 
 
 def server(home: Path, port: int) -> ServerSpec:
-    """Define the endpoint. It runs as an ASGI app, because ministack's own command listens on all interfaces."""
+    """Define the endpoint: an ASGI app behind the guard. Ministack's own command listens on all interfaces."""
     address = f"http://{ports.HOST}:{port}"
-    command = [sys.executable, "-m", "hypercorn", "ministack.app:app", "--bind", f"{ports.HOST}:{port}"]
+    command = [sys.executable, "-m", "hypercorn", "pin_pipeline.local.guarded:s3()", "--bind", f"{ports.HOST}:{port}"]
     options = ["--workers", "0", "--keep-alive", "75", "--log-level", "WARNING"]
     environment = {"GATEWAY_PORT": str(port), "S3_PERSIST": "1", "S3_DATA_DIR": str(home / "s3")}
     return ServerSpec(

@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from selenium import webdriver
-from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
 
 from pin_pipeline.local import ports
 from pin_pipeline_tests.dashboard.conftest import Serve, TableWriter, floor
+from pin_pipeline_tests.helpers.browser import driver
+
+__all__ = ["driver"]  # a fixture of this module
 
 TIMEOUT_SECONDS = 90
-# The browser runs as root in containers, and must not call other hosts by itself.
-OPTIONS = (
-    *("headless", "no-sandbox", "disable-gpu", "disable-dev-shm-usage", "disable-quic", "no-first-run"),
-    *("disable-background-networking", "disable-component-update", "disable-sync", "window-size=1200,1600"),
-)
 NO_VALUE = "\N{EN DASH}"
 MARKUP = "<img src=x onerror='document.title=1'>"
 
@@ -69,21 +65,6 @@ class Browser:
             WebDriverWait(self.driver, TIMEOUT_SECONDS, 0.2).until(lambda _: predicate())
         except Exception as error:
             raise AssertionError(f"not visible within {TIMEOUT_SECONDS} s: {description()}") from error
-
-
-@pytest.fixture(scope="module")
-def driver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[webdriver.Chrome]:
-    chromium, chromedriver = shutil.which("chromium"), shutil.which("chromedriver")
-    if not (chromium and chromedriver):
-        pytest.skip("chromium or chromedriver is missing: install the packages chromium and chromium-driver")
-    options = webdriver.ChromeOptions()
-    options.binary_location = chromium
-    for option in (*OPTIONS, f"user-data-dir={tmp_path_factory.mktemp('browser')}"):
-        options.add_argument(f"--{option}")
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    driver = webdriver.Chrome(options, Service(chromedriver))
-    yield driver
-    driver.quit()
 
 
 @pytest.fixture

@@ -1,0 +1,101 @@
+"""Guard of the local HTTP servers against web pages: any page in a browser on this machine can send them requests.
+
+A page of another site reaches a server on the loopback interface in three ways, and the guard closes each of them:
+
+* It sends requests itself. A browser names the page in `Origin`, and its relation to the server in `Sec-Fetch-Site`.
+* It resolves a host name of its own to 127.0.0.1 (DNS rebinding), so that the browser takes both for one site. The
+  name is in `Host`.
+* It reads the response, if the server permits it by CORS headers, as emulators of AWS do for every origin.
+
+Clients that are no browsers send none of these headers but `Host`, and are not affected.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from http import HTTPStatus
+
+from starlette.datastructures import Headers
+from starlette.responses import PlainTextResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+HOST_NAMES = ("127.0.0.1", "localhost", "[::1]")
+OWN_PAGES = {"same-origin", "none"}
+"""Values of `Sec-Fetch-Site` for requests of a server's own pages, and of the user: an address typed, or a bookmark."""
+CORS_HEADER_PREFIX = b"access-control-"
+HTTP_PORT = 80
+POLICY_VIOLATION = 1008
+"""Close code of a WebSocket (RFC 6455, section 7.4.1)."""
+
+
+class LoopbackGuard:
+    """ASGI middleware that refuses requests of pages of other origins, and permits no page to read its responses.
+
+    Args:
+        app: the guarded application.
+        origins: origins whose pages may send requests and read the responses, such as `https://app.example.org`.
+        hidden: prefixes of paths that do not exist for clients.
+    """
+
+    def __init__(self, app: ASGIApp, origins: Collection[str] = (), hidden: tuple[str, ...] = ()) -> None:
+        self._app, self._origins, self._hidden = app, frozenset(origins), hidden
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on, or refuse it with 403, or 404 for a hidden path."""
+        if scope["type"] == "lifespan":
+            await self._app(scope, receive, send)
+            return
+        headers = Headers(scope=scope)
+        reason = self._reason(scope, headers)
+        if reason:
+            await _refuse(scope, receive, send, HTTPStatus.FORBIDDEN, f"refused: {reason}")
+        elif scope["path"].startswith(self._hidden):
+            await _refuse(scope, receive, send, HTTPStatus.NOT_FOUND, "not found")
+        else:
+            allowed = headers.get("origin") in self._origins
+            await self._app(scope, receive, send if allowed else _without_cors_headers(send))
+
+    def _reason(self, scope: Scope, headers: Headers) -> str | None:
+        """Return why a request is refused; None if it is not."""
+        host, origin, site = headers.getlist("host"), headers.get("origin"), headers.get("sec-fetch-site")
+        own_hosts = _own_hosts(scope)
+        if len(host) != 1 or host[0].lower() not in own_hosts:
+            return f"the Host {', '.join(host)!r} is not {' or '.join(own_hosts)}"
+        if origin in self._origins:
+            return None
+        if origin is not None and origin.lower() not in {f"http://{own}" for own in own_hosts}:
+            return f"pages of the origin {origin!r} may not use this server"
+        if site is not None and site not in OWN_PAGES and not _is_link(scope, headers):
+            return f"pages of other origins may not use this server (Sec-Fetch-Site {site!r})"
+        return None
+
+
+def _own_hosts(scope: Scope) -> tuple[str, ...]:
+    """Return the values of `Host` that name this server."""
+    _, port = scope["server"]
+    suffix = "" if port == HTTP_PORT else f":{port}"
+    return tuple(f"{name}{suffix}" for name in HOST_NAMES)
+
+
+def _is_link(scope: Scope, headers: Headers) -> bool:
+    """Return whether the user follows a link from another server of this machine, such as from the UI."""
+    navigation = (headers.get("sec-fetch-mode"), headers.get("sec-fetch-dest")) == ("navigate", "document")
+    return navigation and headers["sec-fetch-site"] == "same-site" and scope.get("method") == "GET"
+
+
+def _without_cors_headers(send: Send) -> Send:
+    async def send_without(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            headers = message.get("headers", ())
+            message["headers"] = [pair for pair in headers if not pair[0].lower().startswith(CORS_HEADER_PREFIX)]
+        await send(message)
+
+    return send_without
+
+
+async def _refuse(scope: Scope, receive: Receive, send: Send, status: HTTPStatus, text: str) -> None:
+    """Respond to a request; a connection of a WebSocket is closed before it is accepted."""
+    if scope["type"] == "websocket":
+        await send({"type": "websocket.close", "code": POLICY_VIOLATION, "reason": text})
+    else:
+        await PlainTextResponse(f"{text}\n", status)(scope, receive, send)
