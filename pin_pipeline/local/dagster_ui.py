@@ -6,17 +6,12 @@ import sys
 from pathlib import Path
 
 from pin_pipeline.local import ports
-from pin_pipeline.local.errors import LocalError
 from pin_pipeline.local.readiness import http_ready
 from pin_pipeline.local.server import ServerSpec
 from pin_pipeline.settings import Settings
 
-WORKSPACE = Path("workspace.yaml")
-IGNORED_WARNINGS = (
-    "ignore:Function `dev_command` is superseded",
-    "ignore:Parameter `owners` of initializer `SensorDefinition.__init__` is currently in beta",
-)
-"""Warnings of Dagster 1.13 about its own code: the `dev` command, and a parameter that it passes to every sensor."""
+IGNORED_WARNING = "ignore:Parameter `owners` of initializer `SensorDefinition.__init__` is currently in beta"
+"""Warning of Dagster 1.13 about a parameter that it passes to every sensor itself."""
 INSTANCE_CONFIG = """\
 telemetry:
   enabled: false
@@ -45,17 +40,10 @@ def dagster_home(state: Path) -> Path:
 
 
 def server(settings: Settings, port: int) -> ServerSpec:
-    """Define `dagster dev`: the UI, and the daemon that runs schedules and sensors.
-
-    Raises:
-        LocalError: the working directory is not the root of the project.
-    """
-    if not WORKSPACE.exists():
-        raise LocalError(f"{WORKSPACE} not found in {Path.cwd()}: run this command in the root of the project")
+    """Define the UI, and the daemon that runs schedules and sensors."""
     address = f"http://{ports.HOST}:{port}"
-    options = ["-w", str(WORKSPACE.absolute()), "--host", ports.HOST, "--port", str(port)]
-    command = [sys.executable, "-m", "dagster", "dev", *options]
-    variables = {"DAGSTER_HOME": str(dagster_home(settings.home)), "PYTHONWARNINGS": ",".join(IGNORED_WARNINGS)}
+    command = [sys.executable, "-m", "pin_pipeline.local.dagster_services", "--port", str(port)]
+    variables = {"DAGSTER_HOME": str(dagster_home(settings.home)), "PYTHONWARNINGS": IGNORED_WARNING}
     return ServerSpec(
         "dagster", address, command, settings.variables() | variables, lambda: http_ready(f"{address}/server_info")
     )
