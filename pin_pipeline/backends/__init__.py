@@ -11,9 +11,6 @@ from pin_pipeline.settings import DatabricksSettings, Environment, Settings
 from pin_pipeline.storage.object_store import ObjectStore
 from pin_pipeline.streaming.supervision.backend import StreamingJobs
 
-LANDING_TIMEOUT_SECONDS = 15 * 60
-"""A connector that lands nothing for this long counts as stuck."""
-
 
 def land(settings: Settings, topic: str, *, fill_gaps: bool = False) -> LandingResult:
     """Land a topic up to its current end offsets: in this process, or by waiting for the connector of MSK Connect.
@@ -30,8 +27,7 @@ def land(settings: Settings, topic: str, *, fill_gaps: bool = False) -> LandingR
     from pin_pipeline.landing.kafka_connect import wait_until_landed  # noqa: PLC0415 - see the module docstring
 
     connector = MskConnector(settings.required("msk_connector"), settings.region)
-    timeout = LANDING_TIMEOUT_SECONDS
-    return wait_until_landed(settings.kafka, store, topic, connector, timeout_seconds=timeout, verify_all=fill_gaps)
+    return wait_until_landed(settings.kafka, store, topic, connector, verify_all=fill_gaps)
 
 
 def streaming_jobs(settings: Settings) -> StreamingJobs:

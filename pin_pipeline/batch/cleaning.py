@@ -133,7 +133,7 @@ class TableCleaner:
         if not batch:
             return 0
         log.info("%s: reading %d new objects", self.key, len(batch))
-        with self.engine.classify_objects(self.record_type, self.lake, self.store, batch) as records:
+        with self.engine.classify_objects(self.record_type, self.store, batch) as records:
             stats = self.engine.collect_stats(records)
             if stats.quarantined:
                 self.engine.add_to_quarantine(self.record_type, self.lake, records)

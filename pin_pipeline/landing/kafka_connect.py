@@ -21,6 +21,7 @@ from pin_pipeline.storage.object_keys import ObjectName
 from pin_pipeline.storage.object_store import ObjectStore, VerifiedOffset
 
 POLL_SECONDS = 5.0
+TIMEOUT_SECONDS = 15 * 60.0
 
 log = logging.getLogger(__name__)
 
@@ -54,7 +55,7 @@ def wait_until_landed(  # noqa: PLR0913
     topic: str,
     connector: SinkConnector,
     *,
-    timeout_seconds: float,
+    timeout_seconds: float = TIMEOUT_SECONDS,
     fail_on_data_loss: bool = True,
     verify_all: bool = False,
 ) -> LandingResult:

@@ -214,7 +214,7 @@ def test_engines_count_and_order_equal_batch_stats(
     objects = list(CleaningProgress().new_objects(store, topic))
     found = []
     for engine in (spark_engine, embedded_engine):
-        with engine.classify_objects(PIN, Lake.of(settings), store, objects) as records:
+        with engine.classify_objects(PIN, store, objects) as records:
             found.append(engine.collect_stats(records))
     one, two = found
     assert one == two

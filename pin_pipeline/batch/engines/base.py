@@ -38,7 +38,7 @@ class BatchEngine(ABC, Generic[Records]):
 
     @abstractmethod
     def classify_objects(
-        self, record_type: RecordType, lake: Lake, store: ObjectStore, names: Sequence[ObjectName]
+        self, record_type: RecordType, store: ObjectStore, names: Sequence[ObjectName]
     ) -> AbstractContextManager[Records]:
         """Read landed objects and classify their records; the records are released at the end of the block."""
 

@@ -63,10 +63,9 @@ class EmbeddedEngine(BatchEngine[pa.Table]):
 
     @contextmanager
     def classify_objects(
-        self, record_type: RecordType, lake: Lake, store: ObjectStore, names: Sequence[ObjectName]
+        self, record_type: RecordType, store: ObjectStore, names: Sequence[ObjectName]
     ) -> Iterator[pa.Table]:
         """Read and classify landed objects."""
-        del lake  # the store reads the same bucket
         yield classify_objects(record_type, store, names)
 
     @contextmanager

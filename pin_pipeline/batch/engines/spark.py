@@ -48,14 +48,10 @@ class SparkEngine(BatchEngine[DataFrame]):
 
     @contextmanager
     def classify_objects(
-        self,
-        record_type: RecordType,
-        lake: Lake,
-        store: ObjectStore,  # noqa: ARG002 - Spark reads the objects of the bucket itself
-        names: Sequence[ObjectName],
+        self, record_type: RecordType, store: ObjectStore, names: Sequence[ObjectName]
     ) -> Iterator[DataFrame]:
         """Read and classify landed objects; the records are cached on disk."""
-        with _cached(classify_objects(record_type, read_objects(self._new_session(), lake.bucket, names))) as records:
+        with _cached(classify_objects(record_type, read_objects(self._new_session(), store.bucket, names))) as records:
             yield records
 
     @contextmanager

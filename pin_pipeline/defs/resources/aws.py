@@ -18,7 +18,7 @@ from pin_pipeline.defs.resources.interfaces import (
     SourceResource,
 )
 from pin_pipeline.kafka.connection import KafkaConnection, Security
-from pin_pipeline.landing.kafka_connect import wait_until_landed
+from pin_pipeline.landing.kafka_connect import TIMEOUT_SECONDS, wait_until_landed
 from pin_pipeline.landing.lander import LandingResult
 from pin_pipeline.settings import Settings
 from pin_pipeline.storage.object_store import ObjectStore
@@ -48,7 +48,7 @@ class MskConnectLanding(LandingResource):
     connector: str = Field(description="Name of the S3 sink connector.")
     region: str = Field(description="AWS region of the connector.")
     timeout_minutes: float = Field(
-        default=15,
+        default=TIMEOUT_SECONDS / 60,
         description="Minutes without a new object after which the connector counts as stuck and the run fails.",
     )
 
