@@ -24,22 +24,6 @@ from pin_pipeline_tests.helpers.command_line import CommandLine, new_command_lin
 
 FILE_SYSTEM = "spark.hadoop.fs.file.impl"
 """Setting that cannot be changed when the session has been created."""
-SPARK_FIXTURES = {"spark", "next_engine"}
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Run the tests with Spark first, so that one worker runs all of them.
-
-    `--dist worksteal` gives the first half of the tests to the first worker, and moves tests from the end of a queue.
-    Starting and warming up a Spark session takes as much CPU time as dozens of tests, so it pays to do it only once.
-    """
-    items.sort(key=lambda item: not _uses_spark(item))
-
-
-def _uses_spark(item: pytest.Item) -> bool:
-    assert isinstance(item, pytest.Function)
-    parameters = item.callspec.params if hasattr(item, "callspec") else {}
-    return parameters.get("engine") == "spark" or not SPARK_FIXTURES.isdisjoint(item.fixturenames)
 
 
 @pytest.fixture(scope="session")

@@ -21,7 +21,7 @@ from pin_pipeline.local.waiting import wait_until
 DAGSTER = (sys.executable, "-m", "dagster")
 LOCATION, DEFINITIONS = "pin_pipeline", "pin_pipeline.definitions"
 """Name and module of the code location, as in `workspace.yaml`."""
-START_SECONDS, STOP_SECONDS = 60, 15
+START_SECONDS, STOP_SECONDS = 60, 5
 
 
 def main() -> None:
@@ -56,7 +56,10 @@ def main() -> None:
                 _process([sys.executable, "-m", "dagster._daemon", "run", "-w", str(workspace)])
             ),
         }
-        sys.exit(f"Dagster's {_wait_for_first(processes)} ended: see its messages above")
+        ended = _wait_for_first(processes)
+        for process in processes.values():
+            process.terminate()
+        sys.exit(f"Dagster's {ended} ended: see its messages above")
 
 
 def _wait_for_first(processes: Mapping[str, subprocess.Popen[bytes]]) -> str:

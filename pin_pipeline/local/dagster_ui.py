@@ -6,10 +6,12 @@ import sys
 from pathlib import Path
 
 from pin_pipeline.local import ports
+from pin_pipeline.local.errors import LocalError
 from pin_pipeline.local.readiness import http_ready
 from pin_pipeline.local.server import ServerSpec
 from pin_pipeline.settings import Settings
 
+WORKSPACE = Path("workspace.yaml")
 IGNORED_WARNING = "ignore:Parameter `owners` of initializer `SensorDefinition.__init__` is currently in beta"
 """Warning of Dagster 1.13 about a parameter that it passes to every sensor itself."""
 INSTANCE_CONFIG = """\
@@ -40,7 +42,13 @@ def dagster_home(state: Path) -> Path:
 
 
 def server(settings: Settings, port: int) -> ServerSpec:
-    """Define the UI, and the daemon that runs schedules and sensors."""
+    """Define the UI, and the daemon that runs schedules and sensors.
+
+    Raises:
+        LocalError: the working directory is not the root of the project, where a developer expects the state to be.
+    """
+    if not WORKSPACE.exists():
+        raise LocalError(f"{WORKSPACE} not found in {Path.cwd()}: run this command in the root of the project")
     address = f"http://{ports.HOST}:{port}"
     command = [sys.executable, "-m", "pin_pipeline.local.dagster_services", "--port", str(port)]
     variables = {"DAGSTER_HOME": str(dagster_home(settings.home)), "PYTHONWARNINGS": IGNORED_WARNING}

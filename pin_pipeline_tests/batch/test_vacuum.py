@@ -18,6 +18,7 @@ from pin_pipeline_tests.batch.batch_helpers import put, run_clean, totals
 from pin_pipeline_tests.helpers.rows import user
 
 QUERY = QUERIES["users_joined_by_year"]
+DAYS_OF_ENGINE = 4
 TABLES = ("cleaned/user", "quarantine/user", QUERY.key)
 
 
@@ -47,12 +48,16 @@ def run_day(settings: Settings, engine: BatchEngine[Any], day: int) -> tuple[Any
     return totals(report)
 
 
-def test_replaced_files_are_deleted_after_their_retention(settings: Settings, engine: BatchEngine[Any]) -> None:
-    run_day(settings, engine, 0)
+def test_replaced_files_are_deleted_after_their_retention(
+    settings: Settings, engine: BatchEngine[Any], embedded_engine: BatchEngine[Any]
+) -> None:
+    run_day(settings, embedded_engine, 0)
     for key in TABLES:
         retain_nothing(settings, key)
     for day in range(1, VACUUM_EVERY + 1):
-        assert run_day(settings, engine, day) == (2 * day + 2, 1, day, day + 1, 0)
+        # Spark, which writes a checkpoint with its tenth commit, is needed only around it.
+        next_engine = engine if day > VACUUM_EVERY - DAYS_OF_ENGINE else embedded_engine
+        assert run_day(settings, next_engine, day) == (2 * day + 2, 1, day, day + 1, 0)
     for key in ("cleaned/user", QUERY.key):  # commits to the quarantine have replaced no files
         assert data_files(settings, key) < VACUUM_EVERY
         assert "VACUUM END" in {commit["operation"] for commit in Lake.of(settings).require(key).delta.history()}

@@ -49,6 +49,7 @@ class ThrottlingKinesis:
     def respond(self, headers: dict[str, str], body: bytes) -> tuple[int, bytes]:
         """Return the status and the body of the response."""
         if not headers["X-Amz-Target"].endswith("PutRecords"):
+            del headers["Host"]  # the endpoint accepts only its own
             response = httpx.post(self._endpoint_url, content=body, headers=headers)
             return response.status_code, response.content
         return 200, json.dumps(self._put_records(json.loads(body))).encode()

@@ -80,6 +80,7 @@ def _handler(upstream: str, recorded: IO[str]) -> type[BaseHTTPRequestHandler]:
             for call in calls(self.command, self.path, headers, body):
                 recorded.write(f"{' '.join(call)}\n")
             connection = http.client.HTTPConnection(upstream, timeout=60)
+            del headers["host"]  # the endpoint accepts only its own
             connection.request(self.command, self.path, body, headers)
             response = connection.getresponse()
             content = response.read()

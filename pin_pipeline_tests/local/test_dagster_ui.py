@@ -95,7 +95,7 @@ def test_ui_ends_with_a_sentence_if_its_code_server_ends(ui: tuple[httpx.Client,
     _, process = ui
     [code_server] = [pid for pid in children(process.pid) if "code-server" in command_line(pid)]
     os.kill(code_server, signal.SIGKILL)
-    wait_until(lambda: not process.is_alive(), LOADED_SECONDS)
+    wait_until(lambda: not process.is_alive(), 2 * LOADED_SECONDS)
     assert "Dagster's code server ended: see its messages above" in process.tail()
 
 
