@@ -84,17 +84,16 @@ class TableCleaner:
         """Clean all new objects, and optionally replay the quarantine."""
         started = time.monotonic()
         columns = (*self.record_type.columns, *SOURCE_POSITION)
-        table = self.lake.ensure_table(self.key, columns, PROPERTIES, CleaningProgress().metadata())
-        before, version_before = CleaningProgress.of(table), table.version
-        quarantine_before = self.quarantine.version()
-        table, objects = self._repeat(table, self._clean_next_batch)
+        before = self.lake.ensure_table(self.key, columns, PROPERTIES, CleaningProgress().metadata())
+        quarantine_before = self.quarantine.snapshot()
+        table, objects = self._repeat(before, self._clean_next_batch)
         replayed = 0
         if replay:
             table, replayed = self._repeat(table, self._replay)
         table = refresh_progress(self.lake, table)
-        vacuum_if_due(self.lake, self.key, version_before)
-        vacuum_if_due(self.lake, self.quarantine.key, quarantine_before)
-        return self._report(table, before, objects, replayed, time.monotonic() - started)
+        vacuum_if_due(self.lake, before, table)
+        vacuum_if_due(self.lake, quarantine_before, self.quarantine.snapshot())
+        return self._report(table, CleaningProgress.of(before), objects, replayed, time.monotonic() - started)
 
     @property
     def key(self) -> str:
@@ -144,7 +143,7 @@ class TableCleaner:
     def _next_batch(self, progress: CleaningProgress) -> Iterator[ObjectName]:
         """Yield the next new objects: one, and further ones up to the limits of a batch."""
         total, limit = 0, self.engine.max_batch_bytes
-        for number, (name, size) in enumerate(progress.new_sizes(self.store, self.topic)):
+        for number, (name, size) in enumerate(progress.new_objects(self.store, self.topic)):
             total += size
             if number == OBJECTS_PER_BATCH or (number and limit is not None and total > limit):
                 return

@@ -1,4 +1,4 @@
-"""Quarantine of one topic: its key, its version and its number of records."""
+"""Quarantine of one topic: its key, its table and its number of records."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from pin_pipeline.quarantine.schema import topic_quarantine_key
 from pin_pipeline.records import RecordType
+from pin_pipeline.storage.delta_snapshot import Snapshot
 from pin_pipeline.storage.lake import Lake
 from pin_pipeline.storage.progress import CleaningProgress
 
@@ -22,19 +23,18 @@ class QuarantineTable:
         """Asset key of the table."""
         return topic_quarantine_key(self.record_type.name)
 
-    def version(self) -> int:
-        """Return the version of the table, or -1 if it does not exist."""
-        table = self.lake.snapshot(self.key)
-        return -1 if table is None else table.version
+    def snapshot(self) -> Snapshot | None:
+        """Return the current version of the table, or None if it does not exist."""
+        return self.lake.snapshot(self.key)
 
     def has_rows(self) -> bool:
         """Return whether the table exists and is not empty."""
-        table = self.lake.snapshot(self.key)
+        table = self.snapshot()
         return table is not None and table.rows > 0
 
     def count(self, progress: CleaningProgress) -> int:
         """Count the quarantined records, without those that a replay has published by this progress."""
-        table = self.lake.snapshot(self.key)
+        table = self.snapshot()
         if table is None:
             return 0
         if progress.replayed is None:

@@ -62,12 +62,12 @@ def _is_changed(table: Snapshot | None, inputs: Mapping[str, Any]) -> bool:
 def _run_query(engine: BatchEngine[Any], lake: Lake, query: Query, versions: dict[str, int]) -> Report:
     started = time.monotonic()
     inputs = _inputs(query, versions)
-    table = lake.snapshot(query.key)
-    changed = _is_changed(table, inputs)
+    before = table = lake.snapshot(query.key)
+    changed = _is_changed(before, inputs)
     if table is None or changed:
         engine.run_query(lake, query, versions, json.dumps(inputs))
-        vacuum_if_due(lake, query.key, -1 if table is None else table.version)
         table = lake.require(query.key)
+        vacuum_if_due(lake, before, table)
     count = new_rows(table.last_commit)  # each commit replaces all rows
     return Report(
         query.key,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 
+from pin_pipeline.storage.delta_snapshot import Snapshot
 from pin_pipeline.storage.lake import Lake
 
 VACUUM_EVERY = 10
@@ -16,15 +17,19 @@ most 17 times the size of the table: those of 10 commits, and of the daily batch
 log = logging.getLogger(__name__)
 
 
-def vacuum_if_due(lake: Lake, key: str, version_before: int) -> None:
+def vacuum_if_due(lake: Lake, before: Snapshot | None, after: Snapshot | None) -> None:
     """Delete replaced files if the table has passed a multiple of `VACUUM_EVERY` commits.
 
     Args:
         lake: location of the table.
-        key: asset key of the table.
-        version_before: version of the table before the commits of this run; -1 if it did not exist.
+        before: the table before the commits of this run; None if it did not exist.
+        after: the table after them; None if it still does not exist.
     """
-    table = lake.snapshot(key)
-    if table is not None and table.version // VACUUM_EVERY > max(version_before, 0) // VACUUM_EVERY:
-        deleted = lake.vacuum(key)
-        log.info("%s: deleted %d files that no version of the last week needs", key, deleted)
+    if after is not None and _vacuums(after) > _vacuums(before):
+        deleted = lake.vacuum(after.key)
+        log.info("%s: deleted %d files that no version of the last week needs", after.key, deleted)
+
+
+def _vacuums(table: Snapshot | None) -> int:
+    """Return the number of vacuums that were due up to a version."""
+    return 0 if table is None else table.version // VACUUM_EVERY

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from tempfile import NamedTemporaryFile
 from typing import TYPE_CHECKING, Any
 
+from pin_pipeline.local.dagster_services import DEFINITIONS
 from pin_pipeline.local.dagster_ui import dagster_home
 from pin_pipeline.local.errors import LocalError
 from pin_pipeline.settings import Settings, child_environment
@@ -17,7 +18,6 @@ from pin_pipeline.settings import Settings, child_environment
 if TYPE_CHECKING:
     from pin_pipeline.defs.step_timings import StepTiming
 
-DEFINITIONS = "pin_pipeline.definitions"
 RUN_TAG = "pin_pipeline/started_by_hand"
 """Run tag that identifies the run of one call."""
 

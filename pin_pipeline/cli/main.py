@@ -12,7 +12,7 @@ import sys
 from types import FrameType
 
 INTERRUPTED = 128 + signal.SIGINT
-OWNER_ONLY = 0o077
+OWNER_ONLY_UMASK = 0o077
 """Mode mask of everything that a command and the servers it starts create: only the owner has access."""
 
 
@@ -21,7 +21,7 @@ def main() -> None:
     # A shell that starts the program in the background makes it, and what it starts, ignore Ctrl-C.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, _exit)
-    os.umask(OWNER_ONLY)
+    os.umask(OWNER_ONLY_UMASK)
     try:
         sys.exit(_run())
     except KeyboardInterrupt:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from databricks.sdk import WorkspaceClient
+from deltalake import Schema
 
 from pin_pipeline.databricks.workspace import translate_errors
 from pin_pipeline.storage.lake import Lake
@@ -48,7 +49,8 @@ class UnityCatalog:
         with translate_errors(self.workspace.config.host, f"register {self.name}.{schema}.{table}", PRIVILEGES):
             tables = self._registered(schema)
             if table not in tables:
-                self.workspace.api_client.do("POST", TABLES_API, body=self._external_table(lake, key))
+                body = {"catalog_name": self.name, "schema_name": schema, "name": table, **_description(lake, key)}
+                self.workspace.api_client.do("POST", TABLES_API, body=body)
                 tables.add(table)
 
     def _registered(self, schema: str) -> set[str]:
@@ -60,22 +62,21 @@ class UnityCatalog:
             self._tables[schema] = {str(found.full_name).rpartition(".")[2] for found in summaries}
         return self._tables[schema]
 
-    def _external_table(self, lake: Lake, key: str) -> dict[str, Any]:
-        schema, table = key.split("/")
-        return {
-            "name": table,
-            "catalog_name": self.name,
-            "schema_name": schema,
-            "table_type": "EXTERNAL",
-            "data_source_format": "DELTA",
-            "storage_location": lake.require(key).delta.table_uri.rstrip("/"),
-            "columns": list(_columns(lake, key)),
-        }
+
+def _description(lake: Lake, key: str) -> dict[str, Any]:
+    """Return the description of an external table for the API."""
+    table = lake.require(key).delta
+    return {
+        "table_type": "EXTERNAL",
+        "data_source_format": "DELTA",
+        "storage_location": table.table_uri.rstrip("/"),
+        "columns": list(_columns(table.schema())),
+    }
 
 
-def _columns(lake: Lake, key: str) -> Iterator[dict[str, Any]]:
+def _columns(schema: Schema) -> Iterator[dict[str, Any]]:
     """Yield the columns of a table as Spark describes them, which the API requires and does not check."""
-    for position, column in enumerate(json.loads(lake.require(key).delta.schema().to_json())["fields"]):
+    for position, column in enumerate(json.loads(schema.to_json())["fields"]):
         text = _sql_type(column["type"])
         yield {
             "name": column["name"],

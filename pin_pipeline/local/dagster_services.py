@@ -10,18 +10,18 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 
 from pin_pipeline.local import ports
 from pin_pipeline.local.waiting import wait_until
 
-DAGSTER = (sys.executable, "-m", "dagster")
 LOCATION, DEFINITIONS = "pin_pipeline", "pin_pipeline.definitions"
 """Name and module of the code location, as in `workspace.yaml`."""
 START_SECONDS, STOP_SECONDS = 60, 5
+Process = subprocess.Popen[bytes]
 
 
 def main() -> None:
@@ -31,38 +31,41 @@ def main() -> None:
     port = parser.parse_args().port
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, _exit)
-    with tempfile.TemporaryDirectory(prefix="dagster-") as folder, ExitStack() as running:
+    with tempfile.TemporaryDirectory(prefix="dagster-") as folder, _processes() as processes:
         socket, workspace = Path(folder, "code.sock"), Path(folder, "workspace.yaml")
         workspace.write_text(f"load_from: [{{grpc_server: {{socket: {socket}, location_name: {LOCATION}}}}}]\n")
-        code = [
-            *DAGSTER,
-            "code-server",
-            "start",
-            "-m",
-            DEFINITIONS,
-            "--socket",
-            str(socket),
-            "--location-name",
-            LOCATION,
-        ]
-        processes = {"code server": running.enter_context(_process(code))}
+        code = ["-m", DEFINITIONS, "--location-name", LOCATION, "--socket", str(socket)]
+        processes["code server"] = _start("dagster", "code-server", "start", *code)
         wait_until(socket.exists, START_SECONDS, f"Dagster's code server did not start within {START_SECONDS} s")
+        options = ["-w", str(workspace)]
         address = ["--host", ports.HOST, "--port", port]
-        processes |= {
-            "web server": running.enter_context(
-                _process([sys.executable, "-m", "pin_pipeline.local.dagster_webserver", "-w", str(workspace), *address])
-            ),
-            "daemon": running.enter_context(
-                _process([sys.executable, "-m", "dagster._daemon", "run", "-w", str(workspace)])
-            ),
-        }
-        ended = _wait_for_first(processes)
+        processes["web server"] = _start("pin_pipeline.local.dagster_webserver", *options, *address)
+        processes["daemon"] = _start("dagster._daemon", "run", *options)
+        sys.exit(f"Dagster's {_wait_for_first(processes)} ended: see its messages above")
+
+
+@contextmanager
+def _processes() -> Iterator[dict[str, Process]]:
+    """Yield an empty dictionary, and end the processes in it after the block."""
+    processes: dict[str, Process] = {}
+    try:
+        yield processes
+    finally:
         for process in processes.values():
             process.terminate()
-        sys.exit(f"Dagster's {ended} ended: see its messages above")
+        for process in processes.values():
+            try:
+                process.wait(STOP_SECONDS)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
 
 
-def _wait_for_first(processes: Mapping[str, subprocess.Popen[bytes]]) -> str:
+def _start(module: str, *arguments: str) -> Process:
+    return subprocess.Popen([sys.executable, "-m", module, *arguments])  # noqa: S603
+
+
+def _wait_for_first(processes: Mapping[str, Process]) -> str:
     """Wait until a process ends, and return its name."""
     while True:
         for name, process in processes.items():
@@ -71,19 +74,6 @@ def _wait_for_first(processes: Mapping[str, subprocess.Popen[bytes]]) -> str:
             except subprocess.TimeoutExpired:
                 continue
             return name
-
-
-@contextmanager
-def _process(command: Sequence[str]) -> Iterator[subprocess.Popen[bytes]]:
-    with subprocess.Popen(command) as process:  # noqa: S603
-        try:
-            yield process
-        finally:
-            process.terminate()
-            try:
-                process.wait(STOP_SECONDS)
-            except subprocess.TimeoutExpired:
-                process.kill()
 
 
 def _exit(signal_number: int, _: FrameType | None) -> None:

@@ -7,7 +7,7 @@ A page of another site reaches a server on the loopback interface in three ways,
   name is in `Host`.
 * It reads the response, if the server permits it by CORS headers, as emulators of AWS do for every origin.
 
-Clients that are no browsers send none of these headers but `Host`, and are not affected.
+Of these headers, clients that are not browsers send only `Host`, so they are not affected.
 """
 
 from __future__ import annotations

@@ -32,7 +32,7 @@ UPSTREAMS = {
 }
 """Servers whose addresses a server or streaming job reads when it starts."""
 ADDRESS_FORMATS = {"kafka": "{}:{}", "postgres": f"postgresql://{postgres.USER}@{{}}:{{}}/{postgres.DATABASE}"}
-OWNER_ONLY = 0o700
+HOME_MODE = 0o700
 """Mode of a home: its files hold the posts, and whatever a client sends to a server."""
 STOP_SIGNALS = {"postgres": postgres.STOP_SIGNAL}
 
@@ -147,7 +147,7 @@ def _exclusive() -> Iterator[None]:
     """Hold the lock that keeps two commands from starting or stopping servers at the same time."""
     home = LocalSettings.load().home
     home.mkdir(parents=True, exist_ok=True)
-    home.chmod(OWNER_ONLY)  # also that of an earlier release
+    home.chmod(HOME_MODE)  # also that of an earlier release
     with (home / "servers.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield

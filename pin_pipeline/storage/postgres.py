@@ -1,4 +1,4 @@
-"""Postgres database: idempotent writes of Arrow tables, one transaction per micro-batch, and locks of processes."""
+"""Postgres database: idempotent writes of Arrow tables, one transaction per micro-batch, and process locks."""
 
 from __future__ import annotations
 

@@ -129,12 +129,7 @@ class CleaningProgress:
         """SQL condition for the rows of the quarantine table that are still in quarantine."""
         return "true" if self.replayed is None else f"(replayed_in is distinct from {self.replayed})"
 
-    def new_objects(self, store: ObjectStore, topic: str) -> Iterator[ObjectName]:
-        """Yield the final objects of a topic that were not read yet; see `new_sizes`."""
-        for name, _ in self.new_sizes(store, topic):
-            yield name
-
-    def new_sizes(self, store: ObjectStore, topic: str) -> Iterator[tuple[ObjectName, int]]:
+    def new_objects(self, store: ObjectStore, topic: str) -> Iterator[tuple[ObjectName, int]]:
         """Yield the final objects of a topic that were not read yet, with their sizes in bytes.
 
         The listings start after the objects that were read.

@@ -58,7 +58,7 @@ def test_publish_after_another_run_is_a_conflict(settings: Settings) -> None:
     lake, engine, store = published(settings, pin(1)), EmbeddedEngine(), ObjectStore.of(settings)
     progress = CleaningProgress.of(lake.require(KEY))
     put(settings, "pin", [pin(2)], first=1)
-    names = list(progress.new_objects(store, settings.topic("pin")))
+    names = [name for name, _ in progress.new_objects(store, settings.topic("pin"))]
     run_clean(settings, engine, "pin")
     version = lake.require(KEY).version
     records = classify_objects(PIN, store, names)
@@ -148,7 +148,7 @@ def test_batch_that_changes_no_row_commits_its_progress(settings: Settings, valu
 def test_batch_is_limited_by_the_size_of_its_objects(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     values = [pin(1), pin(2), b"no json", pin(1, title="newer"), pin(3)]
     put(settings, "pin", values, size=1)
-    [first, *_] = [size for _, size in CleaningProgress().new_sizes(ObjectStore.of(settings), settings.topic("pin"))]
+    [first, *_] = [size for _, size in CleaningProgress().new_objects(ObjectStore.of(settings), settings.topic("pin"))]
     for limit, batches in ((1, 5), (2 * first, 3)):
         ObjectStore.of(settings).delete_prefix("lake/")
         monkeypatch.setattr(EmbeddedEngine, "max_batch_bytes", limit)

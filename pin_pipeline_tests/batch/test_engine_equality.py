@@ -211,7 +211,7 @@ def test_engines_count_and_order_equal_batch_stats(
     for partition in (2, 0, 1):
         put(settings, "pin", [b"no json", *values], first=5 - partition, partition=partition, size=6)
     store, topic = ObjectStore.of(settings), settings.topic("pin")
-    objects = list(CleaningProgress().new_objects(store, topic))
+    objects = [name for name, _ in CleaningProgress().new_objects(store, topic)]
     found = []
     for engine in (spark_engine, embedded_engine):
         with engine.classify_objects(PIN, store, objects) as records:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import cached_property
 from typing import Any
 
 import dagster as dg
@@ -95,7 +96,7 @@ class DatabricksBatchResource(BatchResource):
         if not self.databricks.catalog:
             yield from reports
             return
-        catalog = UnityCatalog(self.databricks.workspace(self.timeout_seconds), self.databricks.catalog)
+        catalog = UnityCatalog(self._workspace, self.databricks.catalog)
         for report in reports:
             catalog.register(lake.tables(), report.key)
             yield report
@@ -105,8 +106,7 @@ class DatabricksBatchResource(BatchResource):
         """Hold a lock in Postgres, and wait for the run of a step that was killed, which continues without the step."""
         with self.postgres.database().lock(f"batch steps on s3://{lake.bucket}"):
             if self.engine != "embedded":  # such a deployment needs no workspace
-                workspace = self.databricks.workspace(self.timeout_seconds)
-                wait_for_active_runs(workspace, lake.bucket, self.poll_seconds)
+                wait_for_active_runs(self._workspace, lake.bucket, self.poll_seconds)
             yield
 
     def run_on_spark(self, context: dg.AssetExecutionContext, task: BatchTask, lake: LakeResource) -> Iterator[Report]:
@@ -124,7 +124,7 @@ class DatabricksBatchResource(BatchResource):
                 extras={PARAMETERS_KEY: RUN_PARAMETERS.dump_python(parameters, mode="json")},
             ) as session,
             batch_run(
-                self.databricks.workspace(self.timeout_seconds),
+                self._workspace,
                 self.databricks.clusters(),
                 tables.bucket,
                 token,
@@ -141,6 +141,11 @@ class DatabricksBatchResource(BatchResource):
         except RunFailedError as error:
             metadata = {LINK: dg.MetadataValue.url(error.url), "trace": dg.MetadataValue.text(error.trace)}
             raise dg.Failure(str(error), metadata=metadata, allow_retries=not error.cancelled) from error
+
+    @cached_property
+    def _workspace(self) -> WorkspaceClient:
+        """Client that all uses share, so that a step logs in once."""
+        return self.databricks.workspace(self.timeout_seconds)
 
 
 class DatabricksStreamingJobsResource(StreamingJobsResource):

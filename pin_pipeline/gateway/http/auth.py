@@ -34,7 +34,7 @@ class Callers:
 
 
 class ApiKeyMiddleware:
-    """Refuses requests without a known API key, but for those to a loopback address if no keys are configured.
+    """Refuses requests without a known API key, except those to a loopback address if no keys are configured.
 
     A request to a loopback address may come from anywhere, by a proxy or a forwarded port: configured keys are required
     there too. The address is that of the socket: headers such as Host and X-Forwarded-For do not count.
