@@ -14,7 +14,7 @@ resource "aws_ecs_task_definition" "gateway" {
   container_definitions = jsonencode([{
     name         = "gateway"
     image        = var.image
-    command      = ["uvicorn", "pin_pipeline.gateway.app:app", "--host", "0.0.0.0", "--port", tostring(local.gateway_port), "--no-proxy-headers"]
+    command      = ["python", "-m", "pin_pipeline.gateway.server", "--host", "0.0.0.0", "--port", tostring(local.gateway_port)]
     environment  = [for name, value in local.environment : { name = name, value = value }]
     secrets      = [{ name = "PIN_GATEWAY_API_KEYS", valueFrom = aws_secretsmanager_secret.of["gateway-api-keys"].arn }]
     portMappings = [{ containerPort = local.gateway_port }]

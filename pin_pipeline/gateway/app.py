@@ -1,4 +1,4 @@
-"""The gateway as an ASGI app: `uvicorn pin_pipeline.gateway.app:app --host 127.0.0.1 --port 8082`."""
+"""The gateway as an ASGI app, which `pin_pipeline.gateway.server` serves."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from pin_pipeline.gateway.http.auth import ApiKeyMiddleware, Callers
 from pin_pipeline.gateway.http.backpressure import BytesInFlight
 from pin_pipeline.gateway.http.error_handlers import add_error_handlers
 from pin_pipeline.gateway.http.metrics import GatewayMetrics, RequestMetricsMiddleware
-from pin_pipeline.gateway.http.stage_prefix import StagePrefixMiddleware
+from pin_pipeline.gateway.http.paths import PathMiddleware
 from pin_pipeline.gateway.kafka.broker import KafkaBroker
 from pin_pipeline.gateway.kafka.consumer_instances import ConsumerInstances
 from pin_pipeline.gateway.kinesis import KinesisProxy
-from pin_pipeline.gateway.routes import consumers, health, records, streams, topics
+from pin_pipeline.gateway.routes import consumers, health, partitions, records, streams, topics
 from pin_pipeline.settings import Settings
 
 GC_THRESHOLD = 10_000
@@ -47,13 +47,21 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
 
 def create_app() -> FastAPI:
     """Create the app. It reads the settings when it starts, and connects to the broker on first use."""
-    routers = (topics.router, consumers.router, streams.router, records.create_router(), health.router)
+    routers = (
+        topics.router,
+        partitions.router,
+        consumers.router,
+        streams.router,
+        records.create_router(),
+        health.router,
+    )
     app = FastAPI(
         title="pin_pipeline gateway",
         summary="HTTP gateway to Kafka and Kinesis: Kafka REST API v2, Kinesis, and plain records.",
         lifespan=_lifespan,
         # Instead of `include_router`, with which each request would be matched against the routes twice.
         routes=[route for router in routers for route in router.routes],
+        redirect_slashes=False,
         # `http.metrics` measures requests.
         telemetry={"tracing": False, "metrics": False, "logs": False},
     )
@@ -63,8 +71,5 @@ def create_app() -> FastAPI:
     app.add_middleware(ApiKeyMiddleware)
     app.add_middleware(RequestMetricsMiddleware, metrics=app.state.metrics)
     pages = filter(None, (app.openapi_url, app.docs_url, app.redoc_url))
-    app.add_middleware(StagePrefixMiddleware, paths=[*app.openapi()["paths"], *pages])
+    app.add_middleware(PathMiddleware, paths=[*app.openapi()["paths"], *pages])
     return app
-
-
-app = create_app()

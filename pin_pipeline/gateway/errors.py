@@ -7,12 +7,15 @@ from collections.abc import Iterable
 from pin_pipeline.errors import PipelineError
 from pin_pipeline.gateway.embedded_format import EmbeddedFormat
 from pin_pipeline.records import RecordType
+from pin_pipeline.records.accepted_values import accepted_values
 from pin_pipeline.records.reasons import DESCRIPTIONS
 from pin_pipeline.records.rules import Rejected
 
 NON_RETRIABLE, RETRIABLE, FORBIDDEN, UNAVAILABLE = 50002, 50003, 40301, 50302
 """Error codes of the Confluent REST Proxy."""
 RETRY_AFTER = {"Retry-After": "1"}
+MAX_VALUE_CHARACTERS = 100
+"""Length to which a message cuts a value of the caller."""
 
 
 class ApiError(PipelineError):
@@ -72,9 +75,18 @@ def record_rejected(record_type: RecordType, rejected: Rejected, position: int |
         position: index of the record in the request; None for a request that is one record.
     """
     at = "" if position is None else f" [{position}]"
-    field = "" if rejected.field is None else f" (field {rejected.field!r})"
-    description = DESCRIPTIONS[rejected.reason]
-    return unprocessable(f"{record_type.name} record{at} rejected: {rejected.reason}{field}; {description}")
+    found = _finding(record_type, rejected)
+    return unprocessable(f"{record_type.name} record{at} rejected: {rejected.reason}{found}")
+
+
+def _finding(record_type: RecordType, rejected: Rejected) -> str:
+    """Return what is wrong with a record: its field, value and what was expected if one is to blame."""
+    field = next((field for field in record_type.fields if field.name == rejected.field), None)
+    if field is None:
+        return f": {DESCRIPTIONS[rejected.reason]}"
+    value = rejected.value
+    found = "missing" if value is None else value[:MAX_VALUE_CHARACTERS]
+    return f" (field {field.name!r}): it is {found}; expected {accepted_values(field)}"
 
 
 def consumer_not_found(group: str, name: str) -> ApiError:
@@ -106,15 +118,25 @@ def format_mismatch(accept: str | None, embedded_format: EmbeddedFormat) -> ApiE
     )
 
 
-def record_not_json(location: str, reason: str) -> ApiError:
+def record_not_json(message: str) -> ApiError:
     """Return the error for a record that a consumer of format json cannot return."""
     hint = "read it with a consumer of format binary, or seek past it"
-    return ApiError(500, NON_RETRIABLE, f"the record in {location} is not JSON: {reason}; {hint}")
+    return ApiError(500, NON_RETRIABLE, f"{message}; {hint}")
 
 
-def too_large(message: str) -> ApiError:
-    """Return the error for a request beyond the size limits."""
-    return ApiError(413, 413, message)
+def too_large(limit: int) -> ApiError:
+    """Return the error for a body beyond the size limit."""
+    return ApiError(413, 413, f"the body is larger than {limit} bytes; send the records in smaller requests")
+
+
+def too_many_records(limit: int) -> ApiError:
+    """Return the error for a request with more records than the limit."""
+    return ApiError(413, 413, f"the request has more than {limit} records; send them in smaller requests")
+
+
+def unsupported_encoding(encoding: str) -> ApiError:
+    """Return the error for a body that is compressed."""
+    return ApiError(415, 415, f"cannot read Content-Encoding {encoding!r}; send the body uncompressed")
 
 
 def too_many_bytes_in_flight(message: str) -> ApiError:

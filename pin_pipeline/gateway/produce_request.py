@@ -8,9 +8,11 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from pin_pipeline.gateway.embedded_format import EmbeddedFormat
-from pin_pipeline.gateway.json_body import decode, single_line
+from pin_pipeline.gateway.json_body import Record, decode, single_line
 
-PartitionNumber = Annotated[int, msgspec.Meta(ge=0)]
+PartitionNumber = Annotated[int, msgspec.Meta(ge=0, le=2**31 - 1)]
+Ignored = msgspec.Raw | UnsetType
+"""Field of the contract that only the formats with a schema use."""
 
 
 class ProduceRecord(msgspec.Struct, frozen=True, gc=False):
@@ -21,29 +23,36 @@ class ProduceRecord(msgspec.Struct, frozen=True, gc=False):
     partition: int | None = None
 
 
-class JsonRecord(msgspec.Struct, forbid_unknown_fields=True):
-    """One record of a request, embedded as JSON."""
+class JsonRecord(Record, forbid_unknown_fields=True):
+    """One record of a request, embedded as JSON. Without a value, it is a tombstone."""
 
-    value: msgspec.Raw
+    value: msgspec.Raw | UnsetType = UNSET
     key: msgspec.Raw | UnsetType = UNSET
     partition: PartitionNumber | None = None
 
 
-class JsonProduceRequest(msgspec.Struct, forbid_unknown_fields=True):
+class BinaryRecord(Record, forbid_unknown_fields=True):
+    """One record of a request, embedded as base64. Without a value, it is a tombstone."""
+
+    value: bytes | None = None
+    key: bytes | None = None
+    partition: PartitionNumber | None = None
+
+
+class _ProduceRequest(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    key_schema: Ignored = UNSET
+    key_schema_id: Ignored = UNSET
+    value_schema: Ignored = UNSET
+    value_schema_id: Ignored = UNSET
+
+
+class JsonProduceRequest(_ProduceRequest):
     """Records to produce, embedded as JSON."""
 
     records: Annotated[list[JsonRecord], msgspec.Meta(min_length=1)]
 
 
-class BinaryRecord(msgspec.Struct, forbid_unknown_fields=True):
-    """One record of a request, embedded as base64."""
-
-    value: bytes | None
-    key: bytes | None = None
-    partition: PartitionNumber | None = None
-
-
-class BinaryProduceRequest(msgspec.Struct, forbid_unknown_fields=True):
+class BinaryProduceRequest(_ProduceRequest):
     """Records to produce, embedded as base64."""
 
     records: Annotated[list[BinaryRecord], msgspec.Meta(min_length=1)]
@@ -53,7 +62,7 @@ _JSON, _BINARY = msgspec.json.Decoder(JsonProduceRequest), msgspec.json.Decoder(
 
 
 def parse_records(body: bytes, embedded_format: EmbeddedFormat) -> list[ProduceRecord]:
-    """Parse `{"records": [{"value": ..., "key"?: ..., "partition"?: ...}, ...]}`.
+    """Parse `{"records": [{"value"?: ..., "key"?: ..., "partition"?: ...}, ...]}`.
 
     Keys and values embedded as JSON keep the exact text they were sent in; embedded as binary, they are base64 or null.
     The last of duplicate fields wins, as in the Confluent REST Proxy.
@@ -62,12 +71,15 @@ def parse_records(body: bytes, embedded_format: EmbeddedFormat) -> list[ProduceR
         The records, in order.
 
     Raises:
-        ApiError: 400 if the body is not JSON, 422 if it is not a produce request.
+        ApiError: 400 if the body is not JSON, 422 if it is not a produce request, 413 if it has too many records.
     """
     if embedded_format is EmbeddedFormat.BINARY:
         return [ProduceRecord(each.value, each.key, each.partition) for each in decode(_BINARY, body).records]
     line = single_line if b"\n" in body or b"\r" in body else bytes
-    return [ProduceRecord(line(each.value), _key(each.key), each.partition) for each in decode(_JSON, body).records]
+    return [
+        ProduceRecord(None if each.value is UNSET else line(each.value), _key(each.key), each.partition)
+        for each in decode(_JSON, body).records
+    ]
 
 
 def _key(key: msgspec.Raw | UnsetType) -> bytes | None:

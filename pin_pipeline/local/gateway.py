@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 
 from pin_pipeline.local import ports
 from pin_pipeline.local.readiness import http_ready
-from pin_pipeline.local.server import ServerSpec, uvicorn_command
+from pin_pipeline.local.server import ServerSpec
 
 
 def server(port: int, upstreams: Mapping[str, str]) -> ServerSpec:
@@ -17,5 +18,6 @@ def server(port: int, upstreams: Mapping[str, str]) -> ServerSpec:
         upstreams: addresses of the servers that it uses, by environment variable.
     """
     address = f"http://{ports.HOST}:{port}"
-    command = uvicorn_command("pin_pipeline.local.guarded:gateway", port, "--factory", "--no-proxy-headers")
+    options = ["--app", "pin_pipeline.local.guarded:gateway", "--host", ports.HOST, "--port", str(port)]
+    command = [sys.executable, "-m", "pin_pipeline.gateway.server", *options]
     return ServerSpec("gateway", address, command, upstreams, lambda: http_ready(f"{address}/health"))

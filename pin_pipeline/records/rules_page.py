@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from functools import singledispatch
 
 from pin_pipeline.records import RECORD_TYPES, Column, Combine, RecordType
-from pin_pipeline.records.fields import Field, Integer, Magnitude, Number, PrefixedPath, Text, Timestamp
+from pin_pipeline.records.accepted_values import accepted_values
+from pin_pipeline.records.fields import Field
 from pin_pipeline.records.reasons import DESCRIPTIONS
 
 INTRODUCTION = """\
@@ -33,8 +33,7 @@ def _sections(record_type: RecordType) -> Iterator[str]:
     yield f"## {record_type.name}"
     yield f"{record_type.description} Key `{record_type.key}`, source table `{record_type.source_table}`."
     fields = [
-        (_code(field.name), _required(field), _accepted_values(field), field.description)
-        for field in record_type.fields
+        (_code(field.name), _required(field), accepted_values(field), field.description) for field in record_type.fields
     ]
     yield _table(("raw field", "", "accepted value", "description"), fields)
     columns = [
@@ -60,46 +59,6 @@ def _origin(column: Column) -> str:
             return f"array of {', '.join(fields)}"
         case Combine.SPACE_JOINED:
             return f"{', space, '.join(fields)}"
-
-
-@singledispatch
-def _accepted_values(field: Field) -> str:
-    raise NotImplementedError(type(field))
-
-
-@_accepted_values.register
-def _(field: Text) -> str:
-    return f"text; {_null_values(field)}"
-
-
-@_accepted_values.register
-def _(field: Magnitude) -> str:
-    return f"text such as `997`, `1.2k`, `3M` or `1b`, published as a whole number; {_null_values(field)}"
-
-
-@_accepted_values.register
-def _(field: PrefixedPath) -> str:
-    return f"path that starts with `/`, after an optional prefix {_code(field.prefix)}; {_null_values(field)}"
-
-
-@_accepted_values.register
-def _(field: Integer) -> str:
-    return f"whole number from {field.minimum} to {field.maximum}"
-
-
-@_accepted_values.register
-def _(field: Number) -> str:
-    return f"number from {field.minimum:g} to {field.maximum:g}"
-
-
-@_accepted_values.register
-def _(_field: Timestamp) -> str:
-    return "`YYYY-MM-DD HH:MM:SS`, or ISO 8601 with `T`; fraction and offset optional, UTC by default"
-
-
-def _null_values(field: Text) -> str:
-    *others, last = ("null", "blank", *map(_code, field.sentinels))
-    return f"{', '.join(others)} and {last} are published as null"
 
 
 def _code(text: str) -> str:

@@ -16,6 +16,7 @@ from kafka import KafkaConsumer, TopicPartition
 from starlette.types import ASGIApp
 
 from pin_pipeline.gateway.app import create_app
+from pin_pipeline.gateway.http.bounded_protocol import BoundedProtocol
 from pin_pipeline.settings import Settings
 from pin_pipeline_tests.gateway.consumer_requests import EARLIEST, V2, CreateConsumer
 
@@ -97,7 +98,7 @@ def post(gateway: httpx.Client, topic: str, *records: dict[str, Any]) -> httpx.R
 def serving(app: ASGIApp, host: str = "127.0.0.1") -> Iterator[httpx.Client]:
     """Serve an app with uvicorn on a free port of this machine."""
     with socket.create_server((host, 0)) as listener:
-        server = _Server(uvicorn.Config(app, log_level="warning"))
+        server = _Server(uvicorn.Config(app, http=BoundedProtocol, log_level="warning"))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
         thread.start()
         try:

@@ -5,14 +5,18 @@ from __future__ import annotations
 import base64
 import json
 import time
+from collections.abc import Callable
+from typing import TypeVar
+from urllib.parse import quote
 
 import httpx
 import pytest
 from kafka import KafkaConsumer
 from kafka.consumer.fetcher import ConsumerRecord
 
-from pin_pipeline.gateway.kafka import consumer_instances
-from pin_pipeline.gateway.routes import consumers
+from pin_pipeline.gateway.kafka import consumer_instances, polling, topic_pattern
+from pin_pipeline.gateway.routes import consumed_records, consumers
+from pin_pipeline.kafka.topics import create_topics
 from pin_pipeline.settings import Settings
 from pin_pipeline_tests.gateway.conftest import post
 from pin_pipeline_tests.gateway.consumer_requests import (
@@ -27,6 +31,8 @@ from pin_pipeline_tests.gateway.consumer_requests import (
 )
 from pin_pipeline_tests.gateway.responses import assert_error
 from pin_pipeline_tests.helpers.topics import produce
+
+T = TypeVar("T")
 
 
 def test_consumer_reads_records_in_order_with_key_and_offset(
@@ -126,19 +132,23 @@ def test_consumer_limits_the_response_size_without_skipping_records(
 def test_consumer_waits_for_the_timeout_of_the_request_or_of_the_instance(
     own_gateway: httpx.Client, settings: Settings, create_consumer: CreateConsumer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    timeouts: list[float] = []
+    waits: list[tuple[float, int]] = []
 
-    def record_timeout(consumer: KafkaConsumer, timeout_seconds: float, max_bytes: int) -> list[ConsumerRecord]:
-        timeouts.append(timeout_seconds)
-        return consumer_instances.poll_records(consumer, 0, max_bytes)
+    def record_wait(
+        consumer: KafkaConsumer, convert: Callable[[ConsumerRecord], T], timeout_seconds: float, max_bytes: int
+    ) -> list[T]:
+        waits.append((timeout_seconds, max_bytes))
+        return polling.read_records(consumer, convert, 0, max_bytes)
 
-    monkeypatch.setattr(consumers, "poll_records", record_timeout)
-    for options in ({}, {"consumer.request.timeout.ms": 50}):
+    monkeypatch.setattr(consumed_records, "read_records", record_wait)
+    largest = consumers.MAX_RESPONSE_BYTES
+    for options in ({}, {"consumer.request.timeout.ms": 50}, {"consumer.request.timeout.ms": "60000"}):
         instance = create_consumer(**options)
-        subscribe(own_gateway, instance, settings.topic("pin"))
-        own_gateway.get(f"{instance}/records", headers={"Accept": JSON_V2})
-        own_gateway.get(f"{instance}/records", params={"timeout": 7}, headers={"Accept": JSON_V2})
-    assert timeouts == [1, 0.007, 0.05, 0.007]
+        assign(own_gateway, instance, settings.topic("pin"))
+        for parameters in ({}, {"timeout": 7, "max_bytes": 10**9}, {"timeout": 60_000, "max_bytes": -1}):
+            own_gateway.get(f"{instance}/records", params=parameters, headers={"Accept": JSON_V2})
+    explicit = [(0.007, largest), (30, largest)]
+    assert waits == [(1, largest), *explicit, (0.05, largest), *explicit, (30, largest), *explicit]
 
 
 def test_consumer_instances_are_limited_and_removed_when_idle(
@@ -173,3 +183,95 @@ def test_consumer_subscription_and_assignment_exclude_each_other(
     assert_error(own_gateway.post(f"{instance}/assignments", json=partitions, headers=V2), 409, 40903)
     assert own_gateway.delete(f"{instance}/subscription").status_code == 204
     assign(own_gateway, instance, settings.topic("pin"))
+
+
+NAMES = ["a?b#c", "%41", "a%2Fb", "a b", "ü", "a:b@c&d=e+f;g", "'\"<>|{}"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_consumer_name_survives_in_the_address_of_the_instance(own_gateway: httpx.Client, name: str) -> None:
+    group = f"my/{name}"
+    created = own_gateway.post(f"/consumers/{quote(group, safe='')}", json={"name": name}, headers=V2)
+    assert (created.status_code, created.json()["instance_id"]) == (200, name)
+    address = created.json()["base_uri"]
+    assert own_gateway.get(f"{address}/subscription").json() == {"topics": []}
+    assert_error(own_gateway.get(f"{address}x/subscription"), 404, 40403, repr(f"{name}x"), repr(group))
+    assert own_gateway.delete(address).status_code == 204
+
+
+def test_consumer_is_created_without_a_body_and_with_the_strings_and_media_types_that_clients_send(
+    own_gateway: httpx.Client, settings: Settings
+) -> None:
+    for content, content_type in (
+        (None, V2["Content-Type"]),
+        (b"", "text/plain"),
+        (b"{}", BINARY_V2),
+        (b'{"auto.commit.enable": "false", "fetch.min.bytes": "-1"}', JSON_V2),
+        (b"{}", "application/json; charset=utf-8"),
+    ):
+        created = own_gateway.post("/consumers/readers", content=content, headers={"Content-Type": content_type})
+        address = created.json()["base_uri"]
+        headers = {"Content-Type": JSON_V2, "Accept": BINARY_V2}
+        body = json.dumps({"topics": [settings.topic("pin")]})
+        assert own_gateway.post(f"{address}/subscription", content=body, headers=headers).status_code == 204
+        assert own_gateway.get(f"{address}/records?timeout=0", headers=headers).json() == []
+        assert own_gateway.delete(address, headers=headers).status_code == 204
+
+
+def test_first_read_after_subscribing_returns_records(
+    own_gateway: httpx.Client, settings: Settings, create_consumer: CreateConsumer
+) -> None:
+    produce(settings, "geo", [1])
+    for subscription in ({"topics": [settings.topic("geo")]}, {"topic_pattern": f"{settings.prefix}[.](geo|user)"}):
+        instance = create_consumer()
+        assert own_gateway.post(f"{instance}/subscription", json=subscription, headers=V2).status_code == 204
+        response = own_gateway.get(f"{instance}/records", headers={"Accept": JSON_V2})
+        assert [record["value"] for record in response.json()] == [1]
+        own_gateway.delete(instance)
+
+
+def test_pattern_subscribes_to_whole_names_and_to_topics_created_later(
+    own_gateway: httpx.Client, settings: Settings, create_consumer: CreateConsumer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(topic_pattern, "REFRESH_SECONDS", 0)
+    later = f"{settings.prefix}-later.pin"
+    instance = create_consumer()
+    pattern = {"topic_pattern": f"{settings.prefix}-l.*"}
+    assert own_gateway.post(f"{instance}/subscription", json=pattern, headers=V2).status_code == 204
+    assert own_gateway.get(f"{instance}/subscription").json() == {"topics": []}
+    assert read(own_gateway, instance, 0) == []
+    create_topics(settings.kafka, [later])
+    post(own_gateway, later, {"value": 1})
+    assert [record["topic"] for record in read(own_gateway, instance, 1)] == [later]
+    assert own_gateway.get(f"{instance}/subscription").json() == {"topics": [later]}
+
+
+def test_unreadable_record_keeps_no_other_record_from_being_delivered_and_is_not_committed(
+    own_gateway: httpx.Client, settings: Settings, create_consumer: CreateConsumer
+) -> None:
+    topic = settings.topic("pin")
+    produce(settings, "pin", [b"1", b"no json", b"2"])
+    post(own_gateway, topic, {"value": 3, "partition": 1})
+    instance = create_consumer()
+    partitions = {"partitions": [{"topic": topic, "partition": number} for number in (0, 1)]}
+    assert own_gateway.post(f"{instance}/assignments", json=partitions, headers=V2).status_code == 204
+    assert sorted(record["value"] for record in read(own_gateway, instance, 2)) == [1, 3]
+    unreadable = own_gateway.get(f"{instance}/records", params={"timeout": 5000}, headers={"Accept": JSON_V2})
+    assert_error(unreadable, 500, 50002, f"{topic}/0 at offset 1")
+    assert own_gateway.post(f"{instance}/offsets", headers=V2).status_code == 200
+    committed = own_gateway.request("GET", f"{instance}/offsets", json=partitions, headers=V2).json()["offsets"]
+    assert {position["partition"]: position["offset"] for position in committed} == {0: 1, 1: 1}
+    past = {"offsets": [{"topic": topic, "partition": 0, "offset": 2}]}
+    assert own_gateway.post(f"{instance}/positions", json=past, headers=V2).status_code == 204
+    assert [record["value"] for record in read(own_gateway, instance, 1)] == [2]
+
+
+def test_records_for_a_client_that_disconnected_are_delivered_to_the_next_request(
+    own_gateway: httpx.Client, settings: Settings, create_consumer: CreateConsumer
+) -> None:
+    instance = create_consumer(**{"auto.commit.enable": True})
+    assign(own_gateway, instance, settings.topic("pin"))
+    with pytest.raises(httpx.ReadTimeout):
+        own_gateway.get(f"{instance}/records", params={"timeout": 30_000}, headers={"Accept": JSON_V2}, timeout=0.5)
+    produce(settings, "pin", [7])
+    assert [record["value"] for record in read(own_gateway, instance, 1)] == [7]

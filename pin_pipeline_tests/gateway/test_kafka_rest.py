@@ -182,7 +182,6 @@ def test_produce_refuses_a_body_that_is_not_json(gateway: httpx.Client, settings
         (b'{"records":[]}', "length >= 1 - at `$.records`"),
         (b'{"records":{"value":1}}', "Expected `array`, got `object` - at `$.records`"),
         (b'{"records":[{"value":1},7]}', "Expected `object`, got `int` - at `$.records[1]`"),
-        (b'{"records":[{"key":1}]}', "missing required field `value` - at `$.records[0]`"),
         (b'{"records":[{"vaule":1}]}', "unknown field `vaule` - at `$.records[0]`"),
         (b'{"record":[{"value":1}]}', "unknown field `record`"),
         (b'{"records":[{"value":1,"partition":"0"}]}', "got `str` - at `$.records[0].partition`"),
@@ -227,3 +226,36 @@ def test_openapi_describes_the_routes_with_examples(gateway: httpx.Client) -> No
     example = produce["requestBody"]["content"]["application/vnd.kafka.json.v2+json"]["example"]
     assert example["records"]
     assert {"200", "400", "404", "406", "413", "415", "422", "429", "503"} <= set(produce["responses"])
+
+
+def test_partitions_are_listed_described_and_written_to(gateway: httpx.Client, settings: Settings) -> None:
+    path = f"/topics/{settings.topic('pin')}"
+    partitions = gateway.get(f"{path}/partitions").json()
+    assert partitions == gateway.get(path).json()["partitions"]
+    assert gateway.get(f"{path}/partitions/2").json() == partitions[2]
+    body = {"records": [{"value": 1, "key": "k"}, {"value": 2}]}
+    produced = gateway.post(f"{path}/partitions/2", json=body, headers=JSON_V2).json()
+    assert [(offset["partition"], offset["offset"]) for offset in produced["offsets"]] == [(2, 0), (2, 1)]
+    assert gateway.get(f"{path}/partitions/2/offsets").json() == {"beginning_offset": 0, "end_offset": 2}
+    assert gateway.get("/brokers").json() == {"brokers": [partitions[0]["leader"]]}
+
+
+def test_partition_routes_refuse_what_does_not_exist(gateway: httpx.Client, settings: Settings) -> None:
+    path = f"/topics/{settings.topic('pin')}/partitions"
+    for route in (f"{path}/99", f"{path}/99/offsets", f"{path}/-1"):
+        assert_error(gateway.get(route), 404, 40402, "0..2")
+    assert_error(gateway.get("/topics/none/partitions"), 404, 40401, "'none'")
+    named = {"records": [{"value": 1, "partition": 1}]}
+    assert_error(gateway.post(f"{path}/0", json=named, headers=JSON_V2), 422, 422, "names a partition")
+    assert_error(gateway.post(f"{path}/99", json={"records": [{"value": 1}]}, headers=JSON_V2), 404, 40402)
+
+
+def test_produce_ignores_schemas_and_writes_a_record_without_a_value_as_tombstone(
+    gateway: httpx.Client, settings: Settings, messages: Callable[[str], Messages]
+) -> None:
+    topic = settings.topic("pin")
+    body = {"value_schema": "{}", "key_schema": None, "value_schema_id": 1, "records": [{"key": 1, "partition": 0}]}
+    assert gateway.post(f"/topics/{topic}", json=body, headers=JSON_V2).status_code == 200
+    [(key, value)] = messages(topic)[0]
+    assert key == b"1"
+    assert value is None

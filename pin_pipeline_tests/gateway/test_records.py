@@ -41,9 +41,12 @@ def test_record_without_the_optional_fields_of_the_original_model_is_accepted(ow
     [
         (b"{", "pin record rejected: not_json"),
         (b"[]", "not_an_object"),
-        (json.dumps(user()).encode(), "no_key (field 'index')"),
-        (json.dumps(pin(follower_count="many")).encode(), "invalid_value (field 'follower_count')"),
-        (json.dumps(pin(index="1")).encode(), "wrong_type (field 'index')"),
+        (json.dumps(user()).encode(), "no_key (field 'index'): it is missing; expected whole number from 0 to"),
+        (
+            json.dumps(pin(follower_count="many")).encode(),
+            "invalid_value (field 'follower_count'): it is \"many\"; expected text such as `997`, `1.2k`",
+        ),
+        (json.dumps(pin(index="1")).encode(), "wrong_type (field 'index'): it is \"1\"; expected whole number"),
     ],
 )
 def test_rejected_record_gets_its_reason_and_reaches_no_topic(

@@ -160,3 +160,13 @@ def test_streams_are_read_only_with_an_existing_shard_and_a_valid_iterator(
     invalid = gateway.get(f"{path}/records", headers={"Shard-Iterator": "nowhere"})
     assert kinesis_error(invalid) == (400, "InvalidArgumentException")
     assert kinesis_error(gateway.patch(path)) == (405, "MethodNotAllowed")
+
+
+def test_streams_are_listed_in_pages(gateway: httpx.Client, streams: dict[str, str]) -> None:
+    first, second, third = sorted(streams.values())
+    prefix = {"ExclusiveStartStreamName": first[:-1]}
+    page = gateway.get("/streams", params={**prefix, "Limit": 2}).json()
+    assert (page["StreamNames"], page["HasMoreStreams"]) == ([first, second], True)
+    following = gateway.get("/streams", params={"ExclusiveStartStreamName": second}).json()
+    assert following["StreamNames"][0] == third
+    assert gateway.get("/streams", params={"Limit": 0}).status_code == 400

@@ -8,6 +8,7 @@ import msgspec
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
 from pin_pipeline.gateway.errors import ApiError, KinesisApiError, kinesis_validation_error
 from pin_pipeline.gateway.http.json_response import json_response
@@ -47,6 +48,10 @@ def add_error_handlers(app: FastAPI) -> None:
         message = f"{request.method} {request.url.path}: {error.detail}"
         headers = dict(error.headers or {})
         return _error_response(request, ApiError(error.status_code, error.status_code, message, headers))
+
+    @app.exception_handler(ClientDisconnect)
+    async def client_disconnect(_request: Request, _error: ClientDisconnect) -> Response:
+        return Response(status_code=HTTPStatus.BAD_REQUEST)  # nobody receives it
 
     @app.exception_handler(Exception)
     async def unexpected_error(request: Request, error: Exception) -> Response:

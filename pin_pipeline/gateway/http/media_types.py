@@ -7,11 +7,17 @@ from pin_pipeline.gateway.embedded_format import EmbeddedFormat
 JSON = "application/json"
 KAFKA_V2 = "application/vnd.kafka.v2+json"
 RESPONSE_TYPES = (KAFKA_V2, "application/vnd.kafka+json", JSON)
-"""Media types of responses and of consumer requests, by preference among equals."""
+"""Media types of responses, by preference among equals."""
 JSON_TYPES = (EmbeddedFormat.JSON.media_type, "application/vnd.kafka.json+json", JSON)
 """Media types of produce requests whose records are embedded as JSON."""
 BINARY_TYPES = (EmbeddedFormat.BINARY.media_type, "application/vnd.kafka.binary+json")
 """Media types of produce requests whose records are embedded as base64."""
+
+
+def is_consumer_type(content_type: str) -> bool:
+    """Return whether a consumer request may have this Content-Type; many clients send that of their records."""
+    requested = media_type(content_type)
+    return requested == JSON or (requested.startswith("application/vnd.kafka.") and requested.endswith("+json"))
 
 
 def media_type(header: str) -> str:

@@ -80,5 +80,5 @@ class RequestMetricsMiddleware:
         try:
             await self._app(scope, receive, send_and_note_status)
         finally:
-            route = getattr(scope.get("route"), "path", "none")
+            route = getattr(scope.get("route"), "path_format", "none")
             self._metrics.observe_request(scope["method"], route, status, time.perf_counter() - started)

@@ -2,53 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
-from typing import Any
+from typing import cast
 
-from fastapi import Request, Response
-from fastapi.routing import APIRoute
-from starlette.types import Message, Receive
+from fastapi import Request
 
-from pin_pipeline.gateway.errors import too_large
-
-Handler = Callable[[Request], Coroutine[Any, Any, Response]]
+from pin_pipeline.gateway.errors import too_large, unsupported_encoding
+from pin_pipeline.gateway.http.backpressure import BytesInFlight
 
 MAX_BODY_BYTES = 10 * 2**20
 """Payload limit of API Gateway."""
 
 
-async def read_body(request: Request) -> bytes:
+async def read_body(request: Request, limit: int = MAX_BODY_BYTES) -> bytes:
     """Read the body of a request, but no further than the limit.
 
     Raises:
-        ApiError: 413 if the body is larger than `MAX_BODY_BYTES`.
+        ApiError: 413 if the body is larger than the limit, 415 if it is compressed, and 429 if the bodies of all
+            requests would exceed the limit of bytes in flight.
     """
+    headers = request.headers
+    if (encoding := headers.get("content-encoding", "identity").lower()) != "identity":
+        raise unsupported_encoding(encoding)
+    if int(headers.get("content-length", 0)) > limit:
+        raise too_large(limit)
     body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > MAX_BODY_BYTES:
-            raise too_large(f"the body is larger than {MAX_BODY_BYTES} bytes; send the records in smaller requests")
+    with cast("BytesInFlight", request.app.state.in_flight).receiving() as share:
+        async for chunk in request.stream():
+            body += chunk
+            if len(body) > limit:
+                raise too_large(limit)
+            share.grow_to(len(body))
     return bytes(body)
-
-
-class BoundedRoute(APIRoute):
-    """Route that reads its body with `read_body` before FastAPI parses it."""
-
-    def get_route_handler(self) -> Handler:
-        """Return FastAPI's handler, preceded by the size limit."""
-        handler = super().get_route_handler()
-
-        async def bounded_handler(request: Request) -> Response:
-            return await handler(Request(request.scope, _replay(await read_body(request))))
-
-        return bounded_handler
-
-
-def _replay(body: bytes) -> Receive:
-    """Return an ASGI receive function that delivers a body that was already read."""
-    messages: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
-
-    async def receive() -> Message:
-        return messages.pop() if messages else {"type": "http.disconnect"}
-
-    return receive

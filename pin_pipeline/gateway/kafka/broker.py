@@ -11,7 +11,7 @@ from functools import partial
 from typing import Any, TypeVar
 
 from confluent_kafka import KafkaError as DeliveryError
-from kafka import KafkaAdminClient
+from kafka import KafkaAdminClient, TopicPartition
 from kafka.errors import InvalidTopicError, KafkaError, UnknownTopicOrPartitionError, for_code
 
 from pin_pipeline.gateway.errors import partition_not_found, topic_not_found
@@ -31,6 +31,8 @@ CONNECTION = {
     "bootstrap_timeout_ms": RESPONSE_TIMEOUT_MS,
     "reconnect_backoff_max_ms": 500,
 }
+EARLIEST, LATEST = -2, -1
+"""Timestamps that stand for the first and the next offset in a ListOffsets request."""
 ADMIN = {"request_timeout_ms": RESPONSE_TIMEOUT_MS}
 
 
@@ -65,6 +67,18 @@ class KafkaBroker:
         if topic["error_code"]:
             raise broker_error(self.connection.address, error(name))
         return dict(topic)
+
+    async def offsets(self, topic: str, partition: int) -> tuple[int, int]:
+        """Return the first offset of a partition, and the offset that its next record will have."""
+        key = TopicPartition(topic, partition)
+        first = await self._call_admin(lambda admin: admin.list_partition_offsets({key: EARLIEST}))
+        end = await self._call_admin(lambda admin: admin.list_partition_offsets({key: LATEST}))
+        return first[key].offset, end[key].offset
+
+    async def list_brokers(self) -> list[int]:
+        """Return the numbers of the brokers, sorted."""
+        cluster = await self._call_admin(lambda admin: admin.describe_cluster())
+        return sorted(broker["broker_id"] for broker in cluster["brokers"])
 
     async def send(self, topic: str, records: Sequence[ProduceRecord]) -> list[DeliveryResult]:
         """Send records in order, and wait until all in-sync replicas have each of them, or its refusal is final.

@@ -3,9 +3,33 @@
 from __future__ import annotations
 
 from confluent_kafka import KafkaError as DeliveryError
-from kafka.errors import KafkaError, TopicAuthorizationFailedError
+from kafka.errors import (
+    CommitFailedError,
+    GroupAuthorizationFailedError,
+    IllegalGenerationError,
+    IllegalStateError,
+    InconsistentGroupProtocolError,
+    InvalidGroupIdError,
+    InvalidTopicError,
+    KafkaError,
+    NoOffsetForPartitionError,
+    OffsetMetadataTooLargeError,
+    OffsetOutOfRangeError,
+    RebalanceInProgressError,
+    TopicAuthorizationFailedError,
+    UnknownMemberIdError,
+)
 
-from pin_pipeline.gateway.errors import FORBIDDEN, NON_RETRIABLE, RETRIABLE, RETRY_AFTER, UNAVAILABLE, ApiError
+from pin_pipeline.gateway.errors import (
+    FORBIDDEN,
+    NON_RETRIABLE,
+    RETRIABLE,
+    RETRY_AFTER,
+    UNAVAILABLE,
+    ApiError,
+    illegal_state,
+    unprocessable,
+)
 
 UNDELIVERED = (
     DeliveryError._MSG_TIMED_OUT,  # noqa: SLF001
@@ -14,6 +38,12 @@ UNDELIVERED = (
     DeliveryError._QUEUE_FULL,  # noqa: SLF001
 )
 """Codes of librdkafka for records that it could not deliver in time."""
+
+
+NOT_A_MEMBER = (CommitFailedError, IllegalGenerationError, RebalanceInProgressError, UnknownMemberIdError)
+"""Refusals of a commit by a group that is active, and in which the consumer is not a member at this moment."""
+INVALID = (InvalidGroupIdError, InvalidTopicError, OffsetMetadataTooLargeError)
+WITHOUT_POSITION = (NoOffsetForPartitionError, OffsetOutOfRangeError)
 
 
 def broker_unavailable(bootstrap: str, reason: object) -> ApiError:
@@ -26,9 +56,22 @@ def broker_unavailable(bootstrap: str, reason: object) -> ApiError:
 
 def broker_error(bootstrap: str, error: KafkaError) -> ApiError:
     """Return the error for a request that the broker refused as a whole."""
-    if isinstance(error, TopicAuthorizationFailedError):
+    if isinstance(error, TopicAuthorizationFailedError | GroupAuthorizationFailedError):
         return ApiError(403, FORBIDDEN, f"Kafka broker {bootstrap} does not authorize the gateway: {error}")
     return broker_unavailable(bootstrap, repr(error))
+
+
+def consumer_error(bootstrap: str, error: KafkaError) -> ApiError:
+    """Return the error for a request of a consumer: 409 or 422 if the client can correct it, else as `broker_error`."""
+    if isinstance(error, NOT_A_MEMBER):
+        return illegal_state(f"the consumer is not a member of its group at this moment; read, then commit: {error}")
+    if isinstance(error, WITHOUT_POSITION):
+        return illegal_state(f"the consumer has no position, and auto.offset.reset chooses no other: {error}")
+    if isinstance(error, IllegalStateError | InconsistentGroupProtocolError):
+        return illegal_state(str(error))
+    if isinstance(error, INVALID):
+        return unprocessable(str(error))
+    return broker_error(bootstrap, error)
 
 
 def is_retriable(error: DeliveryError) -> bool:

@@ -5,19 +5,19 @@ from __future__ import annotations
 import asyncio
 import time
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import Any, TypeVar
 
-from kafka import KafkaConsumer, TopicPartition
-from kafka.consumer.fetcher import ConsumerRecord
-from kafka.errors import IllegalStateError, KafkaError
+from kafka import KafkaConsumer
+from kafka.errors import KafkaError
 
 from pin_pipeline.gateway.embedded_format import EmbeddedFormat
-from pin_pipeline.gateway.errors import consumer_exists, consumer_not_found, illegal_state, too_many_consumers
+from pin_pipeline.gateway.errors import consumer_exists, consumer_not_found, too_many_consumers
 from pin_pipeline.gateway.kafka.broker import CONNECTION
-from pin_pipeline.gateway.kafka.broker_errors import broker_error
+from pin_pipeline.gateway.kafka.broker_errors import consumer_error
+from pin_pipeline.gateway.kafka.topic_pattern import TopicPattern
 from pin_pipeline.kafka.connection import KafkaConnection
 
 T = TypeVar("T")
@@ -26,7 +26,9 @@ IDLE_SECONDS = 300
 """An instance without a request for this time is removed, as in the Confluent REST Proxy."""
 MAX_INSTANCES = 100
 DEFAULT_WAIT_MS = 1000
-CONSUMER = {"allow_auto_create_topics": False}
+MAX_FETCH_BYTES = 8 * 2**20
+"""Bytes that an instance fetches at once; with Kafka's default of 50 MiB, a few instances would use up the memory."""
+CONSUMER = {"allow_auto_create_topics": False, "fetch_max_bytes": MAX_FETCH_BYTES}
 
 
 class ConsumerInstance:
@@ -44,6 +46,7 @@ class ConsumerInstance:
         self.embedded_format = embedded_format
         self.last_used = time.monotonic()
         self.wait_ms = DEFAULT_WAIT_MS
+        self.pattern: TopicPattern | None = None
         self._connection = connection
         self._consumer: KafkaConsumer | None = None
         self._options = {"group_id": group, **options}
@@ -53,15 +56,14 @@ class ConsumerInstance:
         """Run an action with the consumer, which connects on first use.
 
         Raises:
-            ApiError: 409 if the state of the consumer does not allow the action, 503 if the broker does not respond.
+            ApiError: 409 if the state of the consumer does not allow the action, 503 if the broker does not respond, or
+                as `consumer_error`.
         """
         self.last_used = time.monotonic()
         try:
             return await asyncio.get_running_loop().run_in_executor(self._thread, lambda: action(self._connected()))
-        except IllegalStateError as error:
-            raise illegal_state(str(error)) from error
         except KafkaError as error:
-            raise broker_error(self._connection.address, error) from error
+            raise consumer_error(self._connection.address, error) from error
         finally:
             self.last_used = time.monotonic()
 
@@ -131,45 +133,3 @@ class ConsumerInstances:
         for (group, name), instance in list(self._instances.items()):
             if instance.last_used < idle_since:
                 await self.remove(group, name)
-
-
-def poll_records(consumer: KafkaConsumer, timeout_seconds: float, max_bytes: int) -> list[ConsumerRecord]:
-    """Poll for the next records.
-
-    Records beyond `max_bytes` are polled again next time: only returned records are committed.
-
-    Args:
-        consumer: a consumer with a subscription or an assignment.
-        timeout_seconds: time to wait for the first record.
-        max_bytes: size of all keys and values; at least one record is returned.
-
-    Returns:
-        The records, as soon as there are any; none after the timeout.
-
-    Raises:
-        IllegalStateError: the consumer has neither a subscription nor an assignment.
-    """
-    if not consumer.subscription() and not consumer.assignment():
-        raise IllegalStateError("this instance has neither a subscription nor an assignment; create one first")
-    deadline = time.monotonic() + timeout_seconds
-    while True:
-        remaining = max(0.0, deadline - time.monotonic())
-        polled = consumer.poll(timeout_ms=int(remaining * 1000))
-        if polled or not remaining:
-            return _take_within(consumer, polled, max_bytes)
-
-
-def _take_within(
-    consumer: KafkaConsumer, polled: Mapping[TopicPartition, Sequence[ConsumerRecord]], max_bytes: int
-) -> list[ConsumerRecord]:
-    """Take records up to the size, and seek each partition back to the first record not taken."""
-    taken: list[ConsumerRecord] = []
-    size = 0
-    for partition, records in polled.items():
-        for record in records:
-            size += len(record.key or b"") + len(record.value or b"")
-            if taken and size > max_bytes:
-                consumer.seek(partition, record.offset)
-                break
-            taken.append(record)
-    return taken

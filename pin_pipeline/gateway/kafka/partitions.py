@@ -8,18 +8,21 @@ from itertools import count
 from zlib import crc32
 
 import msgspec
-from kafka.partitioner.default import murmur2
 
 from pin_pipeline.gateway.produce_request import ProduceRecord
 from pin_pipeline.records import RECORD_TYPES
+
+BY_KEY = -1
+"""Partition of a record that librdkafka assigns: it hashes the key with `PARTITIONER`."""
+PARTITIONER = "murmur2_random"
+"""Hash of the Java client, and so of the Confluent REST Proxy."""
 
 _round_robin = count()
 
 
 def choose_partitions(topic: str, records: Sequence[ProduceRecord], partitions: int) -> list[int]:
-    """Choose the partition of each record, in [0, partitions).
+    """Choose the partition of each record, in [0, partitions), or `BY_KEY` for a record with a key.
 
-    A record with a key goes to the partition that the Java client, and so the Confluent REST Proxy, would choose.
     Without a key, all records of a post share a partition, which keeps them in order: `{prefix}.{record type}` is the
     topic of a record type, whose key field identifies the post. All other records are distributed round-robin.
     """
@@ -31,7 +34,7 @@ def _choose_partition(record: ProduceRecord, post_decoder: msgspec.json.Decoder[
     if record.partition is not None:
         return record.partition
     if record.key is not None:
-        return int(murmur2(record.key) & 0x7FFFFFFF) % partitions
+        return BY_KEY
     if post_decoder is not None and record.value is not None:
         try:
             post = post_decoder.decode(record.value).post

@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections import defaultdict
 from collections.abc import Sequence
+from functools import partial
 from typing import Any, TypeAlias, cast
 
 import msgspec
@@ -13,6 +14,7 @@ from confluent_kafka import KafkaError as DeliveryError
 from confluent_kafka import Message
 from confluent_kafka import Producer as Client
 
+from pin_pipeline.gateway.kafka.partitions import PARTITIONER
 from pin_pipeline.gateway.produce_request import ProduceRecord
 from pin_pipeline.kafka.connection import KafkaConnection
 
@@ -26,6 +28,7 @@ PRODUCER = {
     "socket.timeout.ms": DELIVERY_TIMEOUT_MS // 2,
     "reconnect.backoff.max.ms": 500,
     "linger.ms": 0.3,
+    "partitioner": PARTITIONER,
     # The broker limits the size of a record, the gateway the bytes in flight (`http.backpressure`).
     "message.max.bytes": 16 * 2**20,
     "queue.buffering.max.messages": 0,
@@ -39,8 +42,7 @@ class RecordMetadata(msgspec.Struct, frozen=True, gc=False):
     offset: int
 
 
-RecordContent: TypeAlias = tuple[bytes, bytes, int | None]
-"""Value, key and partition of a record."""
+_UNREPORTED = RecordMetadata(-1, -1)
 DeliveryResult: TypeAlias = RecordMetadata | DeliveryError
 """Metadata of an acknowledged record, or the reason why it was refused."""
 
@@ -60,20 +62,26 @@ class Producer:
         self, topic: str, records: Sequence[ProduceRecord], partitions: Sequence[int]
     ) -> list[DeliveryResult]:
         """Send each record to its partition, and wait until it is acknowledged, or its refusal is final."""
-        messages: list[dict[str, Any]] = [{"value": record.value, "key": record.key} for record in records]
-        by_partition: defaultdict[int, list[dict[str, Any]]] = defaultdict(list)
-        for partition, message in zip(partitions, messages, strict=True):
-            by_partition[partition].append(message)
-        reports = _DeliveryReports(asyncio.get_running_loop().create_future())
+        reports = _DeliveryReports(len(records))
+        messages: list[dict[str, Any]] = [
+            {"value": record.value, "key": record.key, "callback": partial(reports.add, number)}
+            for number, record in enumerate(records)
+        ]
         # `produce_batch` takes one partition for the batch and ignores those of its messages.
-        for partition, batch in by_partition.items():
-            reports.outstanding += self._client.produce_batch(topic, batch, partition, on_delivery=reports.add)
+        by_partition: defaultdict[int, list[int]] = defaultdict(list)
+        for number, partition in enumerate(partitions):
+            by_partition[partition].append(number)
+        for partition, numbers in by_partition.items():
+            batch = [messages[number] for number in numbers]
+            if self._client.produce_batch(topic, batch, partition) < len(batch):
+                for number in numbers:
+                    if error := messages[number].get("_error"):  # not sent, and not reported
+                        reports.add(number, error, None)
         # Under load this polls more often than the timer of `_poll` does.
         self._client.poll(0)
         if reports.outstanding:
             await self._poll_until(reports.complete)
-        unsent = {number: message["_error"] for number, message in enumerate(messages) if "_error" in message}
-        return reports.results(records, partitions, unsent)
+        return reports.results
 
     def close(self) -> None:
         """Wait until each record is delivered or refused."""
@@ -96,53 +104,21 @@ class Producer:
 
 
 class _DeliveryReports:
-    """Collects the delivery reports of one request.
+    """Collects the delivery reports of one request, by the number of the record."""
 
-    Refused records are identified by their content; among identical records it does not matter which one was refused.
-    Acknowledged records have ascending offsets per partition, in the order in which they were sent.
-    """
+    __slots__ = ("complete", "outstanding", "results")
 
-    __slots__ = ("_errors", "_offsets", "complete", "outstanding")
+    def __init__(self, records: int) -> None:
+        self.complete: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.outstanding = records
+        self.results: list[DeliveryResult] = [_UNREPORTED] * records
 
-    def __init__(self, complete: asyncio.Future[None]) -> None:
-        self.complete = complete
-        self.outstanding = 0
-        self._offsets: defaultdict[int | None, list[int]] = defaultdict(list)
-        self._errors: defaultdict[RecordContent, list[DeliveryError]] = defaultdict(list)
-
-    def add(self, error: DeliveryError | None, message: Message) -> None:
-        """Add the report of one outstanding record."""
-        if error is None:
-            self._offsets[message.partition()].append(cast("int", message.offset()))
+    def add(self, number: int, error: DeliveryError | None, message: Message | None) -> None:
+        """Add the report of one record."""
+        if message is None or error is not None:
+            self.results[number] = cast("DeliveryError", error)
         else:
-            self._errors[_content(message.value(), message.key(), message.partition())].append(error)
+            self.results[number] = RecordMetadata(cast("int", message.partition()), cast("int", message.offset()))
         self.outstanding -= 1
         if not self.outstanding and not self.complete.done():
             self.complete.set_result(None)
-
-    def results(
-        self, records: Sequence[ProduceRecord], partitions: Sequence[int], unsent: dict[int, DeliveryError]
-    ) -> list[DeliveryResult]:
-        """Return the result of each record.
-
-        Args:
-            records: the records of the request.
-            partitions: the partition of each record.
-            unsent: errors of records that were not sent and have no report, by their number.
-        """
-        acknowledged = {partition: iter(sorted(offsets)) for partition, offsets in self._offsets.items()}
-        if not self._errors and not unsent:
-            return [RecordMetadata(partition, next(acknowledged[partition])) for partition in partitions]
-
-        def result(number: int, record: ProduceRecord, partition: int) -> DeliveryResult:
-            if number in unsent:
-                return unsent[number]
-            if errors := self._errors.get(_content(record.value, record.key, partition)):
-                return errors.pop()
-            return RecordMetadata(partition, next(acknowledged[partition]))
-
-        return [result(number, *sent) for number, sent in enumerate(zip(records, partitions, strict=True))]
-
-
-def _content(value: bytes | None, key: bytes | None, partition: int | None) -> RecordContent:
-    return value or b"", key or b"", partition

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from functools import singledispatch
-from typing import Annotated
 
 import msgspec
 from confluent_kafka import KafkaError as DeliveryError
@@ -16,7 +16,7 @@ from pin_pipeline.gateway.http.direct_route import DirectRoute
 from pin_pipeline.gateway.http.json_response import json_response
 from pin_pipeline.gateway.http.media_types import JSON
 from pin_pipeline.gateway.http.request_body import read_body
-from pin_pipeline.gateway.json_body import decode, single_line
+from pin_pipeline.gateway.json_body import decode_list, single_line
 from pin_pipeline.gateway.kafka.broker_errors import record_refused
 from pin_pipeline.gateway.kafka.producer import DeliveryResult
 from pin_pipeline.gateway.produce_request import ProduceRecord
@@ -26,7 +26,10 @@ from pin_pipeline.records.fields import Field, Integer, Number, Text, Timestamp
 from pin_pipeline.records.rules import Rejected, Validator
 
 Endpoint = Callable[[Request], Awaitable[Response]]
-_BATCH = msgspec.json.Decoder(Annotated[list[msgspec.Raw], msgspec.Meta(min_length=1)])
+MAX_RECORD_BYTES = 2**20
+"""Kafka's default limit of a record."""
+VALIDATION_SLICE_BYTES = 2**20
+"""Bytes of a batch that are validated at once; then other requests have their turn."""
 
 
 class PostedRecord(msgspec.Struct):
@@ -102,7 +105,7 @@ def _post_record(record_type: RecordType) -> Endpoint:
 
     async def post_record(request: Request) -> Response:
         """With status 200, all in-sync replicas have the record."""
-        body = await read_body(request)
+        body = await read_body(request, MAX_RECORD_BYTES)
         _validate(record_type, validator, body)
         topic, [result] = await _send(request, record_type, [single_line(body)], len(body))
         if isinstance(result, DeliveryError):
@@ -118,9 +121,14 @@ def _post_batch(record_type: RecordType) -> Endpoint:
     async def post_batch(request: Request) -> Response:
         """The body is an array of records; if one fails validation, none is sent."""
         body = await read_body(request)
-        records = [single_line(record) for record in decode(_BATCH, body)]
+        records = [single_line(record) for record in decode_list(body)]
+        validated_bytes = 0
         for position, record in enumerate(records):
             _validate(record_type, validator, record, position)
+            validated_bytes += len(record)
+            if validated_bytes > VALIDATION_SLICE_BYTES:
+                validated_bytes = 0
+                await asyncio.sleep(0)
         topic, results = await _send(request, record_type, records, len(body))
         return json_response(PostedBatch(topic, record_offsets(results)), JSON)
 

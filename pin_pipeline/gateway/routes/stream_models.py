@@ -12,9 +12,12 @@ from msgspec import UNSET, UnsetType
 
 from pin_pipeline.gateway import openapi
 from pin_pipeline.gateway.http.media_types import JSON
+from pin_pipeline.gateway.json_body import Record
 
 DEFAULT_SHARDS = 5
 """Shards of a new stream, as in the tutorial."""
+MAX_PUT_RECORDS = 500
+"""Limit of PutRecords."""
 PartitionKey = Annotated[str, msgspec.Meta(min_length=1)] | int | float
 
 
@@ -32,7 +35,7 @@ class PutRecordRequest(msgspec.Struct, rename="pascal"):
     stream_name: msgspec.Raw | UnsetType = UNSET
 
 
-class PutRecordsEntry(msgspec.Struct, rename="kebab"):
+class PutRecordsEntry(Record, rename="kebab"):
     """One of many records to put."""
 
     data: msgspec.Raw
@@ -42,7 +45,7 @@ class PutRecordsEntry(msgspec.Struct, rename="kebab"):
 class PutRecordsRequest(msgspec.Struct):
     """Records to put."""
 
-    records: Annotated[list[PutRecordsEntry], msgspec.Meta(min_length=1)]
+    records: Annotated[list[PutRecordsEntry], msgspec.Meta(min_length=1, max_length=MAX_PUT_RECORDS)]
 
 
 class ListStreamsResponse(msgspec.Struct, rename="pascal"):

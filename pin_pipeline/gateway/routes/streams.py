@@ -22,7 +22,7 @@ from pin_pipeline.gateway.json_body import decode, single_line
 from pin_pipeline.gateway.kinesis import KinesisProxy, KinesisResponse
 from pin_pipeline.gateway.routes import stream_models as models
 
-STREAM = "/streams/{stream}"
+STREAM = "/streams/{stream:segment}"
 
 _CREATE_STREAM = msgspec.json.Decoder(models.CreateStreamRequest)
 _PUT_RECORD = msgspec.json.Decoder(models.PutRecordRequest)
@@ -31,9 +31,17 @@ router = APIRouter(tags=["streams"])
 
 
 @router.get("/streams", responses=models.LIST_STREAMS)
-async def list_streams(request: Request) -> Response:
-    """List the names of the streams."""
-    return _kinesis_response(await _kinesis(request).call("list_streams"))
+async def list_streams(
+    request: Request,
+    limit: Annotated[int | None, Query(alias="Limit", description="Maximum number of names.")] = None,
+    start: Annotated[
+        str | None, Query(alias="ExclusiveStartStreamName", description="Name after which to start.")
+    ] = None,
+) -> Response:
+    """List the names of the streams, in alphabetical order."""
+    parameters = {"Limit": limit, "ExclusiveStartStreamName": start}
+    given = {name: value for name, value in parameters.items() if value is not None}
+    return _kinesis_response(await _kinesis(request).call("list_streams", **given))
 
 
 @router.get(STREAM, responses=models.DESCRIBE_STREAM)

@@ -85,12 +85,12 @@ PRODUCE_RESPONSES: openapi.Responses = {
 @router.get("/topics", responses={200: TOPIC_NAMES, **openapi.NOT_ACCEPTABLE, **openapi.UNAVAILABLE})
 async def list_topics(request: Request) -> Response:
     """List the names of all topics."""
-    response_type = _response_type(request)
-    return json_response(await _broker(request).list_topics(), response_type)
+    response_type = response_type_of(request)
+    return json_response(await broker_of(request).list_topics(), response_type)
 
 
 @router.get(
-    "/topics/{topic}",
+    "/topics/{topic:segment}",
     responses={
         200: openapi.response("The topic.", EXAMPLE_TOPIC),
         **openapi.TOPIC_NOT_FOUND,
@@ -100,27 +100,27 @@ async def list_topics(request: Request) -> Response:
 )
 async def describe_topic(topic: str, request: Request) -> Response:
     """Describe the partitions of a topic, their leaders and replicas."""
-    response_type = _response_type(request)
-    metadata = await _broker(request).describe_topic(topic)
-    partitions = [_describe(partition) for partition in metadata["partitions"]]
+    response_type = response_type_of(request)
+    metadata = await broker_of(request).describe_topic(topic)
+    partitions = [describe_partition(partition) for partition in metadata["partitions"]]
     partitions.sort(key=lambda described: described.partition)
     return json_response(TopicDescription(topic, partitions), response_type)
 
 
-@router.post("/topics/{topic}", responses=PRODUCE_RESPONSES, openapi_extra=PRODUCE_BODY)
+@router.post("/topics/{topic:segment}", responses=PRODUCE_RESPONSES, openapi_extra=PRODUCE_BODY)
 async def produce(topic: str, request: Request) -> Response:
     """Append records to a topic. JSON keys and values keep the exact text they were sent in; binary ones are base64.
 
     With status 200, all in-sync replicas have each record that has an offset. A record with an `error_code` was
     refused: 50002 for good, 50003 if sending it again may succeed.
     """
-    response_type, embedded_format = _response_type(request), _embedded_format(request)
+    response_type, embedded_format = response_type_of(request), embedded_format_of(request)
     body = await read_body(request)
     results = await send_records(request, topic, parse_records(body, embedded_format), len(body))
     return json_response(ProduceResponse(record_offsets(results)), response_type)
 
 
-def _response_type(request: Request) -> str:
+def response_type_of(request: Request) -> str:
     """Return the media type of the response. Raises ApiError 406 if Accept allows none."""
     accept = request.headers.get("accept")
     response_type = preferred_response_type(accept)
@@ -129,7 +129,7 @@ def _response_type(request: Request) -> str:
     return response_type
 
 
-def _embedded_format(request: Request) -> EmbeddedFormat:
+def embedded_format_of(request: Request) -> EmbeddedFormat:
     """Return the format of the records. Raises ApiError 415 if Content-Type names neither JSON nor binary."""
     content_type = request.headers.get("content-type")
     embedded_format = format_of_content(content_type)
@@ -138,11 +138,13 @@ def _embedded_format(request: Request) -> EmbeddedFormat:
     return embedded_format
 
 
-def _broker(request: Request) -> KafkaBroker:
+def broker_of(request: Request) -> KafkaBroker:
+    """Return the client of the Kafka cluster."""
     return cast("KafkaBroker", request.app.state.broker)
 
 
-def _describe(partition: dict[str, Any]) -> TopicPartitionDescription:
+def describe_partition(partition: dict[str, Any]) -> TopicPartitionDescription:
+    """Describe a partition that the broker reported."""
     leader, in_sync = partition["leader_id"], partition["isr_nodes"]
     replicas = [Replica(broker, broker == leader, broker in in_sync) for broker in partition["replica_nodes"]]
     return TopicPartitionDescription(partition["partition_index"], leader, replicas)
