@@ -47,7 +47,7 @@ def main() -> None:
     serve = uvicorn.run
 
     def serve_guarded(app: ASGIApp, **options: Any) -> None:  # noqa: ANN401 - options of uvicorn
-        serve(LoopbackGuard(JsonGraphqlOnly(app)), **options)
+        serve(LoopbackGuard(JsonGraphqlOnly(app)), proxy_headers=False, **options)
 
     uvicorn.run = serve_guarded  # type: ignore[assignment]
     runpy.run_module("dagster_webserver", run_name="__main__")

@@ -1,4 +1,4 @@
-"""Guard of the local HTTP servers against web pages: any page in a browser on this machine can send them requests.
+"""Guard of the local HTTP servers against web pages and other users: both can send requests to the loopback interface.
 
 A page of another site reaches a server on the loopback interface in three ways, and the guard closes each of them:
 
@@ -8,6 +8,8 @@ A page of another site reaches a server on the loopback interface in three ways,
 * It reads the response, if the server permits it by CORS headers, as emulators of AWS do for every origin.
 
 Of these headers, clients that are not browsers send only `Host`, so they are not affected.
+
+Processes of other users of this machine are identified by their sockets (`pin_pipeline.local.peers`).
 """
 
 from __future__ import annotations
@@ -19,6 +21,8 @@ from starlette.datastructures import Headers
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from pin_pipeline.local.peers import is_own_client
+
 HOST_NAMES = ("127.0.0.1", "localhost", "[::1]")
 OWN_PAGES = {"same-origin", "none"}
 """Values of `Sec-Fetch-Site` for requests of a server's own pages, and of the user: an address typed, or a bookmark."""
@@ -29,7 +33,9 @@ POLICY_VIOLATION = 1008
 
 
 class LoopbackGuard:
-    """ASGI middleware that refuses requests of pages of other origins, and permits no page to read its responses.
+    """ASGI middleware that refuses requests of other users and of pages of other origins.
+
+    It permits no page to read its responses, except those of listed origins.
 
     Args:
         app: the guarded application.
@@ -59,6 +65,8 @@ class LoopbackGuard:
         """Return why a request is refused; None if it is not."""
         host, origin, site = headers.getlist("host"), headers.get("origin"), headers.get("sec-fetch-site")
         own_hosts = _own_hosts(scope)
+        if not is_own_client(scope["client"], scope["server"]):
+            return "only processes of the user who started this server may use it"
         if len(host) != 1 or host[0].lower() not in own_hosts:
             return f"the Host {', '.join(host)!r} is not {' or '.join(own_hosts)}"
         if origin in self._origins:

@@ -35,7 +35,7 @@ class ServerSpec:
 
 def uvicorn_command(app: str, port: int, *options: str) -> list[str]:
     """Return the command that serves an ASGI app on the loopback interface."""
-    bind = ["--host", ports.HOST, "--port", str(port)]
+    bind = ["--host", ports.HOST, "--port", str(port), "--no-proxy-headers"]
     return [sys.executable, "-m", "uvicorn", app, *bind, "--log-level", "warning", "--no-access-log", *options]
 
 

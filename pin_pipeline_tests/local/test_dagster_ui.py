@@ -16,8 +16,9 @@ from pin_pipeline.local import dagster_ui, ports
 from pin_pipeline.local.server import ServerProcess
 from pin_pipeline.settings import Settings
 from pin_pipeline_tests.helpers.browser import driver
+from pin_pipeline_tests.helpers.other_user import as_other_user, needs_root
 from pin_pipeline_tests.helpers.waiting import wait_until
-from pin_pipeline_tests.local.test_guard import ADVERSARIAL, METHODS, foreign_page
+from pin_pipeline_tests.local.test_guard import ADVERSARIAL, METHODS, REFUSED, foreign_page, responses_to
 
 __all__ = ["driver", "foreign_page"]  # fixtures of this module
 
@@ -58,6 +59,12 @@ def test_ui_refuses_requests_of_foreign_pages(ui: tuple[httpx.Client, ServerProc
     headers = {name: value.format(port=client.base_url.port) for name, value in ADVERSARIAL[request_of].items()}
     for method in METHODS:
         assert client.request(method, "/graphql", json={"query": QUERY}, headers=headers).status_code == 403, method
+
+
+@needs_root
+def test_ui_refuses_every_request_of_another_user_of_the_machine(ui: tuple[httpx.Client, ServerProcess]) -> None:
+    client, _ = ui
+    assert as_other_user(responses_to, client.base_url.host, client.base_url.port, "bucket") == {REFUSED}
 
 
 def test_ui_refuses_mutations_that_a_page_can_send_without_preflight(ui: tuple[httpx.Client, ServerProcess]) -> None:

@@ -1,8 +1,10 @@
-"""Requests of web pages to the local HTTP servers: sent as a browser would, and by a real one."""
+"""Requests to the local HTTP servers by other users, and by web pages: sent as a browser would, and by a real one."""
 
 from __future__ import annotations
 
+import http.client
 import itertools
+import socket
 from collections.abc import Iterator, Mapping
 
 import httpx
@@ -13,10 +15,12 @@ from starlette.responses import HTMLResponse, PlainTextResponse
 from starlette.routing import Route
 
 from pin_pipeline.local.guard import LoopbackGuard
+from pin_pipeline.local.peers import is_own_client
 from pin_pipeline.settings import Settings
 from pin_pipeline.storage.object_store import ObjectStore
 from pin_pipeline_tests.gateway.conftest import serving
 from pin_pipeline_tests.helpers.browser import driver
+from pin_pipeline_tests.helpers.other_user import as_other_user, needs_root
 
 __all__ = ["driver"]  # a fixture of this module
 
@@ -140,3 +144,47 @@ def test_page_of_another_origin_in_a_browser_reaches_no_server(
     for url, method, body in attacks:
         assert driver.execute_async_script(script, url, method, body) is None, url
     assert store.client.head_object(Bucket=settings.bucket, Key="kept")
+
+
+ADVERSARIAL_PATHS = ("/", "/health", "/pin/", "/topics", "/graphql", "/{bucket}", "/{bucket}/kept")
+SPOOFED: tuple[dict[str, str], ...] = ({}, {"X-Forwarded-For": "127.0.0.1", "Forwarded": "for=127.0.0.1"})
+REFUSED = (403, "refused: only processes of the user who started this server may use it\n")
+
+
+def responses_to(host: str, port: int, bucket: str) -> set[tuple[int, str]]:
+    """Send adversarial requests, and return the statuses and texts of the responses."""
+    responses = set()
+    for method, path, headers in itertools.product(("GET", "POST", "PUT", "DELETE"), ADVERSARIAL_PATHS, SPOOFED):
+        connection = http.client.HTTPConnection(host, port, timeout=10)
+        connection.request(method, path.format(bucket=bucket), b"{}", headers)
+        response = connection.getresponse()
+        responses.add((response.status, response.read().decode()))
+    return responses
+
+
+@needs_root
+@pytest.mark.parametrize("server", SERVERS)
+def test_guard_refuses_every_request_of_another_user_of_the_machine(settings: Settings, server: str) -> None:
+    store = ObjectStore.of(settings)
+    store.client.put_object(Bucket=settings.bucket, Key="kept", Body=b"")
+    url = address(settings, server)
+    assert as_other_user(responses_to, url.host, url.port, settings.bucket) == {REFUSED}
+    assert store.client.head_object(Bucket=settings.bucket, Key="kept")
+
+
+def test_client_is_own_only_while_its_socket_is_open() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        client = socket.create_connection(listener.getsockname())
+        connection, peer = listener.accept()
+        with connection:
+            assert is_own_client(peer, listener.getsockname())
+            client.close()
+            assert not is_own_client(peer, listener.getsockname())
+
+
+def test_client_with_an_ipv6_socket_is_recognized() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener, socket.socket(socket.AF_INET6) as client:
+        client.connect(("::ffff:127.0.0.1", listener.getsockname()[1]))
+        connection, peer = listener.accept()
+        with connection:
+            assert is_own_client(peer, listener.getsockname())
