@@ -10,12 +10,15 @@ from pin_pipeline.defs import assets, checks, jobs, schedules, sensors
 from pin_pipeline.defs.resources import create_resources
 from pin_pipeline.settings import Settings
 
+NO_OUTPUTS = dg.mem_io_manager.configured({}, config_schema={})
+"""Nothing is passed from step to step. The default would write to any folder that run configuration names."""
+
 defs = dg.Definitions(
     assets=dg.load_assets_from_package_module(assets, include_specs=True),
     asset_checks=dg.load_asset_checks_from_package_module(checks),
     jobs=[*jobs.ASSET_JOBS, *jobs.OP_JOBS],
     schedules=[schedules.daily_batch_schedule],
     sensors=[sensors.stream_supervisor],
-    resources=create_resources(Settings.load()),
+    resources=create_resources(Settings.load()) | {"io_manager": NO_OUTPUTS},
     executor=dg.in_process_executor,  # the steps of a run share one Spark session
 )

@@ -26,6 +26,26 @@ QUERY = "{ repositoriesOrError { __typename ... on RepositoryConnection { nodes 
 MUTATION = (
     'mutation { logTelemetry(action: "LAUNCH_RUN", metadata: "{}", clientTime: "0", clientId: "0") { __typename } }'
 )
+LAUNCH = """
+    mutation($job: String!, $location: String!, $repository: String!, $config: RunConfigData!) {
+        launchRun(executionParams: {
+            selector: {
+                jobName: $job, repositoryLocationName: $location, repositoryName: $repository, assetSelection: []
+            },
+            runConfigData: $config
+        }) { __typename ... on RunConfigValidationInvalid { errors { message } } }
+    }
+"""
+JOBS = """
+    { repositoriesOrError { ... on RepositoryConnection { nodes { name location { name } jobs { name } } } } }
+"""
+RESOURCES = """
+    query($location: String!, $repository: String!) {
+        allTopLevelResourceDetailsOrError(
+            repositorySelector: {repositoryLocationName: $location, repositoryName: $repository}
+        ) { ... on ResourceDetailsList { results { name configuredValues { key value type } } } }
+    }
+"""
 LOADED_SECONDS = 60
 
 
@@ -75,6 +95,42 @@ def test_ui_refuses_mutations_that_a_page_can_send_without_preflight(ui: tuple[h
         assert response.status_code == 415, media_type
         assert response.text == "refused: send GraphQL requests as application/json\n"
     assert client.post("/graphql", json={"query": MUTATION}).status_code == 200
+
+
+def graphql(client: httpx.Client, query: str, **variables: Any) -> Any:
+    reply = client.post("/graphql", json={"query": query, "variables": variables}).json()
+    assert "errors" not in reply, reply
+    return reply["data"]
+
+
+def test_ui_launches_no_run_whose_configuration_changes_a_resource(ui: tuple[httpx.Client, ServerProcess]) -> None:
+    client, _ = ui
+    [repository] = graphql(client, JOBS)["repositoriesOrError"]["nodes"]
+    place = {"location": repository["location"]["name"], "repository": repository["name"]}
+    config = {"resources": {"kafka": {"config": {"bootstrap_servers": "elsewhere.example:9092"}}}}
+    names = [job["name"] for job in repository["jobs"]]
+    assert {"daily_batch", "emulation", "__ASSET_JOB"} <= {*names}
+    for name in names:
+        result = graphql(client, LAUNCH, job=name, config=config, **place)["launchRun"]
+        assert result["__typename"] == "RunConfigValidationInvalid", result
+        assert 'unexpected config entry "config" at path root:resources:kafka' in result["errors"][0]["message"]
+    assert graphql(client, "{ runsOrError { ... on Runs { results { id } } } }")["runsOrError"]["results"] == []
+
+
+def test_ui_shows_the_values_of_resources_but_not_those_of_variables_that_may_be_secret(
+    ui: tuple[httpx.Client, ServerProcess],
+) -> None:
+    client, _ = ui
+    [repository] = graphql(client, JOBS)["repositoriesOrError"]["nodes"]
+    place = {"location": repository["location"]["name"], "repository": repository["name"]}
+    details = graphql(client, RESOURCES, **place)["allTopLevelResourceDetailsOrError"]["results"]
+    shown = {
+        (resource["name"], value["key"]): (value["type"], value["value"])
+        for resource in details
+        for value in resource["configuredValues"]
+    }
+    assert shown["kafka", "prefix"] == ("VALUE", '"pinterest"')
+    assert shown["postgres", "url"] == ("ENV_VAR", "PIN_POSTGRES_URL")
 
 
 def test_page_of_another_origin_cannot_use_the_ui_in_a_browser(

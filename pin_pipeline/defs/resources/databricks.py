@@ -20,6 +20,7 @@ from pin_pipeline.databricks.run_reports import LINK, RunReports
 from pin_pipeline.databricks.runs import RunFailedError, batch_run, wait_for_active_runs
 from pin_pipeline.databricks.streaming_jobs import DatabricksStreamingJobs
 from pin_pipeline.databricks.workspace import client_with_timeouts, translate_errors
+from pin_pipeline.defs.resources.fixed import FixedResource
 from pin_pipeline.defs.resources.interfaces import (
     BatchResource,
     LakeResource,
@@ -33,7 +34,7 @@ OPTIONAL = {"spark_version": "PIN_DATABRICKS_RUNTIME", "node_type": "PIN_DATABRI
 """Fields of `DatabricksResource` that have a default, and the environment variables that replace it."""
 
 
-class DatabricksResource(dg.ConfigurableResource["DatabricksResource"]):
+class DatabricksResource(FixedResource["DatabricksResource"]):
     """Databricks workspace, and the clusters that it creates for the pipeline."""
 
     client: dg.ResourceDependency[DatabricksClientResource]

@@ -13,6 +13,7 @@ from pydantic import Field
 from pin_pipeline.aws.kinesis import KinesisStreams, stream_name
 from pin_pipeline.batch.engine_choice import choose_engine
 from pin_pipeline.batch.tasks import BatchTask, run_embedded
+from pin_pipeline.defs.resources.fixed import FixedResource
 from pin_pipeline.emulator.source import SourceDatabase
 from pin_pipeline.kafka.connection import KafkaConnection
 from pin_pipeline.kafka.topics import create_topics, topic_name
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client
 
 
-class SourceResource(dg.ConfigurableResource["SourceResource"]):
+class SourceResource(FixedResource["SourceResource"]):
     """Source database that the emulator draws posts from: SQLite or MySQL."""
 
     url: str = Field(description="SQLAlchemy URL: sqlite:///... or mysql+pymysql://...")
@@ -50,13 +51,13 @@ class SourceResource(dg.ConfigurableResource["SourceResource"]):
         return SourceDatabase.connect(self.url, self.secret, self.region)
 
 
-class GatewayResource(dg.ConfigurableResource["GatewayResource"]):
+class GatewayResource(FixedResource["GatewayResource"]):
     """HTTP gateway to Kafka and Kinesis."""
 
     url: str = Field(description="Base URL of the gateway.")
 
 
-class KafkaResource(dg.ConfigurableResource["KafkaResource"], ABC):
+class KafkaResource(FixedResource["KafkaResource"], ABC):
     """Kafka cluster that holds the topics."""
 
     prefix: str = Field(description="Prefix of the topics: {prefix}.pin, {prefix}.geo and {prefix}.user.")
@@ -85,7 +86,7 @@ class KafkaResource(dg.ConfigurableResource["KafkaResource"], ABC):
         return reconcile_topic(record_type, topic, self.connection(), lake, store, start_offsets)
 
 
-class KinesisResource(dg.ConfigurableResource["KinesisResource"]):
+class KinesisResource(FixedResource["KinesisResource"]):
     """Kinesis streams, the second path of the posts beside the topics."""
 
     prefix: str = Field(
@@ -105,7 +106,7 @@ class KinesisResource(dg.ConfigurableResource["KinesisResource"]):
         return KinesisStreams(self.region, self.endpoint_url)
 
 
-class LakeResource(dg.ConfigurableResource["LakeResource"]):
+class LakeResource(FixedResource["LakeResource"]):
     """S3 bucket with the landed objects, the Delta tables and the heartbeats; boto3 finds the credentials."""
 
     s3: dg.ResourceDependency[S3Resource]
@@ -136,7 +137,7 @@ class LakeResource(dg.ConfigurableResource["LakeResource"]):
         return client
 
 
-class LandingResource(dg.ConfigurableResource["LandingResource"], ABC):
+class LandingResource(FixedResource["LandingResource"], ABC):
     """Landing of the topics on S3 as write-once objects."""
 
     kafka: dg.ResourceDependency[KafkaResource]
@@ -157,7 +158,7 @@ class LandingResource(dg.ConfigurableResource["LandingResource"], ABC):
         """Restart the connector, if landing uses one, and return a sentence that says what was done."""
 
 
-class PostgresResource(dg.ConfigurableResource["PostgresResource"]):
+class PostgresResource(FixedResource["PostgresResource"]):
     """Postgres database with the real-time tables and the serving view."""
 
     url: str = Field(description="URL of the database: postgresql://user:password@host:port/pinterest_streaming")
@@ -167,7 +168,7 @@ class PostgresResource(dg.ConfigurableResource["PostgresResource"]):
         return Postgres(self.url)
 
 
-class BatchResource(dg.ConfigurableResource["BatchResource"], ABC):
+class BatchResource(FixedResource["BatchResource"], ABC):
     """Batch engines: the embedded one in the process of the run for small steps, and Spark for large ones."""
 
     engine: BatchEngineName = Field(default="auto", description="Engine of each step: auto, embedded or spark.")
@@ -197,7 +198,7 @@ class BatchResource(dg.ConfigurableResource["BatchResource"], ABC):
         """Run a task on Spark and yield a report on each table as soon as the table is finished."""
 
 
-class StreamingJobsResource(dg.ConfigurableResource["StreamingJobsResource"], ABC):
+class StreamingJobsResource(FixedResource["StreamingJobsResource"], ABC):
     """Platform that runs the streaming jobs."""
 
     @abstractmethod
