@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from pin_pipeline.kafka.topics import create_topics
-from pin_pipeline.local import dashboard, gateway, jars, kafka, kinesis, ports, postgres, s3
+from pin_pipeline.local import dashboard, gateway, jars, kafka, kinesis, ports, postgres, postgres_setup, s3
 from pin_pipeline.local.server import ServerProcess
 from pin_pipeline.records import RECORD_TYPES
 from pin_pipeline.settings import LOCAL_ADDRESSES, LocalSettings, Settings
@@ -31,7 +31,6 @@ UPSTREAMS = {
     **dict.fromkeys(STREAMING_JOBS, ("kafka", "s3", "kinesis", "postgres")),
 }
 """Servers whose addresses a server or streaming job reads when it starts."""
-ADDRESS_FORMATS = {"kafka": "{}:{}", "postgres": f"postgresql://{postgres.USER}@{{}}:{{}}/{postgres.DATABASE}"}
 HOME_MODE = 0o700
 """Mode of a home: its files hold the posts, and whatever a client sends to a server."""
 STOP_SIGNALS = {"postgres": postgres.STOP_SIGNAL}
@@ -56,6 +55,9 @@ def up() -> Settings:
     jars.ensure("spark")
     with _exclusive():
         recorded = LocalSettings.load().addresses()
+        home = LocalSettings.load().home
+        if not postgres_setup.is_set_up(home):
+            _process("postgres").stop()  # a server of an earlier release requires no password
         chosen = {name: _port(name) for name in ADDRESSES}
         addresses = {ADDRESSES[name]: _address(name, port) for name, port in chosen.items()}
         upstreams = {
@@ -65,7 +67,8 @@ def up() -> Settings:
         for name, used in upstreams.items():
             if not used.items() <= recorded.items():
                 _process(name).stop()  # it still uses the previous addresses
-        home = LocalSettings.load().home
+        if not _process("postgres").is_alive():
+            postgres_setup.set_up(home)
         servers = [
             kafka.server(home, chosen["kafka"]),
             s3.server(home, chosen["s3"]),
@@ -74,8 +77,6 @@ def up() -> Settings:
             gateway.server(chosen["gateway"], upstreams["gateway"]),
             dashboard.server(chosen["dashboard"], upstreams["dashboard"]),
         ]
-        if not _process("postgres").is_alive():
-            postgres.remove_stale_lock(home)
         for server in servers:
             _process(server.name).start(server)
         for server in servers:
@@ -133,7 +134,9 @@ def _port_of(address: str | None) -> int | None:
 
 
 def _address(name: str, port: int) -> str:
-    return ADDRESS_FORMATS.get(name, "http://{}:{}").format(ports.HOST, port)
+    if name == "postgres":
+        return postgres.url(LocalSettings.load().home, port)
+    return f"{ports.HOST}:{port}" if name == "kafka" else f"http://{ports.HOST}:{port}"
 
 
 def _write_state(addresses: dict[str, str]) -> None:

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import dagster as dg
 import pytest
-from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg.conninfo import conninfo_to_dict
 
-from pin_pipeline.local.postgres import create_database
+from pin_pipeline.local import postgres
 from pin_pipeline.settings import Settings
 from pin_pipeline_tests.infra.policies import INFRA
 
@@ -20,11 +20,11 @@ from pin_pipeline_tests.infra.policies import INFRA
 @pytest.fixture
 def instance(settings: Settings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[dg.DagsterInstance]:
     """Open the instance with a new database, whose URL has the form that the page about AWS tells users to set."""
-    create_database(make_conninfo(settings.postgres_url, dbname=settings.prefix))
+    port = int(conninfo_to_dict(settings.postgres_url)["port"] or 0)
+    url = postgres.url(settings.home, port, settings.prefix)
+    postgres.create_database(url)
     [form] = re.findall(r"(postgresql\S*://)dagster:", (INFRA.parent / "docs" / "aws.md").read_text())
-    login = conninfo_to_dict(settings.postgres_url)
-    url = f"{form}{login['user']}@{login['host']}:{login['port']}/{settings.prefix}"
-    monkeypatch.setenv("DAGSTER_POSTGRES_URL", url)
+    monkeypatch.setenv("DAGSTER_POSTGRES_URL", form + url.partition("://")[2])
     (tmp_path / "dagster.yaml").write_text((INFRA / "dagster.yaml").read_text())
     handler = signal.getsignal(signal.SIGTERM)
     with dg.DagsterInstance.from_config(str(tmp_path)) as instance:

@@ -14,9 +14,9 @@ from typing import Any
 import dagster as dg
 import hcl2
 import pytest
-from psycopg.conninfo import make_conninfo
+from psycopg.conninfo import conninfo_to_dict
 
-from pin_pipeline.local.postgres import create_database
+from pin_pipeline.local import postgres
 from pin_pipeline.records import RECORD_TYPES
 from pin_pipeline.settings import Settings
 from pin_pipeline.storage.object_format import MAX_RECORDS
@@ -158,9 +158,10 @@ def test_terraform_validate_passes(tmp_path: Path) -> None:
 def test_dagster_instance_stores_its_state_in_postgres(
     local_environment: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    url = make_conninfo(local_environment.postgres_url, dbname="dagster")
-    create_database(url)
-    monkeypatch.setenv("DAGSTER_POSTGRES_URL", local_environment.postgres_url.rpartition("/")[0] + "/dagster")
+    port = int(conninfo_to_dict(local_environment.postgres_url)["port"] or 0)
+    url = postgres.url(local_environment.home, port, "dagster")
+    postgres.create_database(url)
+    monkeypatch.setenv("DAGSTER_POSTGRES_URL", url)
     with dg.DagsterInstance.from_config(str(INFRA)) as instance:
         instance.add_dynamic_partitions("kept", ["here"])
     with dg.DagsterInstance.from_config(str(INFRA)) as instance:

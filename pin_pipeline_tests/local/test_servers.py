@@ -7,12 +7,14 @@ import signal
 import socket
 import subprocess
 from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import boto3
 import pytest
 
-from pin_pipeline.local import ports
+from pin_pipeline.local import ports, postgres_programs
 from pin_pipeline.settings import Settings
 from pin_pipeline.storage.object_keys import ObjectName
 from pin_pipeline.storage.object_store import ObjectStore
@@ -52,6 +54,27 @@ def test_up_twice_keeps_the_running_servers(running: CommandLine) -> None:
     running.succeed("up")
     assert (running.pids(), running.addresses()) == (pids, addresses)
     assert running.run("status").stdout.count(" up ") == len(SERVERS)
+
+
+def test_password_of_postgres_is_in_no_output_state_file_log_or_process(running: CommandLine) -> None:
+    password = (running.home / "postgres.pass").read_text().strip().rpartition(":")[2].encode()
+    assert len(password) >= 32
+    printed = running.succeed("env") + running.run("status").stdout + running.succeed("up")
+    assert "PIN_POSTGRES_URL" in printed
+    assert password not in printed.encode()
+    files = [path for path in running.home.rglob("*") if path.is_file() and path.name != "postgres.pass"]
+    assert running.home / "servers.env" in files
+    assert [path for path in files if password in path.read_bytes()] == []
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):  # it has ended
+            assert password not in (process / "cmdline").read_bytes() + (process / "environ").read_bytes()
+
+
+def test_psql_finds_the_password_by_the_url(running: CommandLine) -> None:
+    psql = [*postgres_programs.command("psql", running.home, os.geteuid()), "--no-psqlrc", "--no-password"]
+    query = [*psql, running.addresses()["PIN_POSTGRES_URL"], "-Atc", "SELECT current_user, current_database()"]
+    result = subprocess.run(query, capture_output=True, text=True, check=True)
+    assert result.stdout == "pin|pinterest_streaming\n"
 
 
 def test_concurrent_ups_start_each_server_once_and_down_stops_all(command_line: CommandLine) -> None:
