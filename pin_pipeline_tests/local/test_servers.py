@@ -12,7 +12,9 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import boto3
+import psycopg
 import pytest
+from psycopg.conninfo import make_conninfo
 
 from pin_pipeline.local import ports, postgres_programs
 from pin_pipeline.settings import Settings
@@ -68,6 +70,21 @@ def test_password_of_postgres_is_in_no_output_state_file_log_or_process(running:
     for process in Path("/proc").glob("[0-9]*"):
         with suppress(OSError):  # it has ended
             assert password not in (process / "cmdline").read_bytes() + (process / "environ").read_bytes()
+
+
+def test_up_restarts_a_running_postgres_that_requires_no_password(command_line: CommandLine) -> None:
+    command_line.succeed("up")
+    pids, url = command_line.pids(), command_line.addresses()["PIN_POSTGRES_URL"]
+    with psycopg.connect(url) as connection:
+        connection.execute("CREATE TABLE kept ()")
+    (command_line.home / "postgres.pass").unlink()
+    (command_line.home / "postgres" / "pg_hba.conf").write_text("host all all 127.0.0.1/32 trust\n")
+    command_line.succeed("up")
+    assert {name for name, pid in command_line.pids().items() if pid != pids[name]} == {"postgres"}
+    with psycopg.connect(command_line.addresses()["PIN_POSTGRES_URL"]) as connection:
+        connection.execute("SELECT FROM kept")
+    with pytest.raises(psycopg.OperationalError, match="no password supplied"):
+        psycopg.connect(make_conninfo(url, passfile="/nonexistent"))
 
 
 def test_psql_finds_the_password_by_the_url(running: CommandLine) -> None:
