@@ -16,6 +16,7 @@ from itertools import count
 from multiprocessing import get_context
 from pathlib import Path
 from tempfile import mkdtemp
+from typing import Any
 
 import psycopg
 import pytest
@@ -239,25 +240,30 @@ def test_processes_of_the_server_hold_no_capability(address: str, running_home: 
 
 @as_root
 @pytest.mark.parametrize(
-    "command",
+    ("allowed", "command"),
     [
-        ["cat", "{home}/postgres.pass"],
-        ["ls", "{home}/postgres"],
-        ["cat", "{home}/postgres/pg_hba.conf"],
+        (0, ["cat", "{home}/postgres.pass"]),
+        (0, ["ls", "{home}/postgres"]),
+        (0, ["cat", "{home}/postgres/pg_hba.conf"]),
         # The server was started in its data folder: these paths do not lead through the home.
-        ["ls", "/proc/{pid}/cwd/"],
-        ["cat", "/proc/{pid}/cwd/pg_hba.conf"],
-        ["cat", "/proc/{pid}/environ"],
-        ["sh", "-c", "kill -0 {pid}"],
+        (postgres_programs.SERVER_USER, ["ls", "/proc/{pid}/cwd/"]),
+        (postgres_programs.SERVER_USER, ["cat", "/proc/{pid}/cwd/pg_hba.conf"]),
+        (postgres_programs.SERVER_USER, ["cat", "/proc/{pid}/environ"]),
+        (postgres_programs.SERVER_USER, ["sh", "-c", "kill -0 {pid}"]),
     ],
 )
-def test_another_user_of_the_machine_reads_neither_password_nor_data(running_home: Path, command: list[str]) -> None:
+def test_another_user_of_the_machine_reads_neither_password_nor_data(
+    running_home: Path, allowed: int, command: list[str]
+) -> None:
     pid = process_of(running_home).pid
     filled = [part.replace("{home}", str(running_home)).replace("{pid}", str(pid)) for part in command]
-    subprocess.run(filled, check=True, capture_output=True)  # root may
-    refused = subprocess.run(
-        filled, user=OTHER_USER, group=OTHER_USER, extra_groups=[], capture_output=True, text=True, check=False
-    )
+
+    def run_as(user: int) -> subprocess.CompletedProcess[str]:
+        options: Any = {"user": user, "group": user, "extra_groups": []}
+        return subprocess.run(filled, capture_output=True, text=True, check=False, **options)
+
+    assert run_as(allowed).returncode == 0
+    refused = run_as(OTHER_USER)
     assert refused.returncode != 0
     assert refused.stdout == ""
     assert "ermi" in refused.stderr  # permission denied, or not permitted
