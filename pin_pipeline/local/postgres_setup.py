@@ -78,9 +78,7 @@ def _create_login(home: Path, lock: int) -> None:
     give(data, SETUP_USER)
 
     def execute(database: str, script: str) -> str:
-        statements = (
-            files("pin_pipeline.local").joinpath("sql", script).read_text().replace(":password", f"'{password}'")
-        )
+        statements = SQL.joinpath(script).read_text().replace(":password", f"'{password}'")
         single_user = [*command("postgres", data, SETUP_USER), *SINGLE_USER, database]
         return run(single_user, f"create the login of {data}", lock, statements)
 
