@@ -10,10 +10,13 @@ from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
+from urllib.parse import unquote
+from urllib.request import getproxies
 
 from pydantic import BeforeValidator, Field, ValidationError
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
+from pin_pipeline.aws.clients import LOCAL_REGION, LOOPBACK
 from pin_pipeline.aws.kinesis import stream_name
 from pin_pipeline.errors import PipelineError
 from pin_pipeline.kafka.connection import KafkaConnection, Security
@@ -28,8 +31,6 @@ LOCAL_ADDRESSES = {
     "PIN_POSTGRES_URL": "postgresql://pin@127.0.0.1:5432/pinterest_streaming",
 }
 """Preferred addresses of the local servers; `pin-pipeline up` records the ones it uses in the state file."""
-
-DATABRICKS_RUNTIME = "DATABRICKS_RUNTIME_VERSION"  # set by Databricks on each cluster
 
 
 class SettingError(PipelineError):
@@ -47,6 +48,14 @@ def _flag(value: object) -> object:
     if str(value) not in ("1", "0", "True", "False"):
         raise ValueError("expected 1 or 0")
     return str(value) in ("1", "True")
+
+
+def _absolute_path(value: object) -> object:
+    if "?" in str(value) or unquote(str(value)) != str(value):
+        raise ValueError(
+            "expected a path without `?` and codes such as `%20`, which are not possible in the URLs of SQLite"
+        )
+    return Path(str(value)).absolute()
 
 
 def _port(value: object) -> object:
@@ -67,7 +76,7 @@ def setting(variable: str, description: str, default: Any = "", *, secret: bool 
 
 BatchEngineName = Literal["auto", "embedded", "spark"]
 Flag = Annotated[bool, BeforeValidator(_flag)]
-AbsolutePath = Annotated[Path, BeforeValidator(lambda value: Path(str(value)).absolute())]
+AbsolutePath = Annotated[Path, BeforeValidator(_absolute_path)]
 Port = Annotated[int | None, BeforeValidator(_port)]
 Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_names)]
 
@@ -84,6 +93,7 @@ class _VariableSettings(BaseSettings):
         Raises:
             SettingError: a variable has an invalid value; the message names the first one and what was expected.
         """
+        _bypass_proxies()
         try:
             return cls()
         except ValidationError as error:
@@ -101,11 +111,10 @@ class _VariableSettings(BaseSettings):
         Raises:
             SettingError: it has none.
         """
-        value: str = getattr(self, field)
-        if not value:
-            info = type(self).model_fields[field]
-            raise SettingError(f"{info.validation_alias} is not set: expected a value ({info.description})")
-        return value
+        if value := getattr(self, field):
+            return str(value)
+        info = type(self).model_fields[field]
+        raise SettingError(f"{info.validation_alias} is not set: expected a value ({info.description})")
 
 
 class LocalSettings(_VariableSettings):
@@ -130,9 +139,8 @@ class LocalSettings(_VariableSettings):
 
     def addresses(self) -> dict[str, str]:
         """Return the recorded addresses by variable; empty before the first `pin-pipeline up`."""
-        if not self.state_file.exists():
-            return {}
-        return dict(line.split("=", 1) for line in self.state_file.read_text().splitlines() if "=" in line)
+        text = self.state_file.read_text() if self.state_file.exists() else ""
+        return dict(line.split("=", 1) for line in text.splitlines() if "=" in line)
 
 
 class EmulatedKinesisSettings(_VariableSettings):
@@ -171,8 +179,7 @@ class _EnvironmentDefaults(PydanticBaseSettingsSource):
         """Return the defaults by variable."""
         if os.environ.get("PIN_ENVIRONMENT") == Environment.AWS:
             return aws_defaults(os.environ.get("PIN_BUCKET", ""))
-        local = LocalSettings()
-        return local_defaults(str(local.home), (local.home / "checkpoints").as_uri()) | local.addresses()
+        return local_defaults(str(LocalSettings().home)) | LocalSettings().addresses()
 
 
 def aws_defaults(bucket: str) -> dict[str, str]:
@@ -180,14 +187,14 @@ def aws_defaults(bucket: str) -> dict[str, str]:
     return {"PIN_KAFKA_SECURITY": Security.IAM, "PIN_CHECKPOINTS": f"s3a://{bucket}/checkpoints"}
 
 
-def local_defaults(home: str, checkpoints: str) -> dict[str, str]:
+def local_defaults(home: str) -> dict[str, str]:
     """Return the defaults on a laptop by variable."""
     return {
         **LOCAL_ADDRESSES,
-        "AWS_REGION": "us-east-1",
+        "AWS_REGION": LOCAL_REGION,
         "PIN_BUCKET": "pin-pipeline",
         "PIN_SOURCE_URL": f"sqlite:///{home}/source.db",
-        "PIN_CHECKPOINTS": checkpoints,
+        "PIN_CHECKPOINTS": f"file://{home}/checkpoints",  # Hadoop does not decode percent-encoding
     }
 
 
@@ -197,7 +204,6 @@ class Settings(LocalSettings):
     environment: Environment = setting("PIN_ENVIRONMENT", "Services to use: local or aws.", Environment.LOCAL)
     batch_engine: BatchEngineName = setting("PIN_BATCH_ENGINE", "Engine of batch steps: auto, embedded, spark.", "auto")
     max_embedded_bytes: int = setting("PIN_MAX_EMBEDDED_BYTES", "If auto, larger steps run on Spark.", 128 * 2**20)
-    """Up to this size of its tables, a step takes less than 1 GiB of memory: see `docs/performance.md`."""
     prefix: str = setting("PIN_PREFIX", "Prefix of topics and Kinesis streams.", "pinterest")
     bucket: str = setting("PIN_BUCKET", "Bucket of the landed objects and the Delta tables.")
     region: str = setting("AWS_REGION", "AWS region of all services.")
@@ -211,9 +217,7 @@ class Settings(LocalSettings):
     manage_streams: Flag = setting("PIN_GATEWAY_MANAGE_STREAMS", "Let the gateway create streams: 1 or 0.", False)
     dashboard_url: str = setting("PIN_DASHBOARD_URL", "URL of the real-time dashboard.")
     kafka_bootstrap: str = setting("PIN_KAFKA_BOOTSTRAP", "Kafka brokers, host:port, separated by commas.")
-    kafka_security: Security = setting(
-        "PIN_KAFKA_SECURITY", "Kafka login: plaintext, scram or iam.", Security.PLAINTEXT
-    )
+    kafka_security: Security = setting("PIN_KAFKA_SECURITY", "Login: plaintext, scram, iam.", Security.PLAINTEXT)
     kafka_secret: str = setting("PIN_KAFKA_SECRET", "Name or ARN of the secret with the SCRAM login.")
     kafka_ca_file: str = setting("PIN_KAFKA_CA_FILE", "PEM file of the brokers' private CA.")
     msk_cluster_arn: str = setting("PIN_MSK_CLUSTER_ARN", "ARN of the MSK cluster, to look its brokers up.")
@@ -238,15 +242,8 @@ class Settings(LocalSettings):
     @property
     def kafka(self) -> KafkaConnection:
         """Connection settings of the Kafka cluster."""
-        return KafkaConnection(
-            bootstrap=self.kafka_bootstrap,
-            cluster_arn=self.msk_cluster_arn,
-            security=self.kafka_security,
-            secret=self.kafka_secret,
-            region=self.region,
-            ca_file=self.kafka_ca_file,
-            on_databricks=on_databricks(),
-        )
+        login = self.kafka_security, self.kafka_secret, self.region, self.kafka_ca_file
+        return KafkaConnection(self.kafka_bootstrap, self.msk_cluster_arn, *login, on_databricks())
 
     @property
     def one_stream(self) -> str:
@@ -269,7 +266,7 @@ class Settings(LocalSettings):
 
 def on_databricks() -> bool:
     """Return whether this process runs on a Databricks cluster."""
-    return DATABRICKS_RUNTIME in os.environ
+    return "DATABRICKS_RUNTIME_VERSION" in os.environ
 
 
 def set_variables(names: Iterable[str]) -> dict[str, str]:
@@ -282,10 +279,14 @@ def child_environment(variables: Mapping[str, str]) -> dict[str, str]:
     return {**os.environ, **variables}
 
 
+def _bypass_proxies() -> None:
+    """Let no client of this process, or of its child processes, call a server of this machine through a proxy."""
+    for variable in ("NO_PROXY", "no_proxy") if getproxies() else ():
+        os.environ[variable] = ",".join({*filter(None, os.environ.get(variable, "").split(",")), *LOOPBACK})
+
+
 def _text(value: object) -> str:
-    if isinstance(value, bool):
-        return "1" if value else "0"
-    return ",".join(value) if isinstance(value, tuple) else str(value)
+    return ",".join(value) if isinstance(value, tuple) else str(int(value) if isinstance(value, bool) else value)
 
 
 def _message(error: ValidationError) -> str:

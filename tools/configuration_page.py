@@ -33,7 +33,7 @@ def render() -> str:
     """Return the page as Markdown."""
     inherited = LocalSettings.model_fields.keys()
     pipeline = {name: info for name, info in Settings.model_fields.items() if name not in inherited}
-    local, aws = local_defaults(LOCAL_FOLDER, "file:///.../.pin_pipeline/checkpoints"), aws_defaults("{PIN_BUCKET}")
+    local, aws = local_defaults(LOCAL_FOLDER), aws_defaults("{PIN_BUCKET}")
     sections = [
         HEADER,
         "## Pipeline\n\n" + _table(pipeline, local, aws),

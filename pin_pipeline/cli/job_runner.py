@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import subprocess
 import sys
@@ -11,15 +12,12 @@ from tempfile import NamedTemporaryFile
 from typing import TYPE_CHECKING, Any
 
 from pin_pipeline.local.dagster_services import DEFINITIONS
-from pin_pipeline.local.dagster_ui import dagster_home
+from pin_pipeline.local.dagster_ui import COMMAND_TAG, dagster_home, job_log
 from pin_pipeline.local.errors import LocalError
 from pin_pipeline.settings import Settings, child_environment
 
 if TYPE_CHECKING:
     from pin_pipeline.defs.step_timings import StepTiming
-
-RUN_TAG = "pin_pipeline/started_by_hand"
-"""Run tag that identifies the run of one call."""
 
 
 def run_job(settings: Settings, name: str, config: Mapping[str, Any]) -> list[StepTiming]:
@@ -37,10 +35,11 @@ def run_job(settings: Settings, name: str, config: Mapping[str, Any]) -> list[St
         LocalError: the run failed.
     """
     home = dagster_home(settings.home)
-    tags, log = {RUN_TAG: uuid.uuid4().hex}, settings.home / "logs" / f"{name}.log"
+    tags, log = {COMMAND_TAG: uuid.uuid4().hex}, job_log(settings.home, name)
     log.parent.mkdir(parents=True, exist_ok=True)
     command = [sys.executable, "-m", "dagster", "job", "execute", "-m", DEFINITIONS, "-j", name]
     with log.open("w") as output, NamedTemporaryFile("w", suffix=".yaml") as file:
+        fcntl.flock(output, fcntl.LOCK_EX)  # the process of the run inherits the lock, and holds it until it ends
         json.dump(config, file)  # JSON is valid YAML
         file.flush()
         process = subprocess.run(  # noqa: S603

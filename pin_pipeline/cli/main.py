@@ -20,7 +20,8 @@ def main() -> None:
     """Run the command line, and report every expected error in one sentence on standard error."""
     # A shell that starts the program in the background makes it, and what it starts, ignore Ctrl-C.
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    signal.signal(signal.SIGTERM, _exit)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _exit)
     os.umask(OWNER_ONLY_UMASK)
     try:
         sys.exit(_run())

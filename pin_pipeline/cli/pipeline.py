@@ -33,6 +33,8 @@ def land(
         topic = settings.topic(record_type)
         result = backends.land(settings, topic, fill_gaps=fill_gaps)
         console.print(f"{topic}: {result.records} new records in {result.objects} objects")
+        for key in result.foreign:
+            console.print(f"{topic}: skipped {key}, which is not a landed object: remove it")
 
 
 @app.command()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
+import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Annotated
@@ -27,14 +28,14 @@ def dev(
 ) -> None:
     """Start the servers and the Dagster UI until Ctrl-C; stops what it started."""
     local = LocalSettings.load()
-    process = ServerProcess(local.home, "dagster")
-    process.stop()
-    chosen = ports.choose("ui", local.ui_port, [port])
-    with running_servers([]) as settings:
-        server = dagster_ui.server(settings, chosen)
+    process = ServerProcess(local.home, servers.UI)
+    with dagster_ui.only_session(local), running_servers([]) as settings:
+        process.stop()  # its session was killed
+        server = dagster_ui.server(settings, ports.choose("ui", local.ui_port, [port]))
         try:
             process.start(server)
             process.wait_until_ready(server)
+            servers.record_ui(server.address)
             console.print(f"\nDagster UI: [bold]{server.address}[/bold]  (Ctrl-C stops everything)\n")
             for line in process.follow():
                 print(line, end="", flush=True)
@@ -42,7 +43,8 @@ def dev(
         except KeyboardInterrupt:
             console.print("\nstopping ...")
         finally:
-            process.stop()
+            with uninterrupted():
+                process.stop()
 
 
 @app.command()
@@ -92,6 +94,20 @@ def running_servers(timings: Timings) -> Iterator[Settings]:
             settings = servers.up()
         yield settings
     finally:
-        servers.down(keep=before)
+        with uninterrupted():
+            servers.down(keep=before)
         if before:
             console.print(f"{', '.join(before)} keep running; `pin-pipeline down` stops them")
+
+
+@contextmanager
+def uninterrupted() -> Iterator[None]:
+    """Ignore Ctrl-C and the end of the terminal during the block, which stops processes."""
+    handlers = {
+        number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    }
+    try:
+        yield
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)

@@ -100,6 +100,7 @@ def wait_until_landed(  # noqa: PLR0913
             topic, {verifier.number: verifier.verified for verifier in verifiers if verifier.verified}
         )
         landed.next_offsets = {verifier.number: max(verifier.position, verifier.end) for verifier in verifiers}
+    landed.foreign = store.find_foreign(topic)
     return landed
 
 

@@ -34,6 +34,7 @@ class LandingResult:
         encoded: number of these that are not a line of JSON.
         next_offsets: first offset that is not on S3, by partition.
         end_offsets: end offset at the start, by partition.
+        foreign: keys in the topic's folder that are not those of landed objects.
     """
 
     records: int = 0
@@ -42,6 +43,7 @@ class LandingResult:
     bytes: int = 0
     next_offsets: dict[int, int] = field(default_factory=dict)
     end_offsets: dict[int, int] = field(default_factory=dict)
+    foreign: list[str] = field(default_factory=list)
 
     @property
     def missing(self) -> int:
@@ -83,7 +85,9 @@ def land_topic(
         AwsError: AWS does not return the brokers or the credentials of the cluster.
     """
     with open_topic(connection, topic, GROUP) as (consumer, partitions):
-        return _land_partitions(consumer, store, partitions, fail_on_data_loss, fill_gaps)
+        landed = _land_partitions(consumer, store, partitions, fail_on_data_loss, fill_gaps)
+    landed.foreign = store.find_foreign(topic)
+    return landed
 
 
 def _land_partitions(

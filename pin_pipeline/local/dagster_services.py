@@ -16,8 +16,10 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
 
+import psutil
+
 from pin_pipeline.local import ports
-from pin_pipeline.local.waiting import WaitTimeoutError, wait_until
+from pin_pipeline.local.waiting import wait_until
 
 LOCATION, DEFINITIONS = "pin_pipeline", "pin_pipeline.definitions"
 """Name and module of the code location, as in `workspace.yaml`."""
@@ -32,6 +34,8 @@ def main() -> None:
     port = parser.parse_args().port
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, _exit)
+    # No process of an earlier session is running: they share the lock of this one.
+    subprocess.run([sys.executable, "-m", "pin_pipeline.defs.interrupted_runs"], check=True)
     with tempfile.TemporaryDirectory(prefix="dagster-") as folder, _processes() as processes:
         socket, workspace = Path(folder, "code.sock"), Path(folder, "workspace.yaml")
         workspace.write_text(f"load_from: [{{grpc_server: {{socket: {socket}, location_name: {LOCATION}}}}}]\n")
@@ -47,38 +51,36 @@ def main() -> None:
 
 @contextmanager
 def _processes() -> Iterator[dict[str, Process]]:
-    """Yield an empty dictionary, and end the processes in it, and those that they have started, after the block."""
+    """Yield an empty dictionary, and end the processes of this group after the block: those in it, and their children.
+
+    A child of a process that was killed is not one of this process, but belongs to its group.
+    """
     processes: dict[str, Process] = {}
     try:
         yield processes
     finally:
-        for process in processes.values():
-            _signal(process, signal.SIGTERM)
-        with suppress(WaitTimeoutError):
-            wait_until(lambda: not any(map(_is_running, processes.values())), STOP_SECONDS, "they ignored SIGTERM")
-        for process in processes.values():
-            _signal(process, signal.SIGKILL)
-            process.wait()
+        started = _others_of_group()
+        for process in started:
+            with suppress(psutil.Error):
+                process.terminate()
+        _, alive = psutil.wait_procs(started, STOP_SECONDS)
+        for process in alive:
+            with suppress(psutil.Error):
+                process.kill()
+        psutil.wait_procs(alive)
+
+
+def _others_of_group() -> list[psutil.Process]:
+    found = []
+    for process in psutil.process_iter():
+        with suppress(ProcessLookupError):
+            if os.getpgid(process.pid) == os.getpgrp() and process.pid != os.getpid():
+                found.append(process)
+    return found
 
 
 def _start(module: str, *arguments: str) -> Process:
-    """Start a module in a process group of its own: Dagster's code server is two processes."""
-    return subprocess.Popen([sys.executable, "-m", module, *arguments], process_group=0)  # noqa: S603
-
-
-def _signal(process: Process, number: signal.Signals) -> None:
-    with suppress(ProcessLookupError):
-        os.killpg(process.pid, number)
-
-
-def _is_running(process: Process) -> bool:
-    """Return whether a process of the group is running."""
-    process.poll()
-    try:
-        os.killpg(process.pid, 0)
-    except ProcessLookupError:
-        return False
-    return True
+    return subprocess.Popen([sys.executable, "-m", module, *arguments])  # noqa: S603
 
 
 def _wait_for_first(processes: Mapping[str, Process]) -> str:

@@ -18,4 +18,4 @@ def server(port: int, upstreams: Mapping[str, str]) -> ServerSpec:
     """
     address = f"http://{ports.HOST}:{port}"
     command = uvicorn_command("pin_pipeline.local.guarded:dashboard", port, "--factory")
-    return ServerSpec("dashboard", address, command, upstreams, lambda: http_ready(address))
+    return ServerSpec("dashboard", address, port, command, upstreams, lambda: http_ready(address))

@@ -20,4 +20,4 @@ def server(port: int, upstreams: Mapping[str, str]) -> ServerSpec:
     address = f"http://{ports.HOST}:{port}"
     options = ["--app", "pin_pipeline.local.guarded:gateway", "--host", ports.HOST, "--port", str(port)]
     command = [sys.executable, "-m", "pin_pipeline.gateway.server", *options]
-    return ServerSpec("gateway", address, command, upstreams, lambda: http_ready(f"{address}/health"))
+    return ServerSpec("gateway", address, port, command, upstreams, lambda: http_ready(f"{address}/health"))

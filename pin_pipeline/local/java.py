@@ -12,6 +12,8 @@ from pin_pipeline.local.errors import LocalError
 from pin_pipeline.settings import LocalSettings
 
 MINIMUM_VERSION = 17
+UTF_8 = {"LC_ALL": "C.UTF-8"}
+"""Environment variables of Java programs, which read and write file names in the encoding of the locale."""
 _ADVICE = f"install a Java runtime of version {MINIMUM_VERSION} or newer and put it on PATH, or set JAVA_HOME"
 
 

@@ -10,8 +10,9 @@ from kafka.errors import KafkaError
 
 from pin_pipeline.local import jars, ports
 from pin_pipeline.local.errors import LocalError
-from pin_pipeline.local.java import find_java
+from pin_pipeline.local.java import UTF_8, find_java
 from pin_pipeline.local.server import ServerSpec
+from pin_pipeline.settings import child_environment
 
 PROBE_TIMEOUT_MS = 2000
 CLUSTER_ID = "cGluX3BpcGVsaW5lX2xvYw"
@@ -24,7 +25,8 @@ listeners=BROKER://{host}:{port},CONTROLLER://{host}:{controller}
 listener.security.protocol.map=BROKER:PLAINTEXT,CONTROLLER:PLAINTEXT
 inter.broker.listener.name=BROKER
 controller.listener.names=CONTROLLER
-log.dirs={data}
+# Relative to the home, whose path may contain a comma.
+log.dirs=kafka/data
 auto.create.topics.enable=false
 offsets.topic.replication.factor=1
 offsets.topic.num.partitions=5
@@ -46,18 +48,20 @@ def server(home: Path, port: int) -> ServerSpec:
     folder = home / "kafka"
     folder.mkdir(parents=True, exist_ok=True)
     properties = folder / "server.properties"
-    properties.write_text(
-        PROPERTIES.format(host=ports.HOST, port=port, controller=ports.free_port(), data=folder / "data")
-    )
+    properties.write_text(PROPERTIES.format(host=ports.HOST, port=port, controller=ports.free_port()))
     java = [find_java(), "-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-cp", f"{jars.ensure('kafka')}/*"]
     if not (folder / "data" / "meta.properties").exists():
-        _format_storage([*java, "kafka.tools.StorageTool", "format", "-t", CLUSTER_ID, "-c", str(properties)])
+        _format_storage([*java, "kafka.tools.StorageTool", "format", "-t", CLUSTER_ID, "-c", str(properties)], home)
     address = f"{ports.HOST}:{port}"
-    return ServerSpec("kafka", address, [*java, "kafka.Kafka", str(properties)], {}, lambda: _is_ready(address))
+    return ServerSpec(
+        "kafka", address, port, [*java, "kafka.Kafka", str(properties)], UTF_8, lambda: _is_ready(address)
+    )
 
 
-def _format_storage(command: list[str]) -> None:
-    result = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
+def _format_storage(command: list[str], home: Path) -> None:
+    result = subprocess.run(  # noqa: S603
+        command, cwd=home, env=child_environment(UTF_8), capture_output=True, text=True, check=False
+    )
     if result.returncode:
         raise LocalError(f"Kafka could not format its storage: {(result.stdout + result.stderr).strip()[-500:]}")
 

@@ -22,8 +22,10 @@ def server(home: Path, port: int) -> ServerSpec:
     folder.mkdir(parents=True, exist_ok=True)
     address = f"http://{ports.HOST}:{port}"
     command = uvicorn_command("pin_pipeline.local.guarded:kinesis", port, "--factory")
-    environment = {"PIN_KINESIS_FILE": str(folder / "streams.sqlite")}
-    return ServerSpec("kinesis", address, command, environment, lambda: aws_ready("kinesis", address, "list_streams"))
+    environment = {"PIN_KINESIS_FILE": str(folder / "streams.sqlite"), "AWS_REGION": clients.LOCAL_REGION}
+    return ServerSpec(
+        "kinesis", address, port, command, environment, lambda: aws_ready("kinesis", address, "list_streams")
+    )
 
 
 def create_streams(endpoint_url: str | None, region: str, streams: Iterable[str]) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import socket
 
+import psutil
+
 from pin_pipeline.local.errors import LocalError
 
 HOST = "127.0.0.1"
@@ -20,7 +22,10 @@ def choose(server: str, requested: int | None, preferred: list[int]) -> int:
         return next((port for port in preferred if is_free(port)), free_port())
     if not is_free(requested):
         variable = f"PIN_{server.upper()}_PORT"
-        raise LocalError(f"{variable}={requested} is used by another program: set another port, or unset {variable}")
+        raise LocalError(
+            f"{variable}={requested} is used by another program: set another port, or unset {variable} "
+            f"({user_of(requested)} listens on it)"
+        )
     return requested
 
 
@@ -33,6 +38,23 @@ def is_free(port: int) -> bool:
         except OSError:
             return False
         return True
+
+
+def user_of(port: int) -> str:
+    """Return the name and process id of the program that listens on a port, as far as they can be read."""
+    for process in psutil.process_iter(["name"]):
+        if port in listening_ports(process):
+            return f"{process.info['name']} (process {process.pid})"
+    return "another program"
+
+
+def listening_ports(process: psutil.Process) -> set[int]:
+    """Return the ports that a process listens on; none if it has ended, or belongs to another user."""
+    try:
+        connections = process.net_connections("tcp")
+    except psutil.Error:
+        return set()
+    return {connection.laddr.port for connection in connections if connection.status == psutil.CONN_LISTEN}
 
 
 def free_port() -> int:

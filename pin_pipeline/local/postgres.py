@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import signal
+from contextlib import suppress
 from pathlib import Path
 from urllib.parse import quote
 
 import psycopg
 from psycopg import sql
+from psycopg.errors import DuplicateDatabase, UniqueViolation
 
 from pin_pipeline.local import ports
 from pin_pipeline.local.postgres_programs import SERVER_USER, command
@@ -39,6 +41,7 @@ def server(home: Path, port: int) -> ServerSpec:
     return ServerSpec(
         "postgres",
         address,
+        port,
         [*command("postgres", home / "postgres", SERVER_USER), *arguments],
         {},
         lambda: _is_ready(address),
@@ -60,7 +63,8 @@ def create_database(url: str) -> None:
     name = str(psycopg.conninfo.conninfo_to_dict(url)["dbname"])
     with psycopg.connect(psycopg.conninfo.make_conninfo(url, dbname="postgres"), autocommit=True) as connection:
         if connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name]).fetchone() is None:
-            connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+            with suppress(DuplicateDatabase, UniqueViolation):  # another process has just created it
+                connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
 
 
 def _is_ready(address: str) -> bool:

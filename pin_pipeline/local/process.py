@@ -18,6 +18,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+import psutil
+
 from pin_pipeline.local.errors import LocalError
 from pin_pipeline.local.waiting import POLL_SECONDS, WaitTimeoutError, wait_until
 from pin_pipeline.settings import child_environment
@@ -26,6 +28,18 @@ STOP_SECONDS = 20
 TAIL_LINES = 5
 LOCK_ATTEMPTS, LOCK_SECONDS = 3, 0.01
 """Retries for the lock: a process that only checks whether this one is running holds it for less than 0.01 s."""
+
+
+def is_locked(path: Path) -> bool:
+    """Return whether a process holds the lock of a file."""
+    try:
+        with path.open() as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
+    except BlockingIOError:
+        return True
+    return False
 
 
 @dataclass(frozen=True)
@@ -65,6 +79,16 @@ class DetachedProcess:
         lock.close()
         return False
 
+    def members(self) -> list[psutil.Process]:
+        """Return the processes of the group: that of the last start, and those that it has started."""
+        found = []
+        with suppress(FileNotFoundError, ValueError):
+            for process in psutil.process_iter():
+                with suppress(ProcessLookupError):
+                    if os.getpgid(process.pid) == self.pid:
+                        found.append(process)
+        return found
+
     def launch(self, command: Sequence[str], environment: Mapping[str, str]) -> bool:
         """Start a command unless the process is running; does not wait for it.
 
@@ -94,13 +118,20 @@ class DetachedProcess:
         self.pid_file.write_text(str(process.pid))
         return True
 
+    def leader_is_running(self) -> bool:
+        """Return whether the process that was started is running, apart from those that it has started."""
+        try:
+            return psutil.Process(self.pid).status() != psutil.STATUS_ZOMBIE
+        except (FileNotFoundError, psutil.NoSuchProcess):
+            return False
+
     def follow(self) -> Iterator[str]:
-        """Yield the lines of the log as they are written, until the process ends."""
+        """Yield the lines of the log as they are written, until the process that was started ends."""
         with self.log.open(errors="replace") as log:
             while True:
                 if line := log.readline():
                     yield line
-                elif self.is_alive():
+                elif self.leader_is_running():
                     time.sleep(POLL_SECONDS)
                 else:
                     return

@@ -17,7 +17,7 @@ AWS_CONFIG = Config(signature_version=UNSIGNED, connect_timeout=2, read_timeout=
 def http_ready(url: str) -> bool:
     """Return whether a GET request to the URL succeeds."""
     try:
-        return httpx.get(url, timeout=HTTP_TIMEOUT_SECONDS).is_success
+        return httpx.get(url, timeout=HTTP_TIMEOUT_SECONDS, trust_env=False).is_success
     except httpx.HTTPError:
         return False
 

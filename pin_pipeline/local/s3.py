@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 from botocore.exceptions import ClientError
@@ -24,6 +25,7 @@ def server(home: Path, port: int) -> ServerSpec:
     return ServerSpec(
         "s3",
         address,
+        port,
         [*command, *options],
         MINISTACK_OPTIONS | environment,
         lambda: aws_ready("s3", address, "list_buckets"),
@@ -36,4 +38,5 @@ def create_bucket(endpoint_url: str | None, bucket: str) -> None:
     try:
         client.head_bucket(Bucket=bucket)
     except ClientError:
-        client.create_bucket(Bucket=bucket)
+        with suppress(client.exceptions.BucketAlreadyOwnedByYou):  # another process has just created it
+            client.create_bucket(Bucket=bucket)

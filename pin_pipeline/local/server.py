@@ -12,6 +12,12 @@ from pin_pipeline.local.process import DetachedProcess
 from pin_pipeline.local.waiting import wait_until
 
 START_SECONDS = 90
+ADDRESS_IN_USE = "address already in use"
+"""Text in the log of every server that could not listen, for example on a second port, such as Kafka's controller."""
+
+
+class PortTakenError(LocalError):
+    """Raised when another program has taken the port of a server while the server was starting."""
 
 
 @dataclass(frozen=True)
@@ -21,6 +27,7 @@ class ServerSpec:
     Attributes:
         name: name of its process.
         address: address for clients.
+        port: port that it listens on.
         command: command line.
         environment: environment variables in addition to those of the calling process.
         is_ready: returns within seconds whether it serves requests.
@@ -28,6 +35,7 @@ class ServerSpec:
 
     name: str
     address: str
+    port: int
     command: Sequence[str]
     environment: Mapping[str, str]
     is_ready: Callable[[], bool]
@@ -52,17 +60,24 @@ class ServerProcess(DetachedProcess):
         return self.launch(server.command, server.environment)
 
     def wait_until_ready(self, server: ServerSpec) -> None:
-        """Wait until the server serves requests.
+        """Wait until the server serves requests, at the port that it was told to use.
 
         Raises:
-            LocalError: it ended, or was not ready in time.
+            PortTakenError: another program has taken the port.
+            LocalError: it ended for another reason, or was not ready in time.
         """
 
         def is_ready() -> bool:
-            ready = server.is_ready()
-            if not ready and not self.is_alive():
-                raise LocalError(f"{self.name} ended while it was starting: {self.tail()} (see {self.log})")
-            return ready
+            # Another program could respond at this address, such as a server of another home.
+            ready = server.is_ready() and self._listens_on(server.port)
+            if ready or self.is_alive():
+                return ready
+            if not ports.is_free(server.port) or ADDRESS_IN_USE in self.log.read_text(errors="replace").lower():
+                raise PortTakenError(f"port {server.port} of {self.name} was taken by {ports.user_of(server.port)}")
+            raise LocalError(f"{self.name} ended while it was starting: {self.tail()} (see {self.log})")
 
         message = f"{self.name} was not ready at {server.address} within {START_SECONDS} s: see {self.log}"
         wait_until(is_ready, START_SECONDS, message, error=LocalError)
+
+    def _listens_on(self, port: int) -> bool:
+        return any(port in ports.listening_ports(process) for process in self.members())

@@ -8,6 +8,7 @@ import sys
 from pyspark.sql import SparkSession
 
 from pin_pipeline.local import jars
+from pin_pipeline.local.open_files import allow_many_open_files
 from pin_pipeline.settings import Settings
 from pin_pipeline.spark.session import streaming_conf
 from pin_pipeline.streaming import job
@@ -15,6 +16,7 @@ from pin_pipeline.streaming import job
 
 def create_session(settings: Settings) -> SparkSession:
     """Create a Spark session in local mode, configured for long-running queries."""
+    allow_many_open_files()
     conf = streaming_conf(jars.ensure("spark"), settings.home, settings.s3_endpoint_url, settings.region)
     builder = SparkSession.builder
     for key, value in conf.items():

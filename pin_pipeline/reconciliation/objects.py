@@ -11,8 +11,6 @@ from typing import TYPE_CHECKING, NamedTuple
 import orjson
 from botocore.exceptions import ClientError
 
-from pin_pipeline.reconciliation.errors import ReconciliationError
-
 if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client
 
@@ -47,7 +45,8 @@ class ObjectReader:
         for area in AREAS:
             prefix = f"{area}/{self._topic}/partition="
             for page in self._pages.paginate(Bucket=self._bucket, Prefix=prefix, Delimiter="/"):
-                found |= {int(folder["Prefix"][len(prefix) : -1]) for folder in page.get("CommonPrefixes", ())}
+                folders = [folder["Prefix"][len(prefix) : -1] for folder in page.get("CommonPrefixes", ())]
+                found |= {int(folder) for folder in folders if folder.isdecimal()}
         return sorted(found)
 
     @cached_property
@@ -73,9 +72,8 @@ class ObjectReader:
         for page in self._pages.paginate(Bucket=self._bucket, Prefix=folder, StartAfter=after):
             for entry in page.get("Contents", ()):
                 match = KEY.fullmatch(entry["Key"])
-                if match is None:
-                    raise ReconciliationError(f"s3://{self._bucket}/{entry['Key']} is not a landed object: remove it")
-                yield match
+                if match is not None:  # objects of others are reported by landing
+                    yield match
 
     def _read(self, match: re.Match[str]) -> LandedRange:
         body = self._client.get_object(Bucket=self._bucket, Key=match[0])["Body"].read()

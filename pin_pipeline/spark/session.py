@@ -6,7 +6,7 @@ import os
 import sys
 from pathlib import Path
 
-from pin_pipeline.aws.clients import LOCAL_CREDENTIALS, is_local
+from pin_pipeline.aws.clients import LOCAL_CREDENTIALS, LOCAL_REGION, is_local
 from pin_pipeline.spark.conf import (
     BATCH_JVM_OPTIONS,
     CHECKPOINT_FILE_MANAGER,
@@ -16,6 +16,8 @@ from pin_pipeline.spark.conf import (
     SPARK_HOME,
     STREAMING_JVM_OPTIONS,
 )
+
+UTF_8 = "C.UTF-8"
 
 
 def spark_variables() -> dict[str, str]:
@@ -39,6 +41,7 @@ def spark_conf(jars: Path, home: Path, s3_endpoint_url: str | None, region: str)
     """
     for name, value in spark_variables().items():
         os.environ.setdefault(name, value)
+    os.environ["LC_ALL"] = UTF_8  # Java reads and writes file names in the encoding of the locale
     return RESULT_CONF | {
         "spark.app.name": "pin_pipeline",
         "spark.master": "local[*]",
@@ -59,7 +62,7 @@ def spark_conf(jars: Path, home: Path, s3_endpoint_url: str | None, region: str)
         "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
         "spark.databricks.delta.snapshotPartitions": "1",
         "spark.hadoop.fs.s3a.endpoint": s3_endpoint_url or "",
-        "spark.hadoop.fs.s3a.endpoint.region": region,
+        "spark.hadoop.fs.s3a.endpoint.region": LOCAL_REGION if is_local(s3_endpoint_url) else region,
         "spark.hadoop.fs.s3a.path.style.access": "true",
         **_s3a_credentials(s3_endpoint_url),
     }

@@ -14,7 +14,7 @@ from deltalake.fs import DeltaStorageHandler
 from deltalake.schema import ArrayType, PrimitiveType
 from pyarrow.fs import PyFileSystem
 
-from pin_pipeline.aws.clients import LOCAL_CREDENTIALS, is_local
+from pin_pipeline.aws.clients import LOCAL_CREDENTIALS, LOCAL_REGION, is_local
 from pin_pipeline.errors import PipelineError
 from pin_pipeline.records import Column
 from pin_pipeline.settings import Settings
@@ -192,9 +192,9 @@ class Lake:
         return f"s3://{self.bucket}/{self.root}/{key}"
 
     def _options(self) -> dict[str, str]:
-        options = {"AWS_REGION": self.region}
+        options = {"AWS_REGION": LOCAL_REGION if is_local(self.endpoint_url) else self.region}
         if self.endpoint_url:
-            options["AWS_ENDPOINT_URL"] = self.endpoint_url
+            options |= dict.fromkeys(("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3"), self.endpoint_url)
             options["AWS_ALLOW_HTTP"] = str(self.endpoint_url.startswith("http://")).lower()
         if is_local(self.endpoint_url):
             options |= LOCAL_CREDENTIALS

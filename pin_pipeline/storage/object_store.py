@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
@@ -14,12 +15,13 @@ from pin_pipeline.aws import clients
 from pin_pipeline.aws.errors import advice
 from pin_pipeline.errors import PipelineError
 from pin_pipeline.settings import Settings
-from pin_pipeline.storage.object_keys import Area, ObjectName
+from pin_pipeline.storage.object_keys import AREAS, Area, ObjectKeyError, ObjectName
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client
     from mypy_boto3_s3.type_defs import ObjectIdentifierTypeDef
 
+_PARTITION = re.compile(r"/partition=\d+/$")
 _EXISTS = {"PreconditionFailed", "412"}
 _BEING_WRITTEN = {"ConditionalRequestConflict", "409"}
 
@@ -41,10 +43,15 @@ VERIFIED_OFFSETS = TypeAdapter(dict[int, VerifiedOffset])
 
 @dataclass(frozen=True)
 class ObjectStore:
-    """A bucket of landed objects."""
+    """A bucket of landed objects.
+
+    Attributes:
+        foreign: keys of objects that were met in the folder of a topic, but are not landed objects. They are skipped.
+    """
 
     client: S3Client
     bucket: str
+    foreign: set[str] = field(default_factory=set, compare=False, repr=False)
 
     @classmethod
     def of(cls, settings: Settings) -> ObjectStore:
@@ -109,19 +116,48 @@ class ObjectStore:
         try:
             for page in pages:
                 for entry in page.get("Contents", []):
-                    yield ObjectName.parse(entry["Key"]), entry["Size"]
+                    try:
+                        name = ObjectName.parse(entry["Key"])
+                    except ObjectKeyError:
+                        self.foreign.add(entry["Key"])
+                    else:
+                        yield name, entry["Size"]
         except (BotoCoreError, ClientError) as error:
             raise self._failed("list", first.folder, error) from error
 
     def partitions(self, area: Area, topic: str) -> list[int]:
         """Return the partitions of a topic that have objects in an area."""
         prefix = f"{area}/{topic}/partition="
-        pages = self.client.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=prefix, Delimiter="/")
+        folders = [key.removeprefix(prefix).removesuffix("/") for key in self._first_parts(prefix, "/")]
+        return sorted(int(folder) for folder in folders if folder.isdecimal())
+
+    def find_foreign(self, topic: str) -> list[str]:
+        """Return the keys in the folder of a topic that are not those of landed objects.
+
+        The cost does not grow with the number of landed objects. A foreign object whose name begins like that of a
+        landed one is found only if a listing has met it.
+        """
+        for area in AREAS:
+            for folder in self._first_parts(f"{area}/{topic}/", "/"):
+                if _PARTITION.search(folder):
+                    self.foreign.update(set(self._first_parts(folder, "+")) - {f"{folder}{topic}+"})
+                else:
+                    self.foreign.add(folder)
+        return sorted(key for key in self.foreign if key.split("/")[1] == topic)
+
+    def _first_parts(self, prefix: str, delimiter: str) -> list[str]:
+        """Return the distinct first parts, up to a delimiter, of the keys that begin with `prefix`."""
+        pages = self.client.get_paginator("list_objects_v2").paginate(
+            Bucket=self.bucket, Prefix=prefix, Delimiter=delimiter
+        )
+        found: list[str] = []
         try:
-            folders = [folder["Prefix"] for page in pages for folder in page.get("CommonPrefixes", [])]
+            for page in pages:
+                found += [part["Prefix"] for part in page.get("CommonPrefixes", [])]
+                found += [entry["Key"] for entry in page.get("Contents", [])]
         except (BotoCoreError, ClientError) as error:
             raise self._failed("list", prefix, error) from error
-        return sorted(int(folder.removeprefix(prefix).removesuffix("/")) for folder in folders)
+        return found
 
     def verified_offsets(self, topic: str) -> dict[int, VerifiedOffset] | None:
         """Return the verified offset of each partition of a topic, or None if all objects are final.

@@ -170,14 +170,15 @@ def _merge(connection: psycopg.Connection, table: PostgresTable, rows: pa.Table,
     if not rows.num_rows:
         return
     name, staging = sql.Identifier(table.name), sql.Identifier(f"staging_{table.name}")
-    create = sql.SQL("CREATE TEMP TABLE {} (LIKE {}) ON COMMIT DROP")
-    connection.execute(create.format(staging, name))
-    copy = sql.SQL("COPY {} ({}) FROM STDIN").format(staging, _join(table.names))
+    columns = _join(table.names)
+    # Only the columns of the pipeline: others, which a user may have added, keep their defaults.
+    create = sql.SQL("CREATE TEMP TABLE {} ON COMMIT DROP AS SELECT {} FROM {} WITH NO DATA")
+    connection.execute(create.format(staging, columns, name))
+    copy = sql.SQL("COPY {} ({}) FROM STDIN").format(staging, columns)
     with connection.cursor().copy(copy) as target:
         for row in zip(*(rows[column].to_pylist() for column in table.names), strict=True):
             target.write_row(row)
     insert = sql.SQL("INSERT INTO {} ({}) SELECT {} FROM {} ON CONFLICT {}")
-    columns = _join(table.names)
     connection.execute(insert.format(name, columns, columns, staging, on_conflict))
 
 

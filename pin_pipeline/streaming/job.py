@@ -6,7 +6,9 @@ import logging
 import signal
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import replace
+from datetime import UTC, datetime
 from importlib import import_module
 
 from py4j.protocol import Py4JError
@@ -61,6 +63,9 @@ def main(name: str, session_factory: Callable[[Settings], SparkSession]) -> None
 
 
 def _prepare(heartbeats: Heartbeats, listener: ProgressListener) -> None:
+    with suppress(HeartbeatError):  # writing reports it
+        previous = heartbeats.read(listener.job)
+        listener.stopped_at = previous.stopped_at if previous else None
     _write(heartbeats, listener.heartbeat())
     import_module("pin_pipeline.streaming.queries")
 
@@ -76,6 +81,7 @@ def _run_queries(
     while not signal.sigtimedwait(STOP_SIGNALS, HEARTBEAT_SECONDS):
         _write(heartbeats, listener.heartbeat())
         _verify(running)  # when one query has ended, the others end with the process
+    listener.stopped_at = datetime.now(UTC)
     _write(heartbeats, listener.heartbeat())
     for query in running:
         query.stop()

@@ -50,13 +50,14 @@ def secure_broker(clean_environment: None, tmp_path_factory: pytest.TempPathFact
     """Run a real broker whose second listener requires TLS and SCRAM."""
     home = tmp_path_factory.mktemp("secure")
     ca_file, keystore = _certificate(home)
+    port = ports.free_port()
     where = {
         "host": ports.HOST,
-        "port": ports.free_port(),
+        "port": port,
         "secure": ports.free_port(),
         "controller": ports.free_port(),
     }
-    lines = kafka.PROPERTIES.format(**where, data=home / "data").splitlines()
+    lines = kafka.PROPERTIES.format(**where).splitlines()
     listeners = SECURE.format(**where, keystore=keystore, module=SCRAM_MODULE)
     replaced = {line.partition("=")[0] for line in listeners.splitlines()}
     properties = home / "server.properties"
@@ -64,9 +65,10 @@ def secure_broker(clean_environment: None, tmp_path_factory: pytest.TempPathFact
     java = [find_java(), "-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-cp", f"{jars.ensure('kafka')}/*"]
     scram = f'SCRAM-SHA-512=[name={USER},password="{PASSWORD}"]'
     make = [*java, "kafka.tools.StorageTool", "format", "-t", kafka.CLUSTER_ID, "-c", str(properties)]
-    subprocess.run([*make, "--add-scram", scram], check=True, capture_output=True, timeout=120)
+    subprocess.run([*make, "--add-scram", scram], check=True, capture_output=True, timeout=120, cwd=home)
     plain, secure = f"{ports.HOST}:{where['port']}", f"{ports.HOST}:{where['secure']}"
-    server = ServerSpec("kafka", plain, [*java, "kafka.Kafka", str(properties)], {}, lambda: kafka._is_ready(plain))
+    command = [*java, "kafka.Kafka", str(properties)]
+    server = ServerSpec("kafka", plain, port, command, {}, lambda: kafka._is_ready(plain))
     process = ServerProcess(home, "kafka")
     process.start(server)
     try:

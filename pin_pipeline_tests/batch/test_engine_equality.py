@@ -138,7 +138,7 @@ def run_on_both(engines: Sequence[Engine], lakes: Sequence[Lake], settings: Sett
 
 
 @hypothesis_settings(
-    max_examples=8,
+    max_examples=5,
     deadline=None,
     derandomize=True,
     phases=[Phase.explicit, Phase.generate],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import threading
+import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -56,16 +57,33 @@ def remote_gateway(app: FastAPI, monkeypatch: pytest.MonkeyPatch) -> Iterator[ht
 
 
 @pytest.fixture
-def create_consumer(own_gateway: httpx.Client) -> CreateConsumer:
-    """Create an instance on the test's own gateway, which removes it at the end of the test, and return its path."""
+def create_consumer(gateway: httpx.Client) -> Iterator[CreateConsumer]:
+    """Create instances in a group of the test, remove them at its end, and return their paths."""
+    with consumers_of(gateway) as create:
+        yield create
+
+
+@pytest.fixture
+def create_own_consumer(own_gateway: httpx.Client) -> Iterator[CreateConsumer]:
+    """Create instances on the test's own gateway, whose limits the test changes."""
+    with consumers_of(own_gateway) as create:
+        yield create
+
+
+@contextmanager
+def consumers_of(gateway: httpx.Client) -> Iterator[CreateConsumer]:
+    group, created = f"group-{uuid.uuid4()}", []
 
     def create(**options: Any) -> str:
-        response = own_gateway.post("/consumers/readers", json=EARLIEST | options, headers=V2)
+        response = gateway.post(f"/consumers/{group}", json=EARLIEST | options, headers=V2)
         assert response.status_code == 200, response.text
         assert set(response.json()) == {"instance_id", "base_uri"}
-        return httpx.URL(response.json()["base_uri"]).path
+        created.append(httpx.URL(response.json()["base_uri"]).path)
+        return created[-1]
 
-    return create
+    yield create
+    for path in created:
+        gateway.delete(path)
 
 
 @pytest.fixture

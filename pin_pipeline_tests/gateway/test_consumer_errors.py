@@ -103,36 +103,36 @@ INVALID_REQUESTS = [
 
 @pytest.mark.parametrize("invalid", INVALID_REQUESTS, ids=str)
 def test_consumer_routes_refuse_invalid_requests_as_the_rest_proxy_does(
-    own_gateway: httpx.Client, settings: Settings, create_consumer: CreateConsumer, invalid: InvalidRequest
+    gateway: httpx.Client, settings: Settings, create_consumer: CreateConsumer, invalid: InvalidRequest
 ) -> None:
     method, path, body, status, code, message = invalid
     topic, instance = settings.topic("pin"), create_consumer()
     content = body if isinstance(body, bytes | None) else json.dumps(body).replace("{topic}", topic).encode()
     headers = {**V2, "Accept": JSON_V2}
-    response = own_gateway.request(method, path.format(instance=instance), content=content, headers=headers)
+    response = gateway.request(method, path.format(instance=instance), content=content, headers=headers)
     assert_error(response, status, code, message.replace("{topic}", topic))
     # The instance is as it was.
-    assert own_gateway.get(f"{instance}/subscription").json() == {"topics": []}
-    assign(own_gateway, instance, topic)
-    assert own_gateway.delete(instance).status_code == 204
+    assert gateway.get(f"{instance}/subscription").json() == {"topics": []}
+    assign(gateway, instance, topic)
+    assert gateway.delete(instance).status_code == 204
 
 
 def test_commit_of_a_subscribed_consumer_is_refused_at_once_before_its_first_read(
-    own_gateway: httpx.Client, settings: Settings, create_consumer: CreateConsumer
+    gateway: httpx.Client, settings: Settings, create_consumer: CreateConsumer
 ) -> None:
     instance = create_consumer()
-    subscribe(own_gateway, instance, settings.topic("pin"))
+    subscribe(gateway, instance, settings.topic("pin"))
     offsets = {"offsets": [{"topic": settings.topic("pin"), "partition": 0, "offset": 0}]}
-    response = own_gateway.post(f"{instance}/offsets", json=offsets, headers=V2, timeout=5)
+    response = gateway.post(f"{instance}/offsets", json=offsets, headers=V2, timeout=5)
     assert_error(response, 409, 40903, "not assigned to this instance")
 
 
 def test_consumer_without_a_committed_offset_names_the_option_if_it_must_not_choose_one(
-    own_gateway: httpx.Client, settings: Settings, create_consumer: CreateConsumer
+    gateway: httpx.Client, settings: Settings, create_consumer: CreateConsumer
 ) -> None:
     instance = create_consumer(**{"auto.offset.reset": "none"})
-    assign(own_gateway, instance, settings.topic("pin"))
-    response = own_gateway.get(f"{instance}/records", params={"timeout": 5000}, headers={"Accept": JSON_V2})
+    assign(gateway, instance, settings.topic("pin"))
+    response = gateway.get(f"{instance}/records", params={"timeout": 5000}, headers={"Accept": JSON_V2})
     assert_error(response, 409, 40903, "auto.offset.reset chooses no other")
 
 
@@ -157,14 +157,14 @@ ADVERSARIAL_BODIES: list[tuple[bytes, set[int]]] = [
     ("body", "statuses"), ADVERSARIAL_BODIES, ids=[repr(body[:40]) for body, _ in ADVERSARIAL_BODIES]
 )
 def test_consumer_routes_respond_to_an_adversarial_body_with_one_error(
-    own_gateway: httpx.Client, create_consumer: CreateConsumer, body: bytes, statuses: set[int]
+    gateway: httpx.Client, create_consumer: CreateConsumer, body: bytes, statuses: set[int]
 ) -> None:
     instance = create_consumer()
     for path in ("/consumers/readers", *(f"{instance}/{route}" for route in ROUTES_WITH_BODY)):
-        response = own_gateway.post(path, content=body, headers=V2)
+        response = gateway.post(path, content=body, headers=V2)
         assert response.status_code in statuses
         assert_error(response, response.status_code, response.status_code)
-    assert own_gateway.get(f"{instance}/subscription").json() == {"topics": []}
+    assert gateway.get(f"{instance}/subscription").json() == {"topics": []}
 
 
 INSTANCE_ROUTES = [
@@ -189,13 +189,13 @@ ADVERSARIAL_NAMES = [
 
 
 @pytest.mark.parametrize("name", ADVERSARIAL_NAMES, ids=lambda name: repr(name[:20]))
-def test_consumer_routes_do_not_find_an_adversarial_name(own_gateway: httpx.Client, name: str) -> None:
+def test_consumer_routes_do_not_find_an_adversarial_name(gateway: httpx.Client, name: str) -> None:
     for method, route in INSTANCE_ROUTES:
-        assert_error(own_gateway.request(method, f"/consumers/readers/instances/{name}{route}"), 404, 40403)
-    outside = own_gateway.get("/consumers/readers/instances/..%2f..%2fetc/records")
+        assert_error(gateway.request(method, f"/consumers/readers/instances/{name}{route}"), 404, 40403)
+    outside = gateway.get("/consumers/readers/instances/..%2f..%2fetc/records")
     assert_error(outside, 404, 40403)
 
 
-def test_consumer_routes_refuse_other_content_types(own_gateway: httpx.Client) -> None:
-    response = own_gateway.post("/consumers/readers", content=b"{}", headers={"Content-Type": "text/plain"})
+def test_consumer_routes_refuse_other_content_types(gateway: httpx.Client) -> None:
+    response = gateway.post("/consumers/readers", content=b"{}", headers={"Content-Type": "text/plain"})
     assert_error(response, 415, 415, "text/plain")

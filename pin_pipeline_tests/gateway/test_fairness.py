@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import threading
+import uuid
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
@@ -26,8 +27,8 @@ from pin_pipeline_tests.gateway.consumer_requests import JSON_V2, V2
 from pin_pipeline_tests.gateway.worst_requests import ATTACKS, JSON_TYPE, Attack, filled
 from pin_pipeline_tests.helpers.waiting import wait_until
 
-LIMIT_MS, ATTEMPTS, SECONDS = 250, 4, 1.5
-"""A stall by another client occurs in each attempt, one by another process of the machine does not."""
+LIMIT_MS, ATTEMPTS, SECONDS = 250, 30, 1.0
+"""A stall by another client occurs in each attempt. One by another test, which takes both cores, does not."""
 ATTACKERS = 3
 MAX_MEMORY_KIB = 300 * 2**10
 UPLOADS = 60
@@ -125,9 +126,22 @@ def repeated(send: Callable[[httpx.Client], object], url: str, clients: int = AT
             thread.join()
 
 
+@pytest.fixture(scope="module")
+def probe(gateway_process: tuple[subprocess.Popen[bytes], str], local_environment: Settings) -> Iterator[Probe]:
+    """A client of the gateway, with a topic of its own."""
+    topic = f"t{uuid.uuid4().hex[:12]}.geo"
+    create_topics(local_environment.kafka, [topic])
+    with probing(gateway_process[1], topic) as probe:
+        yield probe
+
+
 @pytest.mark.parametrize("attack", ATTACKS, ids=[attack.name for attack in ATTACKS])
 def test_other_clients_get_responses_in_time_while_one_sends_the_worst_requests(
-    gateway_process: tuple[subprocess.Popen[bytes], str], settings: Settings, streams: dict[str, str], attack: Attack
+    gateway_process: tuple[subprocess.Popen[bytes], str],
+    probe: Probe,
+    settings: Settings,
+    streams: dict[str, str],
+    attack: Attack,
 ) -> None:
     _, url = gateway_process
     instance = httpx.post(f"{url}/consumers/group", headers=V2).json()["base_uri"]
@@ -136,7 +150,7 @@ def test_other_clients_get_responses_in_time_while_one_sends_the_worst_requests(
     def send(client: httpx.Client) -> None:
         client.request(attack.method, path, content=attack.body, headers=attack.headers)
 
-    with probing(url, settings.topic("geo")) as probe, repeated(send, url):
+    with repeated(send, url):
         assert probe.best_p99() < LIMIT_MS
     httpx.delete(instance)
 
@@ -152,10 +166,10 @@ def test_probe_finds_a_gateway_that_one_client_stalls(settings: Settings) -> Non
 
 
 def test_memory_is_bounded_during_slow_uploads(
-    gateway_process: tuple[subprocess.Popen[bytes], str], settings: Settings
+    gateway_process: tuple[subprocess.Popen[bytes], str], probe: Probe, settings: Settings
 ) -> None:
     process, url = gateway_process
-    with slow_uploads(url, settings.topic("pin")), probing(url, settings.topic("geo")) as probe:
+    with slow_uploads(url, settings.topic("pin")):
         assert probe.best_p99() < LIMIT_MS
         assert peak_memory_kib(process) < MAX_MEMORY_KIB
 

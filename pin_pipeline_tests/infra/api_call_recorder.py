@@ -11,6 +11,7 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import Any
@@ -114,6 +115,4 @@ def _with_authorizer(server: ServerSpec, home: Path) -> ServerSpec:
     properties.write_text(properties.read_text() + AUTHORIZER)
     java, *options = server.command
     log_authorizer = "-Dorg.slf4j.simpleLogger.log.kafka.authorizer.logger=debug"
-    return ServerSpec(
-        server.name, server.address, [java, log_authorizer, *options], server.environment, server.is_ready
-    )
+    return replace(server, command=[java, log_authorizer, *options])

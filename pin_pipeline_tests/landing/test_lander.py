@@ -12,12 +12,17 @@ from typing import Any
 import pytest
 from kafka import KafkaAdminClient
 
+from pin_pipeline.batch.tasks import CleanTask, run_embedded
 from pin_pipeline.landing import topic_reader
 from pin_pipeline.landing.lander import land_topic
 from pin_pipeline.landing.topic_reader import LandingError
+from pin_pipeline.reconciliation.topic import reconcile_topic
+from pin_pipeline.records import GEO
 from pin_pipeline.settings import Settings
+from pin_pipeline.storage.lake import Lake
 from pin_pipeline.storage.object_keys import ObjectName
 from pin_pipeline.storage.object_store import ObjectStore, StoreError
+from pin_pipeline_tests.helpers.rows import geo
 from pin_pipeline_tests.helpers.topics import produce, produce_in_transaction
 from pin_pipeline_tests.landing.landing_helpers import RECORDS, delete_records_before, land_pins, lines, objects
 
@@ -104,7 +109,7 @@ def test_lander_writes_the_same_objects_after_a_crash_around_any_write(
     settings: Settings, store: ObjectStore, crash_at: int, written: bool
 ) -> None:
     produce(settings, "pin", RECORDS)
-    crashing = CrashingStore(store.client, store.bucket, crash_at, written)
+    crashing = CrashingStore(store.client, store.bucket, crash_at=crash_at, written=written)
     with pytest.raises(Crash):
         land_pins(settings, crashing)
     land_pins(settings)
@@ -165,7 +170,7 @@ def test_lander_lists_from_the_last_landed_object(settings: Settings, store: Obj
     produce(settings, "pin", RECORDS[:1])
     starts: list[str] = []
     store.client.meta.events.register(
-        "provide-client-params.s3.ListObjectsV2", lambda params, **_: starts.append(params["StartAfter"])
+        "provide-client-params.s3.ListObjectsV2", lambda params, **_: starts.append(params.get("StartAfter", ""))
     )
     assert land_pins(settings, store).records == 1
     topic = settings.topic("pin")
@@ -222,3 +227,48 @@ def _create_topic(settings: Settings) -> None:
         admin.create_topics({settings.topic("pin"): {"num_partitions": 3, "replication_factor": 1}})
     finally:
         admin.close()
+
+
+FOREIGN_NAMES = (
+    "readme.txt",
+    "partition=__HIVE_DEFAULT_PARTITION__/part-0.parquet",
+    "partition=0/readme.txt",
+    "partition=0/{topic}+0+0000000000.json.gz",
+    "partition=0/{topic}+0+0000000007.json.gz",
+    "partition=0/other+0+0000000000.json",
+    "partition=1/{topic}+2+0000000000.json",
+    "partition=x1/{topic}+0+0000000000.json",
+)
+
+
+REPORTED_NAMES = (
+    "readme.txt",
+    "partition=__HIVE_DEFAULT_PARTITION__/",
+    "partition=0/readme.txt",
+    "partition=0/{topic}+0+0000000000.json.gz",
+    "partition=0/{topic}+0+0000000007.json.gz",
+    "partition=0/other+",
+    "partition=1/{topic}+2+0000000000.json",
+    "partition=x1/",
+)
+
+
+@pytest.mark.parametrize("area", ["topics", "encoded"])
+def test_foreign_objects_are_reported_and_keep_nothing_from_being_landed_cleaned_and_reconciled(
+    settings: Settings, store: ObjectStore, area: str
+) -> None:
+    topic = settings.topic("geo")
+    keys = [f"{area}/{topic}/{name.format(topic=topic)}" for name in FOREIGN_NAMES]
+    for key in keys:
+        store.client.put_object(Bucket=store.bucket, Key=key, Body=b"foreign")
+    produce(settings, "geo", [geo(number) for number in range(9)])
+    landed = land_topic(settings.kafka, store, topic)
+    assert (landed.records, landed.missing) == (9, 0)
+    # Of an unknown folder, or of names that begin with those of another topic, only the first part is named.
+    assert set(landed.foreign) == {f"{area}/{topic}/{name.format(topic=topic)}" for name in REPORTED_NAMES}
+    lake = Lake.of(settings)
+    list(run_embedded(CleanTask({topic: "geo"}), lake, store))
+    produce(settings, "geo", [geo(9)])
+    assert land_topic(settings.kafka, store, topic).records == 1
+    findings = reconcile_topic(GEO, topic, settings.kafka, lake, store)
+    assert (findings.total("published"), findings.total("waiting"), findings.discrepancies) == (9, 1, [])

@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import os
 import signal
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
+import dagster as dg
 import httpx
 import pytest
 from selenium import webdriver
 
+from pin_pipeline.defs.stream_supervisor import job_tag
 from pin_pipeline.local import dagster_ui, ports
 from pin_pipeline.local.server import ServerProcess
 from pin_pipeline.settings import Settings
+from pin_pipeline.streaming.jobs import STREAMING_JOBS
+from pin_pipeline.streaming.supervision.decision import Verb
 from pin_pipeline_tests.helpers.browser import driver
 from pin_pipeline_tests.helpers.other_user import as_other_user, needs_root
 from pin_pipeline_tests.helpers.waiting import wait_until
@@ -47,14 +53,19 @@ RESOURCES = """
     }
 """
 LOADED_SECONDS = 60
+STOP_RUN = str(uuid.uuid4())
 
 
 @pytest.fixture(scope="module")
 def ui(
     local_environment: Settings, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[tuple[httpx.Client, ServerProcess]]:
-    """Serve the UI of a new home."""
+    """Serve the UI of a new home, whose streaming jobs a user has stopped."""
     settings = local_environment.model_copy(update={"home": tmp_path_factory.mktemp("ui")})
+    home = str(dagster_ui.dagster_home(settings.home))
+    with patch.dict(os.environ, DAGSTER_HOME=home), dg.DagsterInstance.from_config(home) as instance:
+        tags = {job_tag(job): Verb.STOP.value for job in STREAMING_JOBS}
+        instance.add_run(dg.DagsterRun("stop_streams", STOP_RUN, status=dg.DagsterRunStatus.SUCCESS, tags=tags))
     server = dagster_ui.server(settings, ports.free_port())
     process = ServerProcess(settings.home, "dagster")
     process.start(server)
@@ -114,7 +125,8 @@ def test_ui_launches_no_run_whose_configuration_changes_a_resource(ui: tuple[htt
         result = graphql(client, LAUNCH, job=name, config=config, **place)["launchRun"]
         assert result["__typename"] == "RunConfigValidationInvalid", result
         assert 'unexpected config entry "config" at path root:resources:kafka' in result["errors"][0]["message"]
-    assert graphql(client, "{ runsOrError { ... on Runs { results { id } } } }")["runsOrError"]["results"] == []
+    runs = graphql(client, "{ runsOrError { ... on Runs { results { id } } } }")["runsOrError"]["results"]
+    assert runs == [{"id": STOP_RUN}]
 
 
 def test_ui_shows_the_values_of_resources_but_not_those_of_variables_that_may_be_secret(

@@ -12,7 +12,7 @@ from pin_pipeline.defs.resources.interfaces import LakeResource, LandingResource
 from pin_pipeline.landing.lander import LandingResult
 from pin_pipeline.records import RECORD_TYPES, RecordType
 
-LANDED_TO_THE_END = "landed_to_the_end"
+LANDED_TO_THE_END, NO_FOREIGN_OBJECTS = "landed_to_the_end", "no_foreign_objects"
 
 
 class LandingConfig(dg.Config):
@@ -55,7 +55,12 @@ def _raw_asset(record_type: RecordType) -> dg.AssetsDefinition:
                 asset=raw_key(record_type),
                 blocking=True,
                 description="Every offset below the end offsets that the run read when it started is on S3.",
-            )
+            ),
+            dg.AssetCheckSpec(
+                NO_FOREIGN_OBJECTS,
+                asset=raw_key(record_type),
+                description="The folder of the topic has no other objects than landed ones. Others are skipped.",
+            ),
         ],
         retry_policy=dg.RetryPolicy(max_retries=2, delay=2, backoff=dg.Backoff.EXPONENTIAL),
     )
@@ -86,7 +91,13 @@ def _result(landed: LandingResult, seconds: float) -> dg.MaterializeResult[None]
                 check_name=LANDED_TO_THE_END,
                 passed=landed.missing == 0,
                 metadata={"missing": landed.missing, "landed_to": landed.next_offsets},
-            )
+            ),
+            dg.AssetCheckResult(
+                check_name=NO_FOREIGN_OBJECTS,
+                passed=not landed.foreign,
+                severity=dg.AssetCheckSeverity.WARN,
+                metadata={"keys": landed.foreign},
+            ),
         ],
     )
 

@@ -10,7 +10,7 @@ import dagster as dg
 from dagster_aws.s3 import S3Resource
 from pydantic import Field, PrivateAttr
 
-from pin_pipeline.aws.clients import LOCAL_CREDENTIALS
+from pin_pipeline.aws import clients
 from pin_pipeline.batch.tasks import BatchTask
 from pin_pipeline.defs.resources.interfaces import (
     BatchResource,
@@ -26,6 +26,7 @@ from pin_pipeline.defs.resources.interfaces import (
 from pin_pipeline.kafka.connection import KafkaConnection
 from pin_pipeline.landing.lander import LandingResult, land_topic
 from pin_pipeline.local import jars
+from pin_pipeline.local.open_files import allow_many_open_files
 from pin_pipeline.local.streaming_jobs import LocalStreamingJobs
 from pin_pipeline.local.writer_lock import only_writer
 from pin_pipeline.reports import Report
@@ -36,6 +37,14 @@ from pin_pipeline.streaming.supervision.backend import StreamingJobs
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
+
+
+class IsolatedS3Resource(S3Resource):
+    """S3 whose clients, if the endpoint is on this machine, depend on no profile and no proxy of the user."""
+
+    def get_client(self) -> Any:  # noqa: ANN401 - as in the base class
+        """Return a client of the endpoint."""
+        return clients.client("s3", self.region_name, self.endpoint_url)
 
 
 class PlaintextKafka(KafkaResource):
@@ -84,6 +93,7 @@ class LocalBatchResource(BatchResource):
         from dagster_pyspark import LazyPySparkResource  # noqa: PLC0415 - an engine is imported when it is needed
 
         with self._starting:
+            allow_many_open_files()
             conf = spark_conf(jars.ensure("spark"), Path(self.home), self.s3_endpoint_url, self.region)
             session: SparkSession = LazyPySparkResource(spark_config=conf).spark_session
             return session
@@ -102,12 +112,7 @@ class LocalStreamingJobsResource(StreamingJobsResource):
 def local_resources(settings: Settings) -> dict[str, dg.ConfigurableResource[Any]]:
     """Create the resources of the local environment."""
     kafka = PlaintextKafka(bootstrap_servers=settings.kafka_bootstrap, prefix=settings.prefix)
-    s3 = S3Resource(
-        endpoint_url=settings.s3_endpoint_url,
-        region_name=settings.region,
-        aws_access_key_id=LOCAL_CREDENTIALS["aws_access_key_id"],
-        aws_secret_access_key=LOCAL_CREDENTIALS["aws_secret_access_key"],
-    )
+    s3 = IsolatedS3Resource(endpoint_url=settings.s3_endpoint_url, region_name=settings.region)
     return {
         "source": SourceResource(
             url=_variable_or("PIN_SOURCE_URL", settings.source_url),

@@ -29,8 +29,8 @@ PRODUCER = {
     "reconnect.backoff.max.ms": 500,
     "linger.ms": 0.3,
     "partitioner": PARTITIONER,
-    # The broker limits the size of a record, the gateway the bytes in flight (`http.backpressure`).
-    "message.max.bytes": 16 * 2**20,
+    # The default limit of brokers: a record that they would refuse is not sent.
+    "message.max.bytes": 2**20 + 12,
     "queue.buffering.max.messages": 0,
 }
 

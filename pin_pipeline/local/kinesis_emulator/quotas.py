@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 MAX_SHARDS = 10_000
+MAX_TAGS = 50
 MAX_RECORDS_PER_PUT = 500
 MAX_RECORDS_PER_GET = 10_000
 MAX_BYTES_PER_GET = 10 * 2**20

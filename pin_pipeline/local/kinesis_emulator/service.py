@@ -16,6 +16,7 @@ from pin_pipeline.local.kinesis_emulator.shard_actions import ShardActions
 from pin_pipeline.local.kinesis_emulator.stream_actions import StreamActions
 from pin_pipeline.local.kinesis_emulator.stream_lookup import StreamLookup
 from pin_pipeline.local.kinesis_emulator.stream_store import StreamStore
+from pin_pipeline.local.kinesis_emulator.tag_actions import TagActions
 
 
 class KinesisService:
@@ -24,10 +25,12 @@ class KinesisService:
     def __init__(self, store: StreamStore, region: str, quotas: Quotas) -> None:
         lookup = StreamLookup(store, quotas)
         streams, shards = StreamActions(lookup, region), ShardActions(lookup)
-        records = RecordActions(lookup, quotas)
+        records, tags = RecordActions(lookup, quotas), TagActions(lookup)
         self._actions: dict[str, Callable[[RequestBody], ResponseBody]] = {
+            "AddTagsToStream": tags.add_tags,
             "CreateStream": streams.create_stream,
             "DeleteStream": streams.delete_stream,
+            "DescribeLimits": streams.describe_limits,
             "DescribeStream": streams.describe_stream,
             "DescribeStreamSummary": streams.describe_stream_summary,
             "GetRecords": records.get_records,
@@ -36,10 +39,13 @@ class KinesisService:
             "DecreaseStreamRetentionPeriod": streams.set_retention_period,
             "ListShards": shards.list_shards,
             "ListStreams": streams.list_streams,
+            "ListTagsForStream": tags.list_tags,
             "MergeShards": shards.merge_shards,
             "PutRecord": records.put_record,
             "PutRecords": records.put_records,
+            "RemoveTagsFromStream": tags.remove_tags,
             "SplitShard": shards.split_shard,
+            "UpdateShardCount": shards.update_shard_count,
         }
 
     def call(self, action: str, request: RequestBody) -> ResponseBody:

@@ -13,6 +13,8 @@ from pin_pipeline.local.kinesis_emulator.stream_store import StoredStream
 ACCOUNT = "000000000000"
 STREAM_NAME = re.compile(r"[a-zA-Z0-9_.-]{1,128}")
 DEFAULT_PAGE = 100
+MAX_ON_DEMAND_STREAMS = 50
+"""Default quota of an account; the emulator has no such streams."""
 
 
 class StreamActions:
@@ -70,6 +72,12 @@ class StreamActions:
             )
         self._store.set_retention(self._lookup.stream(request), hours)
         return {}
+
+    def describe_limits(self, _request: RequestBody) -> ResponseBody:
+        """Handle DescribeLimits."""
+        open_shards = sum(len(self._lookup.open_shards(stream)) for stream in self._store.streams())
+        on_demand = {"OnDemandStreamCount": 0, "OnDemandStreamCountLimit": MAX_ON_DEMAND_STREAMS}
+        return {"ShardLimit": MAX_SHARDS, "OpenShardCount": open_shards, **on_demand}
 
     def _summary(self, stream: StoredStream) -> ResponseBody:
         return {

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import sqlite3
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,6 +36,12 @@ create table if not exists shard (
     last_number integer,
     closed integer,
     primary key (stream, number)
+) without rowid;
+create table if not exists tag (
+    stream integer not null references stream on delete cascade,
+    key text not null,
+    value text not null,
+    primary key (stream, key)
 ) without rowid;
 create table if not exists record (
     stream integer not null references stream on delete cascade,
@@ -167,6 +173,16 @@ class StreamStore:
     def set_retention(self, stream: StoredStream, hours: int) -> None:
         """Set the retention period of a stream."""
         self._file.execute("update stream set retention_hours = ? where id = ?", (hours, stream.id))
+
+    def tags(self, stream: StoredStream) -> dict[str, str]:
+        """Return the tags of a stream, sorted by key."""
+        return dict(self._file.execute("select key, value from tag where stream = ? order by key", (stream.id,)))
+
+    def set_tags(self, stream: StoredStream, tags: Mapping[str, str]) -> None:
+        """Replace all tags of a stream."""
+        with self.transaction():
+            self._file.execute("delete from tag where stream = ?", (stream.id,))
+            self._file.executemany("insert into tag values (?, ?, ?)", [(stream.id, *tag) for tag in tags.items()])
 
     def shards(self, stream: StoredStream) -> list[StoredShard]:
         """Return all shards of a stream, open and closed, in the order of their numbers."""

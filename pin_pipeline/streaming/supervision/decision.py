@@ -160,10 +160,16 @@ def _limit(
 
 
 def _count_failures(verb: Verb | None, heartbeat: Heartbeat | None, commands: Sequence[Command], policy: Policy) -> int:
-    """Count the supervisor's consecutive failed attempts; a start after which the job was stable did not fail."""
+    """Count the supervisor's consecutive failed attempts.
+
+    A start after which the job was stable did not fail, nor did one after which it was told to stop.
+    """
     failures, until = 0, heartbeat.at if heartbeat else None
+    stopped_at = heartbeat.stopped_at if heartbeat else None
     for command in commands:
         if not command.supervised or command.verb is not verb or (until and until - command.at > policy.stable):
+            break
+        if stopped_at and command.at < stopped_at:
             break
         failures, until = failures + 1, command.at
     return failures
@@ -173,6 +179,8 @@ def _exit_reason(observation: JobObservation) -> str:
     heartbeat = observation.heartbeat
     if heartbeat is None:
         return "its process exited before the first heartbeat"
+    if heartbeat.stopped_at and heartbeat.stopped_at >= heartbeat.started_at:
+        return f"its process was told to stop at {_format(heartbeat.stopped_at)}"
     if heartbeat.failure:
         return f"its process failed: {heartbeat.failure}"
     return f"its process exited without an error message; the last heartbeat is from {_format(heartbeat.at)}"

@@ -58,6 +58,7 @@ class Heartbeat:
         at: when the heartbeat was written.
         queries: progress by query name; empty while the job is starting.
         failure: error that ended the process, if any.
+        stopped_at: when a process of the job last ended because it was told to; later processes keep it.
     """
 
     job: str
@@ -65,6 +66,7 @@ class Heartbeat:
     at: datetime
     queries: Mapping[str, QueryProgress] = field(default_factory=dict)
     failure: str | None = None
+    stopped_at: datetime | None = None
 
 
 HEARTBEAT_JSON = TypeAdapter(Heartbeat)

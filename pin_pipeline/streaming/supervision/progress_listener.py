@@ -32,16 +32,22 @@ def observe_arrivals(frame: DataFrame, arrived_at: Column) -> DataFrame:
 
 
 class ProgressListener(StreamingQueryListener):
-    """Listener for the queries of this process. Spark calls it in a separate thread."""
+    """Listener for the queries of this process. Spark calls it in a separate thread.
+
+    Attributes:
+        job: name of the streaming job.
+        stopped_at: when a process of the job last ended because it was told to.
+    """
 
     def __init__(self, job: str) -> None:
-        self._job, self._started_at = job, _now()
+        self.job, self._started_at = job, _now()
+        self.stopped_at: datetime | None = None
         self._names: dict[UUID, str] = {}
         self._queries: dict[str, QueryProgress] = {}
 
     def heartbeat(self) -> Heartbeat:
         """Return a heartbeat with the current progress of each query."""
-        return Heartbeat(self._job, self._started_at, _now(), dict(self._queries))
+        return Heartbeat(self.job, self._started_at, _now(), dict(self._queries), stopped_at=self.stopped_at)
 
     def onQueryStarted(self, event: QueryStartedEvent) -> None:  # noqa: N802 - Spark's name
         """Record that a query started."""

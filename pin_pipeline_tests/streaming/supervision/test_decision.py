@@ -33,6 +33,12 @@ def died(seconds: float, failure: str | None = None) -> JobObservation:
     return JobObservation(JobStatus(None, "log"), Heartbeat("job", ago(1e6), ago(seconds), {}, failure))
 
 
+def stopped(seconds: float) -> JobObservation:
+    """Return a job that is not running, with the age of its end in seconds: it was told to stop."""
+    heartbeat = Heartbeat("job", ago(seconds + 5), ago(seconds), {}, stopped_at=ago(seconds))
+    return JobObservation(JobStatus(None, "log"), heartbeat)
+
+
 def starts(*seconds: float) -> list[Command]:
     """Return start commands by the supervisor, with their ages in seconds, newest first."""
     return [Command(f"run {at}", ago(at), Verb.START, supervised=True) for at in seconds]
@@ -73,6 +79,13 @@ def by_user(verb: Verb, seconds: float) -> Command:
         pytest.param(DOWN, starts(9e6, 9e6 + 9, 9e6 + 19, 9e6 + 99), JobState.EXHAUSTED, None, id="gave up long ago"),
         pytest.param(died(1, "x"), starts(300, 340, 360, 370), JobState.EXHAUSTED, None, id="lived for minutes"),
         pytest.param(died(1), starts(1802, 1840, 1860, 1870), JobState.DEAD, Verb.START, id="lived for half an hour"),
+        pytest.param(
+            stopped(1), starts(10, 100, 200, 300, 400), JobState.DEAD, Verb.START, id="told to stop after each start"
+        ),
+        pytest.param(stopped(50), starts(9, 100, 200, 300, 400), JobState.DEAD, None, id="failed after it was stopped"),
+        pytest.param(
+            stopped(900), starts(300, 340, 360, 370, 1000), JobState.EXHAUSTED, None, id="gave up after it was stopped"
+        ),
         pytest.param(
             DOWN, [by_user(Verb.START, 2), *starts(300, 340, 360, 370)], JobState.DEAD, Verb.START, id="a person starts"
         ),

@@ -1,0 +1,149 @@
+"""The local environment is isolated: from other homes, and from the environment of the user."""
+
+from __future__ import annotations
+
+import os
+import resource
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import httpx
+import pytest
+
+from pin_pipeline.local import dagster_ui, open_files, ports, servers
+from pin_pipeline.local.errors import LocalError
+from pin_pipeline_tests.helpers.command_line import CommandLine
+
+RECORD = {"records": [{"value": {"index": 1}}]}
+JSON_V2 = {"Content-Type": "application/vnd.kafka.json.v2+json"}
+OTHER_ENVIRONMENT = {
+    "AWS_REGION": "eu-west-1",
+    "AWS_DEFAULT_REGION": "eu-west-1",
+    "AWS_PROFILE": "another-project",
+    "AWS_CONFIG_FILE": "/nonexistent/config",
+    "AWS_SHARED_CREDENTIALS_FILE": "/nonexistent/credentials",
+    "AWS_SESSION_TOKEN": "of-another-account",
+    "AWS_ENDPOINT_URL": "http://127.0.0.1:1",
+    "AWS_ENDPOINT_URL_S3": "http://127.0.0.1:1",
+    "AWS_CA_BUNDLE": "/nonexistent/ca.pem",
+    "HTTP_PROXY": "http://127.0.0.1:1",
+    "HTTPS_PROXY": "http://127.0.0.1:1",
+    "ALL_PROXY": "http://127.0.0.1:1",
+    "http_proxy": "http://127.0.0.1:1",
+    "PGPASSWORD": "of-another-database",
+    "PGHOST": "192.0.2.1",
+    "LC_ALL": "C",
+    "TZ": "Pacific/Kiritimati",
+}
+OTHER_PROGRAM = """
+import socket, time
+listener = socket.create_server(("127.0.0.1", 0))
+print(listener.getsockname()[1], flush=True)
+time.sleep(600)
+"""
+ODD_FOLDER = "my home, ü%1#'\"&;$(x)"
+
+
+@pytest.fixture
+def two_homes(tmp_path: Path) -> Iterator[tuple[CommandLine, CommandLine]]:
+    """Two homes whose servers prefer the same ports."""
+    preferred = "".join(
+        f"{variable}={servers._address(name, ports.free_port())}\n" for name, variable in servers.ADDRESSES.items()
+    )
+    with ExitStack() as stack:
+        homes = CommandLine(tmp_path / "first"), CommandLine(tmp_path / "second")
+        for command_line in homes:
+            command_line.home.mkdir()
+            (command_line.home / "servers.env").write_text(preferred)
+            stack.callback(command_line.run, "down")
+        yield homes
+
+
+def test_two_homes_that_prefer_the_same_ports_start_at_the_same_time(
+    two_homes: tuple[CommandLine, CommandLine],
+) -> None:
+    first, second = two_homes
+    for _ in range(2):
+        with first.start("up") as one, second.start("up") as two:
+            outputs = one.communicate(), two.communicate()
+        assert (one.returncode, two.returncode) == (0, 0), outputs
+        assert not set(first.addresses().values()) & set(second.addresses().values())
+        posted = httpx.post(
+            f"{first.addresses()['PIN_GATEWAY_URL']}/topics/pinterest.pin", json=RECORD, headers=JSON_V2
+        )
+        assert posted.status_code == 200
+        assert "pinterest.pin: 1 new records" in first.succeed("land")
+        assert "pinterest.pin: 0 new records" in second.succeed("land")
+        for command_line in two_homes:
+            command_line.succeed("down")
+
+
+def test_port_of_another_program_is_refused_with_its_name(tmp_path: Path) -> None:
+    with subprocess.Popen([sys.executable, "-c", OTHER_PROGRAM], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout
+        port = process.stdout.readline().strip()
+        message = CommandLine(tmp_path / "home", {"PIN_KAFKA_PORT": port}).fail("up")
+        process.kill()
+    assert f"PIN_KAFKA_PORT={port} is used by another program" in message
+    assert f"(process {process.pid}) listens on it" in message
+
+
+@pytest.fixture
+def outside(tmp_path: Path) -> Path:
+    """The user's home folder."""
+    folder = tmp_path / "user"
+    folder.mkdir()
+    return folder
+
+
+def test_pipeline_runs_in_any_environment_and_changes_nothing_outside_its_home(tmp_path: Path, outside: Path) -> None:
+    variables = OTHER_ENVIRONMENT | {"HOME": str(outside)}
+    variables |= {f"PIN_{name.upper()}_PORT": str(ports.free_port()) for name in servers.ADDRESSES}
+    variables |= {"PIN_JARS": str(os.environ.get("PIN_JARS", Path("~/.cache/pin-pipeline/jars").expanduser()))}
+    command_line = CommandLine(tmp_path / ODD_FOLDER, variables)
+    try:
+        command_line.succeed("up")
+        command_line.succeed("source", "fill")
+        command_line.succeed("emulate", "--draws", "5")
+        run_daily_batch(command_line)
+        assert "0" in command_line.succeed("reconcile")
+        command_line.succeed("down")
+        command_line.succeed("up")
+        assert "pinterest.pin: 0 new records" in command_line.succeed("land")
+    finally:
+        command_line.run("down")
+    assert list(outside.iterdir()) == []
+    assert {path.name for path in tmp_path.iterdir()} == {ODD_FOLDER, "user"}
+
+
+def run_daily_batch(command_line: CommandLine) -> None:
+    """Run the job with Spark, in a process that may have few open files."""
+    dagster_home = dagster_ui.dagster_home(command_line.home)
+    command = [sys.executable, "-m", "dagster", "job", "execute", "-m", "pin_pipeline.definitions", "-j", "daily_batch"]
+    environment = command_line.environment(DAGSTER_HOME=str(dagster_home), PIN_BATCH_ENGINE="spark")
+    result = subprocess.run(
+        command, env=environment, capture_output=True, text=True, check=False, preexec_fn=allow_few_open_files
+    )
+    assert result.returncode == 0, result.stderr[-3000:]
+
+
+def allow_few_open_files() -> None:
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (256, hard))
+
+
+@pytest.mark.parametrize("name", ["a?b", "a%20b"])
+def test_home_that_sqlite_cannot_open_is_refused(tmp_path: Path, name: str) -> None:
+    message = CommandLine(tmp_path / name).fail("status")
+    assert "invalid PIN_HOME" in message
+    assert "expected a path without `?` and codes such as `%20`" in message
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_too_low_limit_of_open_files_is_reported_with_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (256, 512))
+    with pytest.raises(LocalError, match="may have 512 open files, but Spark and Kafka need 1024: raise `ulimit -Hn`"):
+        open_files.allow_many_open_files()
