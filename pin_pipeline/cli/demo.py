@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from typing import Annotated, Any
 
 import typer
-from rich.table import Table
 
 from pin_pipeline.batch.queries import QUERIES
 from pin_pipeline.cli import demo_streams
-from pin_pipeline.cli.console import Timings, console, rows_table, stage
+from pin_pipeline.cli.console import Timings, console, stage
 from pin_pipeline.cli.job_runner import run_job
+from pin_pipeline.cli.rows import Json, Row, print_json, print_line, print_rows
 from pin_pipeline.cli.servers import running_servers
 from pin_pipeline.emulator import synthetic
 from pin_pipeline.emulator.source import SourceDatabase
@@ -22,14 +22,30 @@ from pin_pipeline.storage.lake import Lake
 app = typer.Typer()
 
 
+SHOWN_ROWS = 10
+"""Rows printed of each result, so that the whole output fits two screens: one result has 385 rows."""
+
+
 @app.command()
-def demo(draws: Annotated[int, typer.Option(min=0, help="Number of posts to draw.")] = 1000) -> None:
+def demo(
+    draws: Annotated[int, typer.Option(min=0, help="Number of posts to draw.")] = 1000,
+    as_json: Json = False,
+) -> None:
     """Run the whole pipeline once and print the query results; stops the servers that it started."""
     timings: Timings = []
     with running_servers(timings) as settings:
         steps = _run_batch(settings, timings, draws)
-        demo_streams.run(settings, timings)
-        _print_timings(timings, steps)
+        results = {query.key: _result(settings, query.key) for query in QUERIES.values()}
+        if not as_json:
+            _print_results(results)
+        latencies = demo_streams.run(settings, timings)
+    durations = [{"stage": name, "seconds": round(seconds, 1)} for name, seconds in [*timings, *steps]]
+    if as_json:
+        print_json({"queries": results, "latencies": latencies, "durations": durations})
+        return
+    for rows in (latencies, durations):
+        console.print()
+        print_rows(rows)
     console.print("\n[bold]make dev[/bold] starts the servers and the Dagster UI, which shows all of this.")
 
 
@@ -40,29 +56,29 @@ def fill_if_empty(database: SourceDatabase) -> None:
 
 
 def _run_batch(settings: Settings, timings: Timings, draws: int) -> Timings:
-    """Run the jobs `emulation` and `daily_batch`, and print the query results; returns the steps of the daily batch."""
+    """Run the jobs `emulation` and `daily_batch`; returns the steps of the daily batch."""
     with stage(timings, "source database"):
         fill_if_empty(SourceDatabase.of(settings))
     with stage(timings, f"job emulation, {draws} draws"):
         run_job(settings, "emulation", {"ops": {"post": {"config": {"draws": draws}}}})
     with stage(timings, "job daily_batch"):
         steps = run_job(settings, "daily_batch", {})
-    for query in QUERIES.values():
-        console.print()
-        console.print(f"[bold]{query.question}[/bold]  {query.key}")
-        result = Lake.of(settings).require(query.key).query("select * from t").to_pylist()
-        console.print(rows_table(sorted(result, key=_order)))
-    console.print()
-    return [(f"  {step.name}", step.seconds) for step in steps]
+    return [(f"step {step.name}", step.seconds) for step in steps]
+
+
+def _result(settings: Settings, key: str) -> list[Row]:
+    return sorted(Lake.of(settings).require(key).query("select * from t").to_pylist(), key=_order)
 
 
 def _order(row: Mapping[str, Any]) -> list[tuple[bool, Any]]:
     return [(value is None, value) for value in row.values()]
 
 
-def _print_timings(timings: Timings, steps: Timings) -> None:
-    table = Table("stage", "seconds")
-    table.columns[1].justify = "right"
-    for name, seconds in [*timings, *steps]:
-        table.add_row(name, f"{seconds:.1f}")
-    console.print(table)
+def _print_results(results: Mapping[str, list[Row]]) -> None:
+    for query in QUERIES.values():
+        rows = results[query.key]
+        console.print()
+        console.print(f"[bold]{query.question}[/bold]", soft_wrap=True)
+        print_rows(rows[:SHOWN_ROWS])
+        if len(rows) > SHOWN_ROWS:
+            print_line(f"{SHOWN_ROWS} of {len(rows)} rows; all: pin-pipeline show {query.key} --rows {len(rows)}")

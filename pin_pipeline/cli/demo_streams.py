@@ -9,9 +9,8 @@ from datetime import UTC, datetime
 from itertools import islice
 from statistics import median
 
-from rich.table import Table
-
-from pin_pipeline.cli.console import Timings, console, stage
+from pin_pipeline.cli.console import Timings, stage
+from pin_pipeline.cli.rows import Row
 from pin_pipeline.emulator.emulator import create_pace, emulate
 from pin_pipeline.emulator.gateway_client import Gateway
 from pin_pipeline.emulator.sampling import Draws
@@ -45,8 +44,11 @@ class NewRows:
     latencies: list[float]
 
 
-def run(settings: Settings, timings: Timings) -> None:
-    """Start the streaming jobs, post, show the latencies, and stop the jobs that were started.
+def run(settings: Settings, timings: Timings) -> list[Row]:
+    """Start the streaming jobs, post, measure the latencies, and stop the jobs that were started.
+
+    Returns:
+        The latencies of each table.
 
     Raises:
         LocalError: the rows are not in the tables within `TIMEOUT_SECONDS`.
@@ -59,8 +61,7 @@ def run(settings: Settings, timings: Timings) -> None:
             _wait(settings, lambda: _idle(heartbeats, begin))
             _post_and_wait(settings, WARM_UP_POSTS)  # Spark compiles the first micro-batches
         with stage(timings, f"streams: {POSTS} posts by Kinesis and {POSTS} by Kafka"):
-            new_rows = _post_and_wait(settings, POSTS)
-        console.print(_latency_table(new_rows))
+            return _latencies(_post_and_wait(settings, POSTS))
     finally:
         for name in started:
             jobs.stop(name)
@@ -125,9 +126,14 @@ def _wait(settings: Settings, reached: Callable[[], bool]) -> None:
     wait_until(reached, TIMEOUT_SECONDS, message, error=LocalError)
 
 
-def _latency_table(new_rows: Mapping[str, NewRows]) -> Table:
-    table = Table("table", "posts", "rows", "median latency", "maximum")
-    for key, new in new_rows.items():
-        times = (f"{value:.1f} s" for value in (median(new.latencies), max(new.latencies)))
-        table.add_row(key, str(POSTS), str(new.rows), *times)
-    return table
+def _latencies(new_rows: Mapping[str, NewRows]) -> list[Row]:
+    return [
+        {
+            "table": key,
+            "posts": POSTS,
+            "rows": new.rows,
+            "median_latency_seconds": round(median(new.latencies), 1),
+            "max_latency_seconds": round(max(new.latencies), 1),
+        }
+        for key, new in new_rows.items()
+    ]

@@ -12,6 +12,7 @@ import typer
 from rich.console import Console
 
 from pin_pipeline.cli.console import console
+from pin_pipeline.cli.rows import Json, print_json
 from pin_pipeline.emulator import synthetic
 from pin_pipeline.emulator.emulator import create_pace
 from pin_pipeline.emulator.emulator import emulate as post_draws
@@ -31,21 +32,21 @@ RowFile = Annotated[
 
 
 @source.command()
-def fill() -> None:
+def fill(as_json: Json = False) -> None:
     """Store the synthetic rows, 11,154 per table; rows with the same keys are replaced."""
     database = SourceDatabase.of(Settings.load())
     synthetic.fill(database)
-    _print_counts(database)
+    _print_counts(database, as_json=as_json)
 
 
 @source.command()
-def load(pin: RowFile = None, geo: RowFile = None, user: RowFile = None) -> None:
+def load(pin: RowFile = None, geo: RowFile = None, user: RowFile = None, as_json: Json = False) -> None:
     """Store the rows of files; rows with the same keys are replaced."""
     database = SourceDatabase.of(Settings.load())
     for record_type, path in {"pin": pin, "geo": geo, "user": user}.items():
         if path is not None:
             database.load_file(record_type, path)
-    _print_counts(database)
+    _print_counts(database, as_json=as_json)
 
 
 @app.command()
@@ -62,8 +63,11 @@ def emulate(  # noqa: PLR0913, PLR0917 - each is an option of the command
     rate: Annotated[float | None, typer.Option(min=0.001, help="Maximum number of draws per second.")] = None,
     to: Annotated[Target, typer.Option(help="Where the records go.")] = Target.KAFKA,
     folder: Annotated[Path, typer.Option(help="Folder of the files that `--to files` appends to.")] = Path("emulated"),
+    as_json: Json = False,
 ) -> None:
     """Draw posts from the source database and send them to the gateway, to files or to the console."""
+    if as_json and to is Target.CONSOLE:
+        raise typer.BadParameter("--json cannot be combined with --to console, which prints the records as JSON")
     settings = Settings.load()
     stop = Event()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -79,12 +83,19 @@ def emulate(  # noqa: PLR0913, PLR0917 - each is an option of the command
             stop=stop,
         )
     summary = progress if to is Target.CONSOLE else console
-    for record_type, count in counts.items():
-        summary.print(f"{record_type}: {count.sent} sent = {count.acknowledged} acknowledged + {count.refused} refused")
+    if as_json:
+        print_json(counts)
+    else:
+        for name, count in counts.items():
+            summary.print(f"{name}: {count.sent} sent = {count.acknowledged} acknowledged + {count.refused} refused")
     if any(count.refused for count in counts.values()):
         raise typer.Exit(1)
 
 
-def _print_counts(database: SourceDatabase) -> None:
-    for record_type in RECORD_TYPES.values():
-        console.print(f"{record_type.source_table}: {database.count(record_type.name)} rows")
+def _print_counts(database: SourceDatabase, *, as_json: bool) -> None:
+    counts = {record_type.source_table: database.count(record_type.name) for record_type in RECORD_TYPES.values()}
+    if as_json:
+        print_json(counts)
+        return
+    for table, rows in counts.items():
+        console.print(f"{table}: {rows} rows")

@@ -31,7 +31,11 @@ def main() -> None:
 
 
 def _run() -> int:
-    import logging  # noqa: PLC0415 - see the module docstring
+    import io  # noqa: PLC0415 - see the module docstring
+    import logging  # noqa: PLC0415
+
+    if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.encoding.lower() != "utf-8":
+        sys.stdout.reconfigure(errors="backslashreplace")  # posts contain characters that other encodings lack
 
     from pin_pipeline.cli.app import app  # noqa: PLC0415
     from pin_pipeline.errors import PipelineError  # noqa: PLC0415

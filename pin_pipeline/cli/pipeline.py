@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
-from rich.table import Table
 
 from pin_pipeline import backends
-from pin_pipeline.cli.console import console, rows_table
-from pin_pipeline.reconciliation.findings import StreamFindings, TopicFindings
+from pin_pipeline.cli.console import progress
+from pin_pipeline.cli.rows import Json, Row, print_json, print_line, print_rows
+from pin_pipeline.reconciliation.findings import Findings, StreamFindings, TopicFindings
 from pin_pipeline.reconciliation.stream import reconcile_configured_stream
 from pin_pipeline.reconciliation.topic import reconcile_topic
 from pin_pipeline.records import RECORD_TYPES
@@ -26,29 +26,43 @@ COUNTS = ("landed", "published", "superseded", "quarantined", "waiting")
 @app.command()
 def land(
     fill_gaps: Annotated[bool, typer.Option(help="Also land missing records between landed objects again.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Land the topics on S3 up to their current end offsets."""
     settings = Settings.load()
+    rows: list[Row] = []
+    foreign: list[str] = []
     for record_type in RECORD_TYPES:
         topic = settings.topic(record_type)
         result = backends.land(settings, topic, fill_gaps=fill_gaps)
-        console.print(f"{topic}: {result.records} new records in {result.objects} objects")
-        for key in result.foreign:
-            console.print(f"{topic}: skipped {key}, which is not a landed object: remove it")
+        row = {"topic": topic, "new_records": result.records, "new_objects": result.objects}
+        rows.append(row | {"skipped_objects": len(result.foreign)})
+        foreign += result.foreign
+    if as_json:
+        print_json({"topics": rows, "skipped_objects": foreign})
+        return
+    print_rows(rows)
+    for key in foreign:
+        print_line(f"skipped {key}, which is not a landed object: remove it")
 
 
 @app.command()
-def reconcile() -> None:
+def reconcile(as_json: Json = False) -> None:
     """Verify that every record is published, superseded or quarantined; exit code 1 if one is not."""
-    settings = Settings.load()
-    table = Table("topic or stream", *COUNTS, "discrepancies")
-    sentences = []
-    for source, findings in _findings(settings):
-        table.add_row(source, *(str(findings.total(name)) for name in COUNTS), str(len(findings.discrepancies)))
+    counts: list[Row] = []
+    discrepancies: list[Row] = []
+    sentences: list[str] = []
+    for source, findings in _findings(Settings.load()):
+        totals = {name: findings.total(name) for name in COUNTS}
+        counts.append({"source": source, **totals, "discrepancies": len(findings.discrepancies)})
+        discrepancies += _discrepancies(source, findings)
         sentences += [f"{source}, {sentence}" for sentence in findings.sentences()]
-    console.print(table)
-    for sentence in sentences:
-        console.print(sentence)
+    if as_json:
+        print_json({"counts": counts, "discrepancies": discrepancies})
+    else:
+        print_rows(counts)
+        for sentence in sentences:
+            print_line(sentence)
     if sentences:
         raise typer.Exit(1)
 
@@ -60,19 +74,25 @@ def _findings(settings: Settings) -> Iterator[tuple[str, TopicFindings | StreamF
     lake, store = Lake.of(settings), ObjectStore.of(settings)
     for record_type in RECORD_TYPES.values():
         topic = settings.topic(record_type.name)
-        with console.status(f"reconciling topic {topic} ..."):
+        with progress.status(f"reconciling topic {topic} ..."):
             yield topic, reconcile_topic(record_type, topic, settings.kafka, lake, store)
     for record_type in RECORD_TYPES.values():
-        with console.status(f"reconciling the stream of {record_type.name} records ..."):
+        with progress.status(f"reconciling the stream of {record_type.name} records ..."):
             yield reconcile_configured_stream(record_type, settings)
+
+
+def _discrepancies(source: str, findings: Findings[Any, Any]) -> Iterator[Row]:
+    for position, discrepancy_type, detail in sorted(findings.discrepancies):
+        yield {"source": source, **position._asdict(), "type": discrepancy_type, "detail": detail}
 
 
 @app.command()
 def show(
     table: Annotated[str, typer.Argument(help="Such as cleaned/pin, quarantine/geo or queries/users_joined_by_year.")],
     rows: Annotated[int, typer.Option(min=1, help="Maximum number of rows.")] = 20,
+    as_json: Json = False,
 ) -> None:
     """Print rows of a Delta table."""
     snapshot = Lake.of(Settings.load()).load(table)
     head = snapshot.query(f"select * from t limit {rows}")  # noqa: S608 - a number
-    console.print(rows_table(head.to_pylist()))
+    print_rows(head.to_pylist(), as_json=as_json)

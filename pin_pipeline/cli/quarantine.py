@@ -6,8 +6,9 @@ from typing import Annotated
 
 import typer
 
-from pin_pipeline.cli.console import console
+from pin_pipeline.cli.console import progress
 from pin_pipeline.cli.job_runner import run_job
+from pin_pipeline.cli.rows import Json, Row, print_fields, print_json, print_rows
 from pin_pipeline.quarantine.reader import Quarantine, QuarantineError, RecordId
 from pin_pipeline.quarantine.summary import SOURCES
 from pin_pipeline.records import RECORD_TYPES
@@ -25,39 +26,51 @@ def list_records(
     ] = None,
     reason: Annotated[Reason | None, typer.Option(help="Only this reason.")] = None,
     limit: Annotated[int, typer.Option(min=1, help="Maximum number of records per type, the latest first.")] = 20,
+    as_json: Json = False,
 ) -> None:
     """List the quarantined records of the topics and of the streams."""
     if record_type is not None and record_type not in RECORD_TYPES:
         raise QuarantineError(f"invalid record type {record_type!r}: expected {', '.join(RECORD_TYPES)}")
     lake = Lake.of(Settings.load())
     selected = [record_type] if record_type else list(RECORD_TYPES)
-    for quarantine in [open_source(lake, name) for open_source in SOURCES for name in selected]:
-        for row in quarantine.records([reason] if reason else list(Reason), limit):
-            details = " ".join(filter(None, (row["reason"], row["field"], row["value"])))
-            line = f"{quarantine.identity(row)}  {row['first_seen']:%Y-%m-%d %H:%M}  {details}"
-            console.print(line, soft_wrap=True, markup=False)
+    rows = [
+        _summary(quarantine.identity(row), row)
+        for quarantine in [open_source(lake, name) for open_source in SOURCES for name in selected]
+        for row in quarantine.records([reason] if reason else list(Reason), limit)
+    ]
+    print_rows(rows, as_json=as_json)
+
+
+def _summary(record: RecordId, row: Row) -> Row:
+    details = {name: row[name] for name in ("reason", "field", "value")}
+    return {"record": str(record), "first_seen": row["first_seen"].replace(microsecond=0), **details}
 
 
 @app.command()
 def show(
     record: Annotated[str, typer.Argument(help="As `list` names it, such as pin/0/17.")],
+    as_json: Json = False,
 ) -> None:
     """Show one quarantined record with its bytes."""
     identity = RecordId.parse(record)
     row = Quarantine.with_record(Lake.of(Settings.load()), identity).find(identity)
-    for name, value in row.items():
-        text = value.decode(errors="backslashreplace") if isinstance(value, bytes) else value
-        console.print(f"{name}: {text}", soft_wrap=True, markup=False)
+    if as_json:
+        print_json(row)
+    else:
+        print_fields(row)
 
 
 @app.command()
-def replay() -> None:
+def replay(as_json: Json = False) -> None:
     """Validate the topics' quarantined records by the current rules, and publish those that are accepted."""
     settings = Settings.load()
     lake = Lake.of(settings)
     before = {record_type: Quarantine.of_topic(lake, record_type).count() for record_type in RECORD_TYPES}
-    with console.status("job replay_quarantine ..."):
+    with progress.status("job replay_quarantine ..."):
         run_job(settings, "replay_quarantine", {})
-    for record_type, records in before.items():
-        after = Quarantine.of_topic(lake, record_type).count()
-        console.print(f"{record_type}: {records - after} of {records} records were published, {after} stay")
+    after = {record_type: Quarantine.of_topic(lake, record_type).count() for record_type in RECORD_TYPES}
+    rows = [
+        {"record_type": record_type, "published": before[record_type] - still, "still_in_quarantine": still}
+        for record_type, still in after.items()
+    ]
+    print_rows(rows, as_json=as_json)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import re
 import shlex
 import signal
 from collections.abc import Iterator
@@ -10,16 +10,22 @@ from contextlib import contextmanager
 from typing import Annotated
 
 import typer
-from rich.table import Table
 
 from pin_pipeline.aws.clients import LOCAL_CREDENTIALS
-from pin_pipeline.cli.console import Timings, console, stage
+from pin_pipeline.cli.console import Timings, console, progress, stage
+from pin_pipeline.cli.rows import Json, print_json, print_line, print_rows
 from pin_pipeline.local import dagster_ui, ports, servers
 from pin_pipeline.local.errors import LocalError
 from pin_pipeline.local.server import ServerProcess
 from pin_pipeline.settings import Environment, LocalSettings, Settings
 
 app = typer.Typer()
+
+TICK_WITHOUT_REQUESTS = re.compile(
+    r"dagster\.daemon\.SensorDaemon - \S*INFO\S* - "
+    r"(Checking for new runs for sensor: |Sensor \S+ skipped: |No run requests returned for )"
+)
+"""Lines that Dagster's daemon logs every 30 seconds about a sensor that requests nothing; it logs changes itself."""
 
 
 @app.command()
@@ -36,9 +42,13 @@ def dev(
             process.start(server)
             process.wait_until_ready(server)
             servers.record_ui(server.address)
-            console.print(f"\nDagster UI: [bold]{server.address}[/bold]  (Ctrl-C stops everything)\n")
+            rows = {"Dagster UI": server.address}
+            rows |= {state.name: state.address for state in servers.status() if state.name != servers.UI}
+            print_rows([{"server": name, "address": address} for name, address in rows.items()])
+            print_line("Ctrl-C stops everything")
             for line in process.follow():
-                print(line, end="", flush=True)
+                if not TICK_WITHOUT_REQUESTS.search(line):
+                    print(line, end="", flush=True)
             raise LocalError(f"the Dagster UI exited: see {process.log}")
         except KeyboardInterrupt:
             console.print("\nstopping ...")
@@ -48,39 +58,51 @@ def dev(
 
 
 @app.command()
-def up() -> None:
+def up(as_json: Json = False) -> None:
     """Start the local servers that are not running, with their topics and bucket."""
     with stage([], "servers"):
         servers.up()
-    status()
+    status(as_json=as_json)
 
 
 @app.command()
-def down() -> None:
+def down(as_json: Json = False) -> None:
     """Stop the streaming jobs and the local servers; their data stays."""
     stopped = servers.down()
-    console.print(f"stopped {', '.join(stopped)}" if stopped else "nothing was running")
+    if as_json:
+        print_json({"stopped": stopped})
+    else:
+        print_line(f"stopped {', '.join(stopped)}" if stopped else "nothing was running")
 
 
 @app.command()
-def status() -> None:
+def status(as_json: Json = False) -> None:
     """Show the local servers; exit code 1 unless all are running."""
     states = servers.status()
-    table = Table("server", "state", "address", "log")
-    for state in states:
-        table.add_row(state.name, "up" if state.alive else "down", state.address, os.path.relpath(state.process.log))
-    console.print(table)
+    rows = [
+        {"server": state.name, "state": "up" if state.alive else "down", "address": state.address} for state in states
+    ]
+    if as_json:
+        print_json([row | {"log": state.process.log} for row, state in zip(rows, states, strict=True)])
+    else:
+        print_rows(rows)
+        print_line(f"logs: {states[0].process.log.parent}")
     if not all(state.alive for state in states):
         raise typer.Exit(1)
 
 
 @app.command()
-def env() -> None:
+def env(as_json: Json = False) -> None:
     """Print the settings as shell commands, for `eval "$(pin-pipeline env)"`."""
     settings = Settings.load()
     variables = settings.variables()
     if settings.environment is Environment.LOCAL:
-        variables = {name.upper(): value for name, value in LOCAL_CREDENTIALS.items()} | variables
+        credentials = {name.upper(): value for name, value in LOCAL_CREDENTIALS.items()}
+        # Dagster refuses a DAGSTER_HOME that does not exist, so this creates it.
+        variables = credentials | variables | {"DAGSTER_HOME": str(dagster_ui.dagster_home(settings.home))}
+    if as_json:
+        print_json(variables)
+        return
     for name, value in variables.items():
         print(f"export {name}={shlex.quote(value)}")
 
@@ -97,7 +119,7 @@ def running_servers(timings: Timings) -> Iterator[Settings]:
         with uninterrupted():
             servers.down(keep=before)
         if before:
-            console.print(f"{', '.join(before)} keep running; `pin-pipeline down` stops them")
+            progress.print(f"{', '.join(before)} keep running; `pin-pipeline down` stops them")
 
 
 @contextmanager

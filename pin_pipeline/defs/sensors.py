@@ -25,14 +25,21 @@ from pin_pipeline.streaming.supervision.health import check_health
 def stream_supervisor(
     context: dg.SensorEvaluationContext, streaming_jobs: StreamingJobsResource, lake: LakeResource
 ) -> dg.SensorResult:
-    """Check the health of every streaming job once; there is no cursor, see `defs.stream_supervisor`."""
+    """Check the health of every streaming job once.
+
+    The cursor is the states that were logged last. No decision depends on it, see `defs.stream_supervisor`.
+    """
     now, jobs, heartbeats = datetime.now(UTC), streaming_jobs.jobs(), lake.heartbeats()
     commands = {name: command_history(context.instance, name) for name in STREAMING_JOBS}
     checked = [check_health(job, jobs, heartbeats, commands[name], now) for name, job in STREAMING_JOBS.items()]
     summary = "; ".join(map(str, checked))
     if all(job.decision.state is JobState.UNKNOWN for job in checked):
         raise dg.Failure(f"the state of no streaming job could be read, so none was started or stopped: {summary}")
-    context.log.info(summary)
+    logged = (context.cursor or "").split("; ")
+    states = {f"{job.job.name} is {job.decision.state}": job for job in checked}
+    for state, job in states.items():
+        if state not in logged:
+            context.log.info(str(job))
     requests = [
         run_request(job.job.name, job.decision.request, commands[job.job.name])
         for job in checked
@@ -42,4 +49,5 @@ def stream_supervisor(
         run_requests=requests,
         asset_events=list(asset_events(context.instance, checked)),
         skip_reason=None if requests else summary,
+        cursor="; ".join(states),
     )

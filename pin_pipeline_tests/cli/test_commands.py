@@ -66,15 +66,19 @@ def test_up_without_network_reports_the_failed_jar_download(command_line: Comman
 
 
 def test_env_prints_variables_that_a_shell_can_evaluate(connected: CommandLine) -> None:
+    connected.variables["PIN_SOURCE_URL"] = "mysql+pymysql://ada:$HOME'\"`id`\\n;#@host/database"
     script = f'eval "$({sys.executable} -c "{PROGRAM}" env)"; env'
     printed = subprocess.run(
         ["/bin/sh", "-c", script], env=connected.environment(), capture_output=True, text=True, check=True
     ).stdout.splitlines()
     expected = connected.variables | {
         "PIN_PREFIX": "pinterest",
-        "PIN_SOURCE_URL": f"sqlite:///{connected.home}/source.db",
+        "PIN_HOME": str(connected.home),
+        "DAGSTER_HOME": str(connected.home / "dagster"),
     }
     assert {f"{name}={value}" for name, value in expected.items()} <= set(printed)
+    assert expected.items() <= connected.read_json("env").items()
+    assert (connected.home / "dagster" / "dagster.yaml").exists()
 
 
 def test_emulate_and_land_report_exact_counts(connected: CommandLine, settings: Settings) -> None:
@@ -85,8 +89,10 @@ def test_emulate_and_land_report_exact_counts(connected: CommandLine, settings: 
         "user_data: 11154 rows",
     ]
     assert "pin: 30 sent = 30 acknowledged + 0 refused" in connected.succeed("emulate", "--draws", "30")
-    assert f"{settings.topic('pin')}: 30 new records in" in connected.succeed("land")
-    assert f"{settings.topic('pin')}: 0 new records in 0 objects" in connected.succeed("land")
+    topics = [settings.topic(record_type) for record_type in ("pin", "geo", "user")]
+    landed = connected.read_json("land")
+    assert [(row["topic"], row["new_records"]) for row in landed] == [(topic, 30) for topic in topics]
+    assert connected.read_json("land") == [{"topic": topic, "new_records": 0, "new_objects": 0} for topic in topics]
 
 
 def test_endless_emulation_stops_at_ctrl_c_with_exact_counts(connected: CommandLine, tmp_path: Path) -> None:

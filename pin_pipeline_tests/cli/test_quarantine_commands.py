@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import b64decode
 from typing import Any
 
 from pin_pipeline.batch.engines.base import BatchEngine
@@ -20,15 +21,15 @@ def test_quarantine_list_and_show_print_rejected_records(
     produce(settings, "geo", [geo(1), geo(2, latitude="[red]north"), b"no json\xff"])
     connected.succeed("land")
     run_clean(settings, engine, "geo")
-    latest, earlier = connected.succeed("quarantine", "list").splitlines()
-    assert latest.startswith("geo/0/2  ")
-    assert latest.endswith("  not_json")
-    assert earlier.endswith('  wrong_type latitude "[red]north"')
-    assert connected.succeed("quarantine", "list", "--reason", "not_json", "--kind", "geo").splitlines() == [latest]
-    assert connected.succeed("quarantine", "list", "--kind", "pin") == ""
-    output = connected.succeed("quarantine", "show", "geo/0/2")
-    assert "bytes: no json\\xff\n" in output
-    assert "reason: not_json\n" in output
+    latest, earlier = connected.read_json("quarantine", "list")
+    assert (latest["record"], latest["reason"]) == ("geo/0/2", "not_json")
+    assert [*earlier.values()][2:] == ["wrong_type", "latitude", '"[red]north"']
+    assert '"[red]north"' in connected.succeed("quarantine", "list")
+    assert connected.read_json("quarantine", "list", "--reason", "not_json", "--kind", "geo") == [latest]
+    assert connected.succeed("quarantine", "list", "--kind", "pin") == "no rows\n"
+    fields = dict(line.split(":", 1) for line in connected.succeed("quarantine", "show", "geo/0/2").splitlines())
+    assert (fields["bytes"].strip(), fields["reason"].strip()) == ("no json\\xff", "not_json")
+    assert b64decode(connected.read_json("quarantine", "show", "geo/0/2")["bytes"]) == b"no json\xff"
     assert "geo/0/0 is not in quarantine" in connected.fail("quarantine", "show", "geo/0/0")
     assert "expected type/partition/offset" in connected.fail("quarantine", "show", "2")
     assert "expected pin, geo, user" in connected.fail("quarantine", "list", "--kind", "pan")
@@ -45,7 +46,11 @@ def test_quarantine_replay_publishes_records_that_the_current_rules_accept(
     produce(settings, "pin", [pin(1), pin(2, follower_count="User Info Error"), b"no json"])
     connected.succeed("land")
     run_clean(settings, engine, redefined(PIN, "follower_count", sentinels=()))
-    assert len(connected.succeed("quarantine", "list").splitlines()) == 2
-    assert "pin: 1 of 2 records were published, 1 stay" in connected.succeed("quarantine", "replay")
+    assert len(connected.read_json("quarantine", "list")) == 2
+    assert connected.read_json("quarantine", "replay") == [
+        {"record_type": "pin", "published": 1, "still_in_quarantine": 1},
+        {"record_type": "geo", "published": 0, "still_in_quarantine": 0},
+        {"record_type": "user", "published": 0, "still_in_quarantine": 0},
+    ]
     published = table(settings, "cleaned/pin", "select ind, follower_count from t order by ind")
     assert published == [{"ind": 1, "follower_count": 12_000}, {"ind": 2, "follower_count": None}]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -10,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 from pin_pipeline.cli.main import main
 from pin_pipeline.local import ports, servers
@@ -61,6 +63,12 @@ class CommandLine:
         result = self.run(*command, **variables)
         assert result.returncode == 0, result
         return result.stdout
+
+    def read_json(self, *command: str, exit_code: int = 0, **variables: str) -> Any:
+        """Run a command with `--json`, and return the document that it prints."""
+        result = self.run(*command, "--json", **variables)
+        assert result.returncode == exit_code, result
+        return json.loads(result.stdout)
 
     def fail(self, *command: str, **variables: str) -> str:
         """Run a command that must fail, and return its error message."""

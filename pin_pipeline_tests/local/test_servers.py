@@ -55,7 +55,7 @@ def test_up_twice_keeps_the_running_servers(running: CommandLine) -> None:
     assert set(pids) == SERVERS
     running.succeed("up")
     assert (running.pids(), running.addresses()) == (pids, addresses)
-    assert running.run("status").stdout.count(" up ") == len(SERVERS)
+    assert {server["server"]: server["state"] for server in running.read_json("status")} == dict.fromkeys(SERVERS, "up")
 
 
 def test_password_of_postgres_is_in_no_output_state_file_log_or_process(running: CommandLine) -> None:
@@ -127,7 +127,7 @@ def test_stored_data_survives_sigkill_of_every_server(command_line: CommandLine,
     command_line.succeed("up")
     assert command_line.addresses() == addresses
     assert ObjectStore.of(settings).read(name) == b"kept"
-    assert "pinterest.geo: 2 new records in 1 objects" in command_line.succeed("land")
+    assert {"topic": "pinterest.geo", "new_records": 2, "new_objects": 1} in command_line.read_json("land")
 
 
 def test_postgres_starts_although_its_lock_file_names_another_program(command_line: CommandLine) -> None:

@@ -29,7 +29,6 @@ EXPECTED = json.loads((FOLDER / "expected.json").read_text())
 BEFORE, WAITING, AFTER = EXPECTED["before"], EXPECTED["waiting"], EXPECTED["after"]
 VARIABLES = {
     "PIN_KINESIS_RETENTION_SECONDS": "3000000000",  # a year is the default, and the waiting records get older
-    "COLUMNS": "10000",  # no table of the command line wraps its lines
 }
 CHECK_NAMES = {
     "audited": "reconciled",
@@ -57,9 +56,7 @@ class UpgradedEnvironment:
         """Run a `dagster` command on the definitions, and return its output."""
         result = subprocess.run(
             [sys.executable, "-m", "dagster", *command, "-m", "pin_pipeline.definitions"],
-            env=self.command_line.environment(
-                **self.state.variables, DAGSTER_HOME=str(self.command_line.home / "dagster")
-            ),
+            env=self.command_line.environment(**self.state.variables),
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -67,13 +64,6 @@ class UpgradedEnvironment:
         )
         assert result.returncode == 0, result.stdout[-5000:]
         return result.stdout
-
-    def table(self, *command: str, exit_code: int = 0) -> list[list[str]]:
-        """Run a command, and return the cells of the tables that it prints, one list per row."""
-        result = self.command_line.run(*command)
-        assert result.returncode == exit_code, result
-        lines = [line for line in result.stdout.splitlines() if line.startswith("│")]
-        return [[cell.strip() for cell in line.strip("│").split("│")] for line in lines]
 
 
 @pytest.fixture
@@ -125,22 +115,22 @@ def _assert_jobs_continue(environment: UpgradedEnvironment) -> None:
 
 def _assert_tables_are_shown(environment: UpgradedEnvironment) -> None:
     for key in ("cleaned/pin", "quarantine/pin", "quarantine/summary", "queries/users_joined_by_year", "streams/user"):
-        assert len(environment.table("show", key, "--rows", "1000")) == BEFORE["delta"][key]["rows"]
+        shown = environment.command_line.read_json("show", key, "--rows", "1000")
+        assert len(shown) == BEFORE["delta"][key]["rows"]
 
 
 def _assert_quarantine_is_listed(environment: UpgradedEnvironment) -> None:
     """Assert that the list leaves out what the replay of the pins published, with and without a filter."""
     listed: dict[str, Counter[str]] = {}
-    for line in environment.command_line.succeed("quarantine", "list").splitlines():
-        record, _, _, reason, *_ = line.split()
-        record_type, source, _ = record.split("/")
+    for row in environment.command_line.read_json("quarantine", "list"):
+        record_type, source, _ = row["record"].split("/")
         key = f"quarantine/{record_type}" if source.isdecimal() else f"quarantine/streams/{record_type}"
-        listed.setdefault(key, Counter())[reason] += 1
+        listed.setdefault(key, Counter())[row["reason"]] += 1
     quarantines = {key: facts for key, facts in BEFORE["delta"].items() if "rows_by_reason" in facts}
     assert listed == {key: facts["rows_by_reason"] for key, facts in quarantines.items()}
-    assert "reason: not_json" in environment.command_line.succeed("quarantine", "show", "pin/0/12").splitlines()
+    assert environment.command_line.read_json("quarantine", "show", "pin/0/12")["reason"] == "not_json"
     selection = ("--record-type", "pin", "--reason", "not_json")
-    selected = environment.command_line.succeed("quarantine", "list", *selection).splitlines()
+    selected = environment.command_line.read_json("quarantine", "list", *selection)
     assert len(selected) == listed["quarantine/pin"]["not_json"] + listed["quarantine/streams/pin"]["not_json"]
 
 
@@ -149,11 +139,12 @@ def _assert_heartbeats_are_shown(environment: UpgradedEnvironment) -> None:
     heartbeats = BEFORE["heartbeats"].values()
     assert environment.state.heartbeats() == BEFORE["heartbeats"]
     expected = {
-        table: [str(query["records"]), "0.0", "0.0 s", query["committed_at"][:19].replace("T", " ")]
+        table: [query["records"], None, None, f"{query['committed_at'][:19]}Z"]
         for heartbeat in heartbeats
         for table, query in heartbeat["queries"].items()
     }
-    shown = environment.table("streams", "status", exit_code=1)
+    jobs = environment.command_line.read_json("streams", "status", exit_code=1)
+    shown = [[*table.values()] for job in jobs for table in job["tables"]]
     assert {table: cells for table, *cells in shown} == expected
 
 
@@ -191,7 +182,7 @@ def _run_streaming_jobs(environment: UpgradedEnvironment) -> None:
     message = "the streaming jobs did not read the waiting records"
     wait_until(have_caught_up, CATCH_UP_SECONDS, message, POLL_SECONDS)
     assert _previewed_states(environment) == dict.fromkeys(STREAMING_JOBS, "alive")
-    assert len(environment.table("streams", "status")) == len(expected)
+    assert [len(job["tables"]) for job in environment.command_line.read_json("streams", "status")] == [3, 3]
     environment.command_line.succeed("streams", "stop")
     assert _new_records(state) == expected
     assert state.checkpoints() == AFTER["checkpoints"]
@@ -267,11 +258,8 @@ def _assert_progress_continues(state: StoredState) -> None:
 
 def _reconciled(environment: UpgradedEnvironment, command: str) -> dict[str, dict[str, int]]:
     """Return the counts that `pin-pipeline reconcile` prints, in the form of the expected ones."""
-    names = ("landed", "published", "superseded", "quarantined", "waiting", "defects")
-    return {
-        source: {"replayable": 0, **dict(zip(names, map(int, counts), strict=True))}
-        for source, *counts in environment.table(command)
-    }
+    rows = environment.command_line.read_json(command)["counts"]
+    return {row.pop("source"): {"replayable": 0, "defects": row.pop("discrepancies"), **row} for row in rows}
 
 
 def _facts(entries: Mapping[str, Mapping[str, Any]], *names: str) -> dict[str, dict[str, Any]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -179,6 +180,27 @@ def test_supervisor_leaves_a_job_stopped_until_a_user_starts_it(supervisor: Supe
     supervisor.heartbeat(DELTA)
     supervisor.tick()
     assert supervisor.checks()["running"] == (True, "alive")
+
+
+def test_supervisor_logs_the_state_of_a_job_only_when_it_changes(
+    supervisor: SupervisedPrograms, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def logged() -> list[str]:
+        out, err = capfd.readouterr()
+        return [f"{job} is {state}" for job, state in re.findall(r"(\w+) is (\w+):", out + err)]
+
+    supervisor.start()
+    supervisor.heartbeat(DELTA)
+    supervisor.heartbeat(POSTGRES)
+    logged()
+    first = supervisor.evaluate()
+    assert logged() == [f"{DELTA} is alive", f"{POSTGRES} is alive"]
+    second = supervisor.evaluate(first.cursor)
+    assert logged() == []
+    assert f"{DELTA} is alive" in second.skip_message, "the tick shows the state nevertheless"
+    supervisor.kill(DELTA)
+    supervisor.evaluate(second.cursor)
+    assert logged() == [f"{DELTA} is dead"]
 
 
 def test_supervisor_undoes_a_start_that_was_overtaken_by_a_stop(supervisor: SupervisedPrograms) -> None:
