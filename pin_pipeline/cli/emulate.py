@@ -17,7 +17,7 @@ from pin_pipeline.emulator import synthetic
 from pin_pipeline.emulator.emulator import create_pace
 from pin_pipeline.emulator.emulator import emulate as post_draws
 from pin_pipeline.emulator.gateway_client import Gateway
-from pin_pipeline.emulator.sampling import Draws
+from pin_pipeline.emulator.sampling import LAST_ROW, Draws
 from pin_pipeline.emulator.sinks import Target, create_sink
 from pin_pipeline.emulator.source import SourceDatabase
 from pin_pipeline.records import RECORD_TYPES
@@ -68,6 +68,9 @@ def emulate(  # noqa: PLR0913, PLR0917 - each is an option of the command
     """Draw posts from the source database and send them to the gateway, to files or to the console."""
     if as_json and to is Target.CONSOLE:
         raise typer.BadParameter("--json cannot be combined with --to console, which prints the records as JSON")
+    last = last_row if sequence or last_row is not None else LAST_ROW
+    if last is not None and first_row > last:
+        raise typer.BadParameter(f"the first row, {first_row}, is after the last row, {last}")
     settings = Settings.load()
     stop = Event()
     for number in (signal.SIGINT, signal.SIGTERM):

@@ -143,6 +143,13 @@ def test_error_messages_hide_the_password_of_the_source_url(connected: CommandLi
     assert "very-secret" not in error
 
 
+def test_emulate_refuses_a_first_row_after_the_last_one(command_line: CommandLine) -> None:
+    for options in ("--first-row 5 --last-row 2", "--first-row 5 --last-row 2 --sequence", "--first-row 11001"):
+        result = command_line.run("emulate", *options.split(), COLUMNS="200")
+        assert (result.returncode, "Traceback" in result.stderr) == (2, False)
+        assert f"the first row, {options.split()[1]}, is after the last row, " in result.stderr
+
+
 def test_incorrect_usage_exits_with_2(command_line: CommandLine) -> None:
     result = command_line.run("land", "--no-such-option")
     assert (result.returncode, "No such option" in result.stderr) == (2, True)
