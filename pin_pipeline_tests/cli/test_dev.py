@@ -12,7 +12,7 @@ SENSOR_TICK = "Checking for new runs for sensor: stream_supervisor"
 
 
 def test_dev_prints_the_addresses_in_use_and_no_ticks_that_request_nothing(command_line: CommandLine) -> None:
-    command_line.variables |= {"COLUMNS": "200"}
+    command_line.variables |= {"COLUMNS": "1000"}
     del command_line.variables["PIN_GATEWAY_PORT"]
     with command_line.start("dev") as process:
         try:
