@@ -22,8 +22,8 @@ from pin_pipeline.storage.lake import Lake
 app = typer.Typer()
 
 
-SHOWN_ROWS = 10
-"""Rows printed of each result, so that the whole output fits two screens: one result has 385 rows."""
+SHOWN_ROWS = 4
+"""Rows printed of each result, so that the output fits two screens of 50 lines; the longest result has 383 rows."""
 
 
 @app.command()
@@ -37,16 +37,16 @@ def demo(
         steps = _run_batch(settings, timings, draws)
         results = {query.key: _result(settings, query.key) for query in QUERIES.values()}
         if not as_json:
-            _print_results(results)
+            print_results(results)
         latencies = demo_streams.run(settings, timings)
-    durations = [{"stage": name, "seconds": round(seconds, 1)} for name, seconds in [*timings, *steps]]
     if as_json:
-        print_json({"queries": results, "latencies": latencies, "durations": durations})
+        print_json({"queries": results, "latencies": latencies, "seconds": dict(timings), "step_seconds": steps})
         return
-    for rows in (latencies, durations):
-        console.print()
-        print_rows(rows)
-    console.print("\n[bold]make dev[/bold] starts the servers and the Dagster UI, which shows all of this.")
+    console.print()
+    print_rows(latencies)
+    console.print()
+    print_line(f"steps of daily_batch: {', '.join(f'{name} {seconds:.1f} s' for name, seconds in steps.items())}")
+    console.print("[bold]make dev[/bold] starts the servers and the Dagster UI, which shows all of this.")
 
 
 def fill_if_empty(database: SourceDatabase) -> None:
@@ -55,15 +55,15 @@ def fill_if_empty(database: SourceDatabase) -> None:
         synthetic.fill(database)
 
 
-def _run_batch(settings: Settings, timings: Timings, draws: int) -> Timings:
-    """Run the jobs `emulation` and `daily_batch`; returns the steps of the daily batch."""
+def _run_batch(settings: Settings, timings: Timings, draws: int) -> dict[str, float]:
+    """Run the jobs `emulation` and `daily_batch`; returns the seconds of each step of the daily batch."""
     with stage(timings, "source database"):
         fill_if_empty(SourceDatabase.of(settings))
     with stage(timings, f"job emulation, {draws} draws"):
         run_job(settings, "emulation", {"ops": {"post": {"config": {"draws": draws}}}})
     with stage(timings, "job daily_batch"):
         steps = run_job(settings, "daily_batch", {})
-    return [(f"step {step.name}", step.seconds) for step in steps]
+    return {step.name: step.seconds for step in steps}
 
 
 def _result(settings: Settings, key: str) -> list[Row]:
@@ -74,7 +74,8 @@ def _order(row: Mapping[str, Any]) -> list[tuple[bool, Any]]:
     return [(value is None, value) for value in row.values()]
 
 
-def _print_results(results: Mapping[str, list[Row]]) -> None:
+def print_results(results: Mapping[str, list[Row]]) -> None:
+    """Print the first rows of each query's result, by its key, and the command that prints all of them."""
     for query in QUERIES.values():
         rows = results[query.key]
         console.print()
