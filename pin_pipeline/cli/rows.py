@@ -24,6 +24,8 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON document inst
 MAX_WIDTH = 2**31
 """Width at which a table is measured, so that the terminal does not limit it."""
 PAST_UNDERSCORE = re.compile(r"(?<=_)(?!_)(?!$)")
+CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+"""Characters that are escaped: they would control the terminal, break the line, reverse it or not be encodable."""
 JSON_DOCUMENT: TypeAdapter[object] = TypeAdapter(
     object, config=ConfigDict(ser_json_bytes="base64", ser_json_inf_nan="strings")
 )
@@ -95,7 +97,4 @@ def _text(value: object) -> str:
 
 
 def _printable(text: str) -> str:
-    """Escape what a terminal would not show but execute or break the layout, such as line breaks."""
-    return "".join(
-        character if character.isprintable() else character.encode("unicode_escape").decode() for character in text
-    )
+    return CONTROLS.sub(lambda match: match[0].encode("unicode_escape").decode(), text)

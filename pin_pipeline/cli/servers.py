@@ -86,6 +86,7 @@ def status(as_json: Json = False) -> None:
         print_json([row | {"log": state.process.log} for row, state in zip(rows, states, strict=True)])
     else:
         print_rows(rows)
+        console.print()
         print_line(f"logs: {states[0].process.log.parent}")
     if not all(state.alive for state in states):
         raise typer.Exit(1)

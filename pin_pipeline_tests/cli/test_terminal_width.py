@@ -47,7 +47,7 @@ def filled(
         "PIN_BUCKET": settings.bucket,
         "PIN_KINESIS_ENDPOINT_URL": str(settings.kinesis_endpoint_url),
     }
-    produce(settings, "pin", [pin(1, image_src=LONG_URL), pin(2)])
+    produce(settings, "pin", [pin(1, image_src=LONG_URL), pin(2, title="日本")])
     produce(settings, "geo", [geo(1), geo(2, latitude="north")])
     connected.succeed("land")
     run_clean(settings, engine)
@@ -75,6 +75,11 @@ def test_names_and_addresses_are_complete_at_any_width(filled: CommandLine) -> N
             lines = result.stdout.splitlines()
             assert {value for value in expected if not any(value in line for line in lines)} == set(), (command, width)
             assert "…" not in result.stdout
+
+
+def test_characters_that_the_terminal_cannot_encode_are_escaped(filled: CommandLine) -> None:
+    filled.variables["PYTHONIOENCODING"] = "ascii"
+    assert r"\u65e5\u672c" in in_terminal(filled, 80, "show", "cleaned/pin")
 
 
 @pytest.mark.parametrize("width", WIDTHS)
