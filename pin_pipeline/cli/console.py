@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
 
+PROGRESS_SECONDS = 10.0
+"""Time between two lines of progress if the output is not a terminal."""
 Timings = list[tuple[str, float]]
 
 console = Console(highlight=False)
@@ -24,3 +26,25 @@ def stage(timings: Timings, name: str) -> Iterator[None]:
         yield
     timings.append((name, time.monotonic() - started))
     progress.print(f"[green]✓[/green] {name}: {timings[-1][1]:.1f} s")
+
+
+@contextmanager
+def row_progress(name: str) -> Iterator[Callable[[int], None]]:
+    """Show that rows are processed: live on a terminal, otherwise in a line at the start and every PROGRESS_SECONDS.
+
+    Yields:
+        Function to call with the number of rows processed so far.
+    """
+    printed = time.monotonic()
+    with progress.status(f"{name} ...") as shown:
+        if not progress.is_terminal:
+            progress.print(f"{name} ...")
+
+        def update(rows: int) -> None:
+            nonlocal printed
+            shown.update(f"{name}: {rows} rows")
+            if not progress.is_terminal and time.monotonic() - printed >= PROGRESS_SECONDS:
+                progress.print(f"{name}: {rows} rows")
+                printed = time.monotonic()
+
+        yield update

@@ -15,7 +15,6 @@ from pin_pipeline.cli.rows import Json, Row, print_json, print_line, print_rows
 from pin_pipeline.cli.servers import running_servers
 from pin_pipeline.emulator import synthetic
 from pin_pipeline.emulator.source import SourceDatabase
-from pin_pipeline.records import RECORD_TYPES
 from pin_pipeline.settings import Settings
 from pin_pipeline.storage.lake import Lake
 
@@ -51,7 +50,7 @@ def demo(
 
 def fill_if_empty(database: SourceDatabase) -> None:
     """Store the synthetic rows in a source database that has no rows."""
-    if not any(database.count(record_type) for record_type in RECORD_TYPES):
+    if database.is_empty():
         synthetic.fill(database)
 
 

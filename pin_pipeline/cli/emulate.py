@@ -4,22 +4,24 @@ from __future__ import annotations
 
 import signal
 import sys
+from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from threading import Event
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
-from pin_pipeline.cli.console import console
-from pin_pipeline.cli.rows import Json, print_json
+from pin_pipeline.cli.console import console, progress, row_progress
+from pin_pipeline.cli.rows import Json, print_json, print_line
 from pin_pipeline.emulator import synthetic
+from pin_pipeline.emulator.delimited import Dialect
 from pin_pipeline.emulator.emulator import create_pace
 from pin_pipeline.emulator.emulator import emulate as post_draws
 from pin_pipeline.emulator.gateway_client import Gateway
 from pin_pipeline.emulator.sampling import LAST_ROW, Draws
 from pin_pipeline.emulator.sinks import Target, create_sink
-from pin_pipeline.emulator.source import SourceDatabase
+from pin_pipeline.emulator.source import LoadCounts, SourceDatabase
 from pin_pipeline.records import RECORD_TYPES
 from pin_pipeline.settings import Settings
 
@@ -27,7 +29,8 @@ app = typer.Typer()
 source = typer.Typer(help="Fill the source database that posts are drawn from.", no_args_is_help=True)
 
 RowFile = Annotated[
-    Path | None, typer.Option(help="JSON lines, or CSV if the name ends with .csv.", exists=True, dir_okay=False)
+    Path | None,
+    typer.Option(help="JSON lines, or CSV if the name ends with .csv or .tsv.", exists=True, dir_okay=False),
 ]
 
 
@@ -35,18 +38,33 @@ RowFile = Annotated[
 def fill(as_json: Json = False) -> None:
     """Store the synthetic rows, 11,154 per table; rows with the same keys are replaced."""
     database = SourceDatabase.of(Settings.load())
-    synthetic.fill(database)
-    _print_counts(database, as_json=as_json)
+    loaded = {}
+    for name, record_type in RECORD_TYPES.items():
+        with row_progress(f"storing synthetic rows in {record_type.source_table}") as update:
+            loaded[name] = database.load(name, synthetic.rows(name), update)
+    _print_counts(database, loaded, as_json=as_json)
 
 
 @source.command()
-def load(pin: RowFile = None, geo: RowFile = None, user: RowFile = None, as_json: Json = False) -> None:
-    """Store the rows of files; rows with the same keys are replaced."""
+def load(
+    pin: RowFile = None,
+    geo: RowFile = None,
+    user: RowFile = None,
+    dialect: Annotated[
+        Dialect | None, typer.Option(help="Dialect of CSV files; default: recognized by content.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Store the rows of files; rows with the same keys are replaced. A file with an invalid row is not stored."""
+    files = {name: path for name, path in {"pin": pin, "geo": geo, "user": user}.items() if path is not None}
+    if not files:
+        raise typer.BadParameter("no file to load: name at least one with --pin, --geo or --user")
     database = SourceDatabase.of(Settings.load())
-    for record_type, path in {"pin": pin, "geo": geo, "user": user}.items():
-        if path is not None:
-            database.load_file(record_type, path)
-    _print_counts(database, as_json=as_json)
+    loaded = {}
+    for name, path in files.items():
+        with row_progress(f"loading {path} into {RECORD_TYPES[name].source_table}") as update:
+            loaded[name] = database.load_file(name, path, dialect, update)
+    _print_counts(database, loaded, as_json=as_json)
 
 
 @app.command()
@@ -75,7 +93,6 @@ def emulate(  # noqa: PLR0913, PLR0917 - each is an option of the command
     stop = Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
-    progress = Console(stderr=True, highlight=False)
     with Gateway.of(settings) as gateway, progress.status("posting ...") as shown:
         counts = post_draws(
             SourceDatabase.of(settings),
@@ -95,10 +112,14 @@ def emulate(  # noqa: PLR0913, PLR0917 - each is an option of the command
         raise typer.Exit(1)
 
 
-def _print_counts(database: SourceDatabase, *, as_json: bool) -> None:
-    counts = {record_type.source_table: database.count(record_type.name) for record_type in RECORD_TYPES.values()}
+def _print_counts(database: SourceDatabase, loaded: Mapping[str, LoadCounts], *, as_json: bool) -> None:
+    counts = {
+        RECORD_TYPES[name].source_table: {"rows": database.count(name), **asdict(count), "rejected": 0}
+        for name, count in loaded.items()
+    }
     if as_json:
         print_json(counts)
         return
-    for table, rows in counts.items():
-        console.print(f"{table}: {rows} rows")
+    for table, count in counts.items():
+        rows, *others = (f"{number} {name}" for name, number in count.items())
+        print_line(f"{table}: {rows} ({', '.join(others)})")

@@ -12,7 +12,8 @@ from pin_pipeline.emulator.files import SourceRow
 from pin_pipeline.emulator.gateway_client import GatewayError
 from pin_pipeline.emulator.sampling import Draw, Draws
 from pin_pipeline.emulator.sinks import Sink
-from pin_pipeline.emulator.source import SourceDatabase, SourceError
+from pin_pipeline.emulator.source import SourceDatabase
+from pin_pipeline.emulator.source_tables import SourceError
 from pin_pipeline.records import RECORD_TYPES
 
 DRAWS_PER_REQUEST = 100
@@ -68,7 +69,8 @@ def emulate(
         The counts of each record type.
 
     Raises:
-        SourceError: the database cannot be read, or the draws exceed its rows; in the latter case nothing was sent.
+        SourceError: the draws exceed the rows, or keys are missing or not unique, and nothing was sent; or the database
+            cannot be read, or has a value that cannot be posted. The log has the counts so far.
         GatewayError: a request failed; its records may or may not have been written. The log has the counts so far.
     """
     stop = stop or Event()
@@ -81,9 +83,11 @@ def emulate(
         if stop.wait(pace(batch[0]) if pace else 0):
             break
         try:
+            # All rows of a draw are read before one of them is sent, since any may be refused.
+            read = {record_type: list(islice(rows[record_type], len(batch))) for record_type in RECORD_TYPES}
             for record_type in RECORD_TYPES:
-                _send(sink, record_type, list(islice(rows[record_type], len(batch))), counts[record_type])
-        except GatewayError:
+                _send(sink, record_type, read[record_type], counts[record_type])
+        except (GatewayError, SourceError):
             log.warning("emulator stopped by an error after %d draws: %s", sent, counts)
             raise
         sent += len(batch)

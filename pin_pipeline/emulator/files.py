@@ -1,61 +1,77 @@
-"""Reader of source rows from JSON lines or CSV.
+"""Reader of source rows from JSON lines, CSV and tab-separated files.
 
 It checks the types of the fields; values are validated later, by the cleaning.
 """
 
 from __future__ import annotations
 
-import csv
+import json
 import re
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
-from functools import partial, singledispatch
+from functools import partial
 from pathlib import Path
 
 import orjson
 
+from pin_pipeline.emulator.delimited import Dialect, FormatError, read_delimited
+from pin_pipeline.emulator.values import convert, describe
 from pin_pipeline.errors import PipelineError
 from pin_pipeline.records import RecordType
-from pin_pipeline.records.fields import MAX_INT, Field, Integer, Number, Text, Timestamp
+from pin_pipeline.records.fields import Field, Integer, Number
 
-MAX_VALUE_CHARACTERS = 80
-"""Longer values are truncated in error messages."""
-TIMESTAMP = re.compile(r"\d{4}-\d{2}-\d{2}[ T]\d{2}:\d{2}:\d{2}(\.\d{1,6})?(Z|[+-]\d{2}:\d{2})?", re.ASCII)
-NULL = r"\N"
-"""Null in a CSV file, as in the exports of MySQL."""
+DELIMITED_SUFFIXES = (".csv", ".tsv")
+BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+NAME_END = re.compile(rb'"\s*:')
 
 SourceRow = dict[str, object]
 RowParser = Callable[[], SourceRow]
 
 
 class RowError(PipelineError):
-    """Raised when a line of a file is not a valid row of its record type."""
+    """Raised when a file has a line that is not a valid row of its record type, or no rows."""
 
 
-def read_rows(record_type: RecordType, path: Path) -> Iterator[SourceRow]:
-    """Read the rows of a file, with columns in stored order and timestamps as naive UTC datetimes.
+def read_rows(record_type: RecordType, path: Path, dialect: Dialect | None = None) -> Iterator[SourceRow]:
+    r"""Read the rows of a file, with columns in stored order and timestamps as naive UTC datetimes.
 
-    A file with the suffix `.csv` has the column names in its first line and `\\N` for null. Any other file has JSON
-    lines; blank lines are skipped.
+    A file with the suffix `.csv` or `.tsv` has the column names in its first line. Any other file has JSON lines. Blank
+    lines are skipped.
+
+    Args:
+        record_type: type of the rows.
+        path: the file.
+        dialect: format of a `.csv` or `.tsv` file; None to recognize it by the contents.
 
     Raises:
         OSError: the file cannot be read.
-        RowError: a line is not a valid row of this record type.
+        RowError: a line is not a valid row of this record type, or the file has no rows. The remaining lines are read
+            before, so that the message has the number of rejected rows.
     """
-    lines = _csv(record_type, path) if path.suffix.lower() == ".csv" else _json_lines(record_type, path)
-    for number, parse in lines:
+    delimited = path.suffix.lower() in DELIMITED_SUFFIXES
+    parsers = _delimited(record_type, path, dialect) if delimited else _json_lines(record_type, path)
+    rows, rejected, first_error = 0, 0, ""
+    for number, parse in parsers:
+        rows += 1
         try:
             row = _row(record_type, parse())
         except ValueError as error:
-            raise RowError(f"{path}, line {number}: {error}") from None
-        yield row
+            rejected += 1
+            first_error = first_error or f"{path}, line {number}: {error}"
+            continue
+        if not rejected:
+            yield row
+    if rejected:
+        raise RowError(f"{first_error}; no row was stored: {rows - rejected} skipped, {rejected} rejected")
+    if not rows:
+        raise RowError(f"{path} has no rows: expected rows of {record_type.source_table}")
 
 
 def _json_lines(record_type: RecordType, path: Path) -> Iterator[tuple[int, RowParser]]:
     with path.open("rb") as lines:
         for number, line in enumerate(lines, start=1):
-            if line.strip():
-                yield number, partial(_json, record_type, line)
+            text = line.removeprefix(BYTE_ORDER_MARK) if number == 1 else line
+            if text.strip():
+                yield number, partial(_json, record_type, text)
 
 
 def _json(record_type: RecordType, line: bytes) -> SourceRow:
@@ -64,28 +80,60 @@ def _json(record_type: RecordType, line: bytes) -> SourceRow:
     except orjson.JSONDecodeError as error:
         raise ValueError(f"expected a {record_type.name} row as a JSON object, found invalid JSON ({error})") from None
     if not isinstance(record, dict):
-        raise ValueError(f"expected a {record_type.name} row as a JSON object, found {_truncated(record)}")  # noqa: TRY004
+        raise ValueError(f"expected a {record_type.name} row as a JSON object, found {describe(record)}")  # noqa: TRY004
+    if len(NAME_END.findall(line)) > len(record):
+        json.loads(line, object_pairs_hook=_unique)  # orjson keeps the last value of a repeated name
     return record
 
 
-def _csv(record_type: RecordType, path: Path) -> Iterator[tuple[int, RowParser]]:
+def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    record: dict[str, object] = {}
+    for name, value in pairs:
+        if name in record:
+            raise ValueError(f"field {name!r} occurs twice")
+        record[name] = value
+    return record
+
+
+def _delimited(record_type: RecordType, path: Path, dialect: Dialect | None) -> Iterator[tuple[int, RowParser]]:
     numbers = {field.name for field in record_type.fields if isinstance(field, Integer | Number)}
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        lines = csv.DictReader(file, restkey="", restval=None, strict=True)
-        try:
-            for cells in lines:
-                yield lines.line_num, partial(_cells, cells, numbers)
-        except (csv.Error, UnicodeDecodeError) as error:
-            raise RowError(f"{path}, line {lines.line_num + 1}: expected CSV in UTF-8, found {error}") from None
+    try:
+        rows = read_delimited(path, dialect)
+        header = next(rows, None)
+        if header is None:
+            return
+        names = _column_names(record_type, header.cells)
+        for row in rows:
+            yield row.line, partial(_cells, dict(zip(names, row.cells, strict=True)), numbers)
+    except FormatError as error:
+        raise RowError(f"{path}, line {error.line}: {error}; no row was stored") from None
+    except ValueError as error:
+        raise RowError(f"{path}, line 1: {error}; no row was stored") from None
+
+
+def _column_names(record_type: RecordType, cells: list[str | None]) -> list[str]:
+    """Return the names in the first line; raises ValueError if they are not columns of this record type."""
+    names = [str(cell or "") for cell in cells]
+    expected = [field.name for field in record_type.fields]
+    if "" in names:
+        reason = "the line ends with a separator" if not names[-1] else "exports of pandas need index=False"
+        raise ValueError(f"column {names.index('') + 1} has no name ({reason})")
+    if unknown := next((name for name in names if name not in expected), None):
+        raise ValueError(
+            f"unknown column {unknown!r}: expected the names of the columns of {record_type.source_table}"
+            f" ({', '.join(expected)})"
+        )
+    if repeated := next((name for name in names if names.count(name) > 1), None):
+        raise ValueError(f"column {repeated!r} occurs twice")
+    if missing := next(
+        (field.name for field in record_type.fields if field.required and field.name not in names), None
+    ):
+        raise ValueError(f"missing column {missing!r} of {record_type.source_table}")
+    return names
 
 
 def _cells(cells: dict[str, str | None], numbers: set[str]) -> SourceRow:
-    if "" in cells:
-        raise ValueError("more cells than columns in the first line")
-    if missing := [name for name, cell in cells.items() if cell is None]:
-        raise ValueError(f"missing cell for column {missing[0]!r}")
-    texts = {name: None if cell == NULL else cell for name, cell in cells.items()}
-    return {name: _number(text) if name in numbers else text for name, text in texts.items()}
+    return {name: _number(text) if name in numbers else text for name, text in cells.items()}
 
 
 def _number(text: str | None) -> object:
@@ -106,49 +154,7 @@ def _row(record_type: RecordType, record: SourceRow) -> SourceRow:
 def _value(field: Field, record: SourceRow) -> object:
     if field.required and field.name not in record:
         raise ValueError(f"missing field {field.name!r}")
-    value = record.get(field.name)
     try:
-        return _convert(field, value)
+        return convert(field, record.get(field.name))
     except ValueError as error:
-        raise ValueError(f"field {field.name!r}: expected {error}, found {_truncated(value)}") from None
-
-
-def _truncated(value: object) -> str:
-    text = orjson.dumps(value).decode()
-    return text if len(text) <= MAX_VALUE_CHARACTERS else text[:MAX_VALUE_CHARACTERS] + "…"
-
-
-@singledispatch
-def _convert(field: Field, value: object) -> object:
-    """Convert a value to the type of its column; raises ValueError with a description of the expected value."""
-    raise NotImplementedError(type(field), value)
-
-
-@_convert.register
-def _(_field: Text, value: object) -> str | None:
-    if value is None or isinstance(value, str):
-        return value
-    raise ValueError("text or null")
-
-
-@_convert.register
-def _(_field: Integer, value: object) -> int:
-    if isinstance(value, int) and not isinstance(value, bool) and abs(value) <= MAX_INT:
-        return value
-    raise ValueError(f"a whole number of at most {MAX_INT}")
-
-
-@_convert.register
-def _(_field: Number, value: object) -> float:
-    if isinstance(value, (int, float)) and not isinstance(value, bool):
-        return float(value)
-    raise ValueError("a number")
-
-
-@_convert.register
-def _(_field: Timestamp, value: object) -> datetime:
-    try:
-        timestamp = datetime.fromisoformat(value if isinstance(value, str) and TIMESTAMP.fullmatch(value) else "")
-        return timestamp.astimezone(UTC).replace(tzinfo=None) if timestamp.tzinfo else timestamp
-    except (ValueError, OverflowError):
-        raise ValueError("a timestamp as YYYY-MM-DD HH:MM:SS or ISO 8601") from None
+        raise ValueError(f"field {field.name!r}: {error}") from None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, Protocol, TextIO
@@ -158,7 +159,13 @@ class ConsoleSink:
 
 def _json(value: object) -> bytes:
     """Serialize to JSON, with datetimes as `YYYY-MM-DD HH:MM:SS`."""
-    return orjson.dumps(value, option=orjson.OPT_PASSTHROUGH_DATETIME, default=str)
+    return orjson.dumps(value, option=orjson.OPT_PASSTHROUGH_DATETIME, default=_timestamp)
+
+
+def _timestamp(value: object) -> str:
+    if isinstance(value, datetime):
+        return str(value)
+    raise TypeError(f"{type(value).__name__} has no JSON form")
 
 
 def _topic_refusal(offset: Mapping[str, Any]) -> str | None:

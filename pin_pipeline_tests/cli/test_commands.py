@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -84,9 +85,8 @@ def test_env_prints_variables_that_a_shell_can_evaluate(connected: CommandLine) 
 def test_emulate_and_land_report_exact_counts(connected: CommandLine, settings: Settings) -> None:
     connected.variables |= {"PIN_PREFIX": settings.prefix, "PIN_BUCKET": settings.bucket}
     assert connected.succeed("source", "fill").splitlines() == [
-        "pinterest_data: 11154 rows",
-        "geolocation_data: 11154 rows",
-        "user_data: 11154 rows",
+        f"{table}: 11154 rows (11154 loaded, 0 replaced, 0 skipped, 0 rejected)"
+        for table in ("pinterest_data", "geolocation_data", "user_data")
     ]
     assert "pin: 30 sent = 30 acknowledged + 0 refused" in connected.succeed("emulate", "--draws", "30")
     topics = [settings.topic(record_type) for record_type in ("pin", "geo", "user")]
@@ -112,8 +112,9 @@ def test_endless_emulation_stops_at_ctrl_c_with_exact_counts(connected: CommandL
 
 def test_emulate_reports_an_empty_source_and_an_unreachable_gateway(connected: CommandLine) -> None:
     error = connected.fail("emulate")
-    assert "cannot draw rows 0 to 11000 of table pinterest_data in source database sqlite:" in error
-    assert "it has 0 rows; load more rows with `pin-pipeline source load`" in error
+    assert error.startswith("pin-pipeline: source database sqlite:")
+    assert "does not exist: create and fill it with `pin-pipeline source fill` or `pin-pipeline source load`" in error
+    assert not (connected.home / "source.db").exists()
     connected.succeed("source", "fill")
     address = unreachable_address()
     assert address in connected.fail("emulate", "--draws", "1", PIN_GATEWAY_URL=f"http://{address}")
@@ -134,6 +135,47 @@ def test_source_load_names_an_invalid_row_and_stores_nothing(connected: CommandL
     assert f"{rows}, line 2: field 'latitude'" in connected.fail("source", "load", "--geo", str(rows))
     rows.write_text(json.dumps(geo(1)))
     assert "geolocation_data: 1 rows" in connected.succeed("source", "load", "--geo", str(rows))
+
+
+def test_source_load_prints_progress_and_counts(connected: CommandLine, tmp_path: Path) -> None:
+    rows = tmp_path / "geo.jsonl"
+    rows.write_text("\n".join(map(json.dumps, [geo(1), geo(2)])))
+    connected.succeed("source", "load", "--geo", str(rows))
+    rows.write_text("\n".join(map(json.dumps, [geo(2), geo(3), geo(3)])))
+    result = connected.run("source", "load", "--geo", str(rows))
+    assert (result.returncode, result.stdout, result.stderr) == (
+        0,
+        "geolocation_data: 3 rows (1 loaded, 1 replaced, 1 skipped, 0 rejected)\n",
+        f"loading {rows} into geolocation_data ...\n",
+    )
+
+
+def test_source_load_without_files_is_incorrect_usage(connected: CommandLine) -> None:
+    result = connected.run("source", "load")
+    assert (result.returncode, "no file to load: name at least one" in result.stderr) == (2, True)
+    assert not (connected.home / "source.db").exists()
+
+
+def test_source_load_reads_an_ambiguous_csv_file_only_in_a_named_dialect(
+    connected: CommandLine, tmp_path: Path
+) -> None:
+    path = tmp_path / "geo.csv"
+    path.write_text('ind,country,latitude,longitude,timestamp\n1,"C:\\\\temp",1,2,2018-03-01 12:30:05\n')
+    error = connected.fail("source", "load", "--geo", str(path))
+    assert f"{path}, line 2: a cell is" in error
+    assert "choose one with --dialect" in error
+    connected.succeed("source", "load", "--geo", str(path), "--dialect", "mysql")
+
+
+def test_emulate_names_column_type_and_row_of_a_value_that_cannot_be_posted(
+    connected: CommandLine, tmp_path: Path
+) -> None:
+    connected.succeed("source", "fill")
+    with sqlite3.connect(connected.home / "source.db") as database:
+        database.execute("update geolocation_data set country = x'01' where ind = 3")
+    error = connected.fail("emulate", "--sequence", "--to", "files", "--folder", str(tmp_path / "files"))
+    assert "cannot read column country (TEXT) of the row with ind 3 of table geolocation_data" in error
+    assert not (tmp_path / "files").exists()
 
 
 def test_error_messages_hide_the_password_of_the_source_url(connected: CommandLine) -> None:

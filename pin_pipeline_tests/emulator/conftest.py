@@ -13,6 +13,7 @@ from pin_pipeline.emulator.sinks import TopicSink
 from pin_pipeline.emulator.source import SourceDatabase
 from pin_pipeline.records import RECORD_TYPES
 from pin_pipeline_tests.emulator.gateway_double import GatewayDouble, running_gateway
+from pin_pipeline_tests.emulator.mariadb_server import MariaDbServer, running_mariadb
 
 
 @pytest.fixture(scope="session")
@@ -26,6 +27,12 @@ def filled_database(tmp_path_factory: pytest.TempPathFactory) -> SourceDatabase:
 def database(tmp_path: Path) -> SourceDatabase:
     """Empty source database."""
     return SourceDatabase(f"sqlite:///{tmp_path / 'folder' / 'source.db'}")
+
+
+@pytest.fixture(scope="session")
+def mariadb() -> Iterator[MariaDbServer]:
+    with running_mariadb() as server:
+        yield server
 
 
 @pytest.fixture

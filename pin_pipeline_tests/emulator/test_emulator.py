@@ -12,7 +12,8 @@ from pin_pipeline.emulator.emulator import SendCounts, create_pace, emulate
 from pin_pipeline.emulator.gateway_client import GatewayError
 from pin_pipeline.emulator.sampling import Draws
 from pin_pipeline.emulator.sinks import TopicSink
-from pin_pipeline.emulator.source import SourceDatabase, SourceError
+from pin_pipeline.emulator.source import SourceDatabase
+from pin_pipeline.emulator.source_tables import SourceError
 from pin_pipeline.records import RECORD_TYPES
 from pin_pipeline_tests.emulator.gateway_double import GatewayDouble, ScriptedResponse, acknowledge
 

@@ -14,16 +14,16 @@ from hypothesis import strategies as st
 
 from pin_pipeline.emulator import source
 from pin_pipeline.emulator.files import RowError
-from pin_pipeline.emulator.source import SourceDatabase
+from pin_pipeline.emulator.source import LoadCounts, SourceDatabase
 from pin_pipeline.records import PIN
 from pin_pipeline_tests.emulator.source_rows import MANY_EXAMPLES, geo, geo_line
 
 
 @pytest.fixture
-def load_lines(database: SourceDatabase, tmp_path: Path) -> Callable[..., int]:
+def load_lines(database: SourceDatabase, tmp_path: Path) -> Callable[..., LoadCounts]:
     names = count()
 
-    def load(*lines: str | bytes, record_type: str = "geo") -> int:
+    def load(*lines: str | bytes, record_type: str = "geo") -> LoadCounts:
         path = tmp_path / f"{record_type}{next(names)}.jsonl"
         path.write_bytes(b"\n".join(line if isinstance(line, bytes) else line.encode() for line in lines))
         return database.load_file(record_type, path)
@@ -35,9 +35,9 @@ def load_lines(database: SourceDatabase, tmp_path: Path) -> Callable[..., int]:
 @given(country=st.text(), ascii_only=st.booleans())
 @example(country="NUL \0, quotes '\"`, emoji 👩🏽‍🎨, \\ and \u2028", ascii_only=False)
 def test_source_file_json_lines_text_is_preserved(
-    database: SourceDatabase, load_lines: Callable[..., int], country: str, ascii_only: bool
+    database: SourceDatabase, load_lines: Callable[..., LoadCounts], country: str, ascii_only: bool
 ) -> None:
-    assert load_lines(json.dumps(json.loads(geo_line()) | {"country": country}, ensure_ascii=ascii_only)) == 1
+    assert load_lines(json.dumps(json.loads(geo_line()) | {"country": country}, ensure_ascii=ascii_only)).skipped == 0
     assert next(database.rows("geo", [0]))["country"] == country
 
 
@@ -51,7 +51,7 @@ def test_source_file_json_lines_text_is_preserved(
     ],
 )
 def test_source_file_timestamps_are_stored_in_utc(
-    database: SourceDatabase, load_lines: Callable[..., int], text: str, expected: tuple[int, ...]
+    database: SourceDatabase, load_lines: Callable[..., LoadCounts], text: str, expected: tuple[int, ...]
 ) -> None:
     load_lines(geo_line(timestamp=text))
     stored = next(database.rows("geo", [0]))["timestamp"]
@@ -61,11 +61,11 @@ def test_source_file_timestamps_are_stored_in_utc(
 
 
 def test_source_file_blank_lines_are_skipped_and_optional_fields_may_be_missing(
-    database: SourceDatabase, load_lines: Callable[..., int]
+    database: SourceDatabase, load_lines: Callable[..., LoadCounts]
 ) -> None:
     texts = {field.name: "x" for field in PIN.fields if field.required}
     line = json.dumps(texts | {"index": 5, "downloaded": 1})
-    assert load_lines("", line, "  ", record_type="pin") == 1
+    assert load_lines("", line, "  ", record_type="pin") == LoadCounts(loaded=1)
     assert next(database.rows("pin", [0])) == texts | {
         "index": 5,
         "downloaded": 1,
@@ -96,11 +96,14 @@ def test_source_file_blank_lines_are_skipped_and_optional_fields_may_be_missing(
         (geo_line(timestamp="2018-02-03"), "field 'timestamp': expected a timestamp"),
         (geo_line(timestamp="0001-01-01T00:00:00+10:00"), "field 'timestamp': expected a timestamp"),
         (geo_line(timestamp=1519907405), "field 'timestamp': expected a timestamp .*, found 1519907405"),
-        (geo_line(timestamp="x" * 200), 'found "x{79}…$'),
+        (geo_line(timestamp="x" * 200), 'found "x{79}…;'),
+        (geo_line()[:-1] + ', "ind": 2}', "field 'ind' occurs twice"),
+        (geo_line(latitude=2**53 + 1), "field 'latitude': expected a number that a double represents exactly"),
+        (geo_line(country="é" * (2**19 + 1)), "field 'country': expected text of at most 1048576 bytes"),
     ],
 )
 def test_source_file_invalid_json_line_is_named_and_nothing_is_loaded(
-    database: SourceDatabase, load_lines: Callable[..., int], line: str | bytes, message: str
+    database: SourceDatabase, load_lines: Callable[..., LoadCounts], line: str | bytes, message: str
 ) -> None:
     database.load("geo", [geo(1, "Chile")])
     with pytest.raises(RowError, match=rf"geo0\.jsonl, line 3: .*{message}"):
@@ -109,7 +112,7 @@ def test_source_file_invalid_json_line_is_named_and_nothing_is_loaded(
 
 
 def test_source_file_error_after_many_batches_loads_nothing(
-    database: SourceDatabase, load_lines: Callable[..., int], monkeypatch: pytest.MonkeyPatch
+    database: SourceDatabase, load_lines: Callable[..., LoadCounts], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(source, "BATCH_ROWS", 2)
     with pytest.raises(RowError, match="line 8"):
@@ -126,7 +129,7 @@ def test_source_file_csv_is_equivalent_to_json_lines(database: SourceDatabase, t
         "9,,3,4,2018-03-01 12:30:05",
     ]
     path.write_text("\r\n".join(lines), encoding="utf-8", newline="")
-    assert database.load_file("geo", path) == 3
+    assert database.load_file("geo", path) == LoadCounts(loaded=3)
     timestamp = datetime.fromisoformat("2018-03-01 12:30:05")
     rows = [
         (7, timestamp, -1.5, 2, 'Côte d\'Ivoire, "x"\nsecond line'),
@@ -144,10 +147,13 @@ def test_source_file_csv_is_equivalent_to_json_lines(database: SourceDatabase, t
         (b"2,Chile,north,2,2018-03-01 12:30:05", "line 3: field 'latitude': expected a number, found \"north\""),
         (b"2,Chile,,2,2018-03-01 12:30:05", "line 3: field 'latitude': expected a number"),
         (b"2.5,Chile,1,2,2018-03-01 12:30:05", "line 3: field 'ind': expected a whole number"),
-        (b"2,Chile,1,2", "line 3: missing cell for column 'timestamp'"),
-        (b"2,Chile,1,2,2018-03-01 12:30:05,x", "line 3: more cells than columns in the first line"),
-        (b'2,"Chile', "line 3: expected CSV in UTF-8"),
-        (b"2,Chil\xe9,1,2,2018-03-01 12:30:05", "expected CSV in UTF-8"),
+        (b"2,Chile,1,2", "line 3: 4 cells, expected 5 as in the first line"),
+        (b"2,Chile,1,2,2018-03-01 12:30:05,x", "line 3: 6 cells, expected 5 as in the first line"),
+        (b'2,"Chile', "line 3: misplaced quote or line break in cell 2"),
+        (b'2,"Chile" x,1,2,2018-03-01 12:30:05', "line 3: misplaced quote or line break in cell 2"),
+        (b'2,Chi"le,1,2,2018-03-01 12:30:05', "line 3: misplaced quote or line break in cell 2"),
+        (b"2,Chi\rle,1,2,2018-03-01 12:30:05", "line 3: misplaced quote or line break in cell 2"),
+        (b"2,Chil\xe9,1,2,2018-03-01 12:30:05", "line 3: expected UTF-8, found byte 0xe9"),
     ],
 )
 def test_source_file_invalid_csv_line_is_named_and_nothing_is_loaded(
@@ -163,3 +169,69 @@ def test_source_file_invalid_csv_line_is_named_and_nothing_is_loaded(
 def test_source_file_missing_is_named(database: SourceDatabase, tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match=r"nowhere\.jsonl"):
         database.load_file("geo", tmp_path / "nowhere.jsonl")
+
+
+NAMES = "ind,country,latitude,longitude,timestamp"
+ROW = "1,Peru,1,2,2018-03-01 12:30:05"
+
+
+@pytest.mark.parametrize(
+    ("header", "message"),
+    [
+        ("," + NAMES, r"column 1 has no name \(exports of pandas need index=False\)"),
+        (NAMES + ",", r"column 6 has no name \(the line ends with a separator\)"),
+        (NAMES + ",ind", "column 'ind' occurs twice"),
+        (NAMES.replace("latitude,", ""), "missing column 'latitude' of geolocation_data"),
+        (NAMES.replace("country", r"\N"), "column 2 has no name"),
+        (NAMES + ",colour", r"unknown column 'colour': expected the names of the columns of geolocation_data \(ind, "),
+        (ROW, "unknown column '1': expected the names of the columns of geolocation_data"),
+        (NAMES.replace(",", ";"), "unknown column 'ind;country;latitude;longitude;timestamp'"),
+        ("", None),
+    ],
+)
+@pytest.mark.parametrize("rows", ["", ROW + ",x\n"])
+def test_source_file_csv_header_mistake_is_named_with_and_without_rows(
+    database: SourceDatabase, tmp_path: Path, header: str, message: str | None, rows: str
+) -> None:
+    path = tmp_path / "geo.csv"
+    path.write_text(f"{header}\n{rows if header.count(',') == ROW.count(',') + 1 else ''}")
+    expected = rf"geo\.csv, line 1: {message}" if message else r"geo\.csv has no rows"
+    with pytest.raises(RowError, match=expected):
+        database.load_file("geo", path)
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [("geo.csv", ""), ("geo.csv", NAMES), ("geo.csv", NAMES + "\r\n\r\n"), ("geo.jsonl", ""), ("geo.jsonl", "\n  \n")],
+)
+def test_source_file_without_rows_is_an_error(
+    database: SourceDatabase, tmp_path: Path, name: str, content: str
+) -> None:
+    (tmp_path / name).write_text(content)
+    with pytest.raises(RowError, match=rf"{name} has no rows: expected rows of geolocation_data"):
+        database.load_file("geo", tmp_path / name)
+
+
+@pytest.mark.parametrize("text", ["é" * 200_000, "x" * 2**20, '"' * 140_000])
+def test_source_file_field_up_to_the_limit_of_a_record_is_loaded(
+    database: SourceDatabase, tmp_path: Path, text: str
+) -> None:
+    path = tmp_path / "geo.csv"
+    quoted = text.replace('"', '""')
+    path.write_text(f'{NAMES}\n1,"{quoted}",1,2,2018-03-01 12:30:05\n')
+    assert database.load_file("geo", path) == LoadCounts(loaded=1)
+    assert next(database.rows("geo", [0]))["country"] == text
+
+
+def test_source_file_rejected_rows_are_counted_and_none_is_stored(
+    database: SourceDatabase, load_lines: Callable[..., LoadCounts]
+) -> None:
+    with pytest.raises(RowError, match=r"line 2: field 'ind': .*; no row was stored: 2 skipped, 3 rejected$"):
+        load_lines(geo_line(), geo_line(ind="x"), geo_line(latitude=None), geo_line(), "{")
+    assert database.count("geo") == 0
+
+
+def test_source_file_json_lines_may_begin_with_a_byte_order_mark(
+    load_lines: Callable[..., LoadCounts],
+) -> None:
+    assert load_lines(b"\xef\xbb\xbf" + geo_line().encode()) == LoadCounts(loaded=1)

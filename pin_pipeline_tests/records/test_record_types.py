@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from pin_pipeline.batch.engines.base import BatchEngine
 from pin_pipeline.defs.assets.cleaned import cleaned_spec
 from pin_pipeline.defs.assets.source import source_spec
-from pin_pipeline.emulator.source import source_table
+from pin_pipeline.emulator.source_tables import source_table
 from pin_pipeline.gateway.routes.records import record_schema
 from pin_pipeline.records import GEO, RECORD_TYPES, Expectation, RecordType
 from pin_pipeline.records.fields import Number, Text

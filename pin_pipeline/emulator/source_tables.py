@@ -1,0 +1,167 @@
+"""Tables of the source database: their definition, and the exact values of their rows."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import mysql
+
+from pin_pipeline.emulator.files import SourceRow
+from pin_pipeline.emulator.values import convert
+from pin_pipeline.errors import PipelineError
+from pin_pipeline.records import RecordType
+from pin_pipeline.records.fields import Field, Integer, Number, Text, Timestamp
+
+COLUMN_TYPES = {
+    "sqlite": "select name, type from pragma_table_info(:table)",
+    "mysql": "select column_name, column_type from information_schema.columns"
+    " where table_schema = database() and table_name = :table",
+}
+"""Statement for the names and types of the columns of a table, by backend of the database."""
+HOW_TO_FILL = "create and fill it with `pin-pipeline source fill` or `pin-pipeline source load`"
+ROUNDED_TYPES = ("float", "double")
+"""MySQL rounds the text of FLOAT to six digits; a product with a double has all digits."""
+
+
+class SourceError(PipelineError):
+    """Raised when the source database cannot be reached, refuses an operation, or has a value that cannot be posted."""
+
+
+def source_table(record_type: RecordType, metadata: sa.MetaData) -> sa.Table:
+    """Define the source table of a record type: its fields in stored order, with Unicode text."""
+    columns = (
+        sa.Column(
+            field.name,
+            _type(field),
+            primary_key=field.name == record_type.key,
+            autoincrement=False,
+            nullable=isinstance(field, Text),
+        )
+        for field in record_type.fields
+    )
+    return sa.Table(record_type.source_table, metadata, *columns, mysql_charset="utf8mb4")
+
+
+def _type(field: Field) -> sa.types.TypeEngine[Any]:
+    match field:
+        case Text():
+            # TEXT of MySQL ends at 64 KiB.
+            return sa.Text().with_variant(mysql.MEDIUMTEXT(), "mysql", "mariadb")
+        case Integer():
+            return sa.Integer()
+        case Number():
+            return sa.Double()
+        case Timestamp():
+            # DATETIME without a precision rounds to seconds in MySQL.
+            return sa.DateTime().with_variant(mysql.DATETIME(fsp=6), "mysql", "mariadb")
+    raise NotImplementedError(type(field))
+
+
+@dataclass(frozen=True)
+class TableReader:
+    """Reader of a source table as it is, which may have been created by another program with other types.
+
+    Attributes:
+        record_type: type of the rows.
+        name: name of the table and its database, for error messages.
+        types: type of each column in the database.
+    """
+
+    record_type: RecordType
+    name: str
+    types: Mapping[str, str]
+
+    @classmethod
+    def of(cls, connection: sa.Connection, record_type: RecordType, database: str) -> TableReader:
+        """Read the types of the columns.
+
+        Raises:
+            SourceError: the table or a column is missing.
+        """
+        name = f"table {record_type.source_table} in {database}"
+        backend = "sqlite" if connection.dialect.name == "sqlite" else "mysql"
+        rows = connection.execute(sa.text(COLUMN_TYPES[backend]), {"table": record_type.source_table})
+        types = {column.lower(): type_ or "no type" for column, type_ in rows}
+        if not types:
+            raise SourceError(f"{name} does not exist: {HOW_TO_FILL}")
+        for field in record_type.fields:
+            if field.name not in types:
+                raise SourceError(
+                    f"{name} has no column {field.name}: expected columns"
+                    f" {', '.join(field.name for field in record_type.fields)}"
+                )
+        return cls(record_type, name, types)
+
+    def keys(self, connection: sa.Connection) -> list[int]:
+        """Read the keys of all rows in order.
+
+        Raises:
+            SourceError: two rows have the same key, or a key is null or not a whole number.
+        """
+        field = self._key_field
+        column: sa.ColumnElement[Any] = sa.column(field.name)
+        found = connection.execute(self._select(column).order_by(column)).scalars().all()
+        keys = [self._key(value) for value in found]
+        for key, following in pairwise(keys):
+            if key == following:
+                raise SourceError(f"{self.name} has two rows with {field.name} {key}: expected unique keys")
+        return keys
+
+    def rows(self, connection: sa.Connection, keys: Collection[int]) -> dict[int, SourceRow]:
+        """Read the rows of the given keys, with timestamps as naive UTC datetimes.
+
+        Raises:
+            SourceError: a value has no form that the record type allows, or there are two rows or none of a key.
+        """
+        field = self._key_field
+        columns = [self._column(field, connection) for field in self.record_type.fields]
+        found = connection.execute(self._select(*columns).where(sa.column(field.name).in_(keys))).all()
+        rows = {}
+        index = self.record_type.fields.index(field)
+        for values in found:
+            key = self._key(values[index])
+            if key in rows:
+                raise SourceError(f"{self.name} has two rows with {field.name} {key}: expected unique keys")
+            rows[key] = self._row(key, values)
+        if missing := set(keys) - rows.keys():
+            raise SourceError(f"{self.name} has no row with {field.name} {min(missing)} any more")
+        return rows
+
+    @property
+    def _key_field(self) -> Field:
+        return self.record_type.field(self.record_type.key)
+
+    def _key(self, value: object) -> int:
+        field = self._key_field
+        try:
+            key = convert(field, value)
+        except ValueError as error:
+            raise SourceError(
+                f"{self.name} has a row without a valid key in column {field.name} ({self.types[field.name]}): {error}"
+            ) from None
+        return int(str(key))
+
+    def _row(self, key: int, values: sa.Row[Any]) -> SourceRow:
+        row: SourceRow = {}
+        for field, value in zip(self.record_type.fields, values, strict=True):
+            try:
+                row[field.name] = convert(field, value)
+            except ValueError as error:
+                raise SourceError(
+                    f"cannot read column {field.name} ({self.types[field.name]}) of the row with"
+                    f" {self.record_type.key} {key} of {self.name}: {error}"
+                ) from None
+        return row
+
+    def _select(self, *columns: sa.ColumnElement[Any]) -> sa.Select[Any]:
+        # Without the types of `source_table`, which would convert values that have another type.
+        return sa.select(*columns).select_from(sa.table(self.record_type.source_table))
+
+    def _column(self, field: Field, connection: sa.Connection) -> sa.ColumnElement[Any]:
+        column: sa.ColumnElement[Any] = sa.column(field.name)
+        rounded = isinstance(field, Number) and self.types[field.name].lower().startswith(ROUNDED_TYPES)
+        return column * sa.literal_column("1e0") if rounded and connection.dialect.name != "sqlite" else column
