@@ -99,6 +99,11 @@ def _with_last_row(database: SourceDatabase, draws: Draws) -> Draws:
     """Resolve the default of `last_row`, and check that every table has that row."""
     counts = {record_type: database.count(record_type) for record_type in RECORD_TYPES}
     draws = draws.with_last_row(min(counts.values()))
+    if draws.last_row is not None and draws.first_row > draws.last_row:
+        raise SourceError(
+            f"cannot draw rows {draws.first_row} to {draws.last_row} of {database}, whose smallest table has"
+            f" {min(counts.values())} rows: expected a first row before the last row"
+        )
     for record_type, count in counts.items():
         if draws.last_row is not None and count <= draws.last_row:
             raise SourceError(

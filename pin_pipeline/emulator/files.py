@@ -14,10 +14,10 @@ from pathlib import Path
 import orjson
 
 from pin_pipeline.emulator.delimited import Dialect, FormatError, read_delimited
-from pin_pipeline.emulator.values import convert, describe
+from pin_pipeline.emulator.values import RowConverter, ValueRefusedError, describe
 from pin_pipeline.errors import PipelineError
 from pin_pipeline.records import RecordType
-from pin_pipeline.records.fields import Field, Integer, Number
+from pin_pipeline.records.fields import Integer, Number
 
 DELIMITED_SUFFIXES = (".csv", ".tsv")
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
@@ -49,11 +49,12 @@ def read_rows(record_type: RecordType, path: Path, dialect: Dialect | None = Non
     """
     delimited = path.suffix.lower() in DELIMITED_SUFFIXES
     parsers = _delimited(record_type, path, dialect) if delimited else _json_lines(record_type, path)
+    converter = RowConverter(record_type.fields)
     rows, rejected, first_error = 0, 0, ""
     for number, parse in parsers:
         rows += 1
         try:
-            row = _row(record_type, parse())
+            row = _row(record_type, converter, parse())
         except ValueError as error:
             rejected += 1
             first_error = first_error or f"{path}, line {number}: {error}"
@@ -144,17 +145,14 @@ def _number(text: str | None) -> object:
         return text
 
 
-def _row(record_type: RecordType, record: SourceRow) -> SourceRow:
-    unknown = sorted(record.keys() - {field.name for field in record_type.fields})
-    if unknown:
-        raise ValueError(f"unknown field {unknown[0]!r}: expected the columns of {record_type.source_table}")
-    return {field.name: _value(field, record) for field in record_type.fields}
-
-
-def _value(field: Field, record: SourceRow) -> object:
-    if field.required and field.name not in record:
-        raise ValueError(f"missing field {field.name!r}")
+def _row(record_type: RecordType, converter: RowConverter, record: SourceRow) -> SourceRow:
+    names = [field.name for field in record_type.fields]
+    if unknown := next((name for name in record if name not in names), None):
+        raise ValueError(f"unknown field {unknown!r}: expected the columns of {record_type.source_table}")
+    for field in record_type.fields:
+        if field.required and field.name not in record:
+            raise ValueError(f"missing field {field.name!r}")
     try:
-        return convert(field, record.get(field.name))
-    except ValueError as error:
-        raise ValueError(f"field {field.name!r}: {error}") from None
+        return converter.convert(map(record.get, names))
+    except ValueRefusedError as error:
+        raise ValueError(f"field {error.field!r}: {error}") from None

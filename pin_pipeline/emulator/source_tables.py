@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
 from typing import Any
 
@@ -11,10 +12,10 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import mysql
 
 from pin_pipeline.emulator.files import SourceRow
-from pin_pipeline.emulator.values import convert
+from pin_pipeline.emulator.values import RowConverter, ValueRefusedError
 from pin_pipeline.errors import PipelineError
 from pin_pipeline.records import RecordType
-from pin_pipeline.records.fields import Field, Integer, Number, Text, Timestamp
+from pin_pipeline.records.fields import MAX_INT, Field, Integer, Number, Text, Timestamp
 
 COLUMN_TYPES = {
     "sqlite": "select name, type from pragma_table_info(:table)",
@@ -102,13 +103,12 @@ class TableReader:
         Raises:
             SourceError: two rows have the same key, or a key is null or not a whole number.
         """
-        field = self._key_field
-        column: sa.ColumnElement[Any] = sa.column(field.name)
-        found = connection.execute(self._select(column).order_by(column)).scalars().all()
-        keys = [self._key(value) for value in found]
-        for key, following in pairwise(keys):
-            if key == following:
-                raise SourceError(f"{self.name} has two rows with {field.name} {key}: expected unique keys")
+        key = self.record_type.key
+        column: sa.ColumnElement[Any] = sa.column(key)
+        keys = [self._key(value) for value in connection.execute(self._select(column).order_by(column)).scalars()]
+        for first, second in pairwise(keys):
+            if first == second:
+                raise SourceError(f"{self.name} has two rows with {key} {first}: expected unique keys")
         return keys
 
     def rows(self, connection: sa.Connection, keys: Collection[int]) -> dict[int, SourceRow]:
@@ -117,45 +117,47 @@ class TableReader:
         Raises:
             SourceError: a value has no form that the record type allows, or there are two rows or none of a key.
         """
-        field = self._key_field
+        key_name = self.record_type.key
         columns = [self._column(field, connection) for field in self.record_type.fields]
-        found = connection.execute(self._select(*columns).where(sa.column(field.name).in_(keys))).all()
-        rows = {}
-        index = self.record_type.fields.index(field)
-        for values in found:
-            key = self._key(values[index])
+        found = connection.execute(self._select(sa.column(key_name), *columns).where(sa.column(key_name).in_(keys)))
+        rows: dict[int, SourceRow] = {}
+        for value, *values in found:
+            key = self._key(value)
             if key in rows:
-                raise SourceError(f"{self.name} has two rows with {field.name} {key}: expected unique keys")
+                raise SourceError(f"{self.name} has two rows with {key_name} {key}: expected unique keys")
             rows[key] = self._row(key, values)
         if missing := set(keys) - rows.keys():
-            raise SourceError(f"{self.name} has no row with {field.name} {min(missing)} any more")
+            raise SourceError(f"{self.name} has no row with {key_name} {min(missing)} any more")
         return rows
 
-    @property
-    def _key_field(self) -> Field:
-        return self.record_type.field(self.record_type.key)
+    @cached_property
+    def _converter(self) -> RowConverter:
+        return RowConverter(self.record_type.fields)
+
+    @cached_property
+    def _key_converter(self) -> RowConverter:
+        return RowConverter([self.record_type.field(self.record_type.key)])
 
     def _key(self, value: object) -> int:
-        field = self._key_field
+        if type(value) is int and abs(value) <= MAX_INT:
+            return value
         try:
-            key = convert(field, value)
-        except ValueError as error:
+            [key] = self._key_converter.convert([value]).values()
+        except ValueRefusedError as error:
             raise SourceError(
-                f"{self.name} has a row without a valid key in column {field.name} ({self.types[field.name]}): {error}"
+                f"{self.name} has a row without a valid key in column {error.field} ({self.types[error.field]}):"
+                f" {error}"
             ) from None
         return int(str(key))
 
-    def _row(self, key: int, values: sa.Row[Any]) -> SourceRow:
-        row: SourceRow = {}
-        for field, value in zip(self.record_type.fields, values, strict=True):
-            try:
-                row[field.name] = convert(field, value)
-            except ValueError as error:
-                raise SourceError(
-                    f"cannot read column {field.name} ({self.types[field.name]}) of the row with"
-                    f" {self.record_type.key} {key} of {self.name}: {error}"
-                ) from None
-        return row
+    def _row(self, key: int, values: Sequence[object]) -> SourceRow:
+        try:
+            return self._converter.convert(values)
+        except ValueRefusedError as error:
+            raise SourceError(
+                f"cannot read column {error.field} ({self.types[error.field]}) of the row with {self.record_type.key}"
+                f" {key} of {self.name}: {error}"
+            ) from None
 
     def _select(self, *columns: sa.ColumnElement[Any]) -> sa.Select[Any]:
         # Without the types of `source_table`, which would convert values that have another type.

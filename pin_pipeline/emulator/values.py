@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
-from functools import singledispatch
 
 import orjson
 
@@ -18,19 +18,43 @@ MAX_VALUE_CHARACTERS = 80
 TIMESTAMP = re.compile(r"\d{4}-\d{2}-\d{2}[ T]\d{2}:\d{2}:\d{2}(\.\d{1,6})?(Z|[+-]\d{2}:\d{2})?", re.ASCII)
 
 
-def convert(field: Field, value: object) -> object:
-    """Convert a value to the type of its field.
+Convert = Callable[[object], object]
+"""Function that converts a value: text unchanged, an equal int or float, or the same instant as a naive UTC datetime.
+It raises ValueError with a description of the expected value."""
 
-    Returns:
-        Text unchanged, an equal int or float, or the same instant as a naive UTC datetime.
 
-    Raises:
-        ValueError: the field cannot hold the value; the message says what was expected and found.
+class ValueRefusedError(ValueError):
+    """Raised when a field cannot hold a value; the message says what was expected and found.
+
+    Attributes:
+        field: name of the field.
     """
-    try:
-        return _convert(field, value)
-    except ValueError as error:
-        raise ValueError(f"expected {error}, found {describe(value)}") from None
+
+    def __init__(self, field: str, message: str) -> None:
+        super().__init__(message)
+        self.field = field
+
+
+class RowConverter:
+    """Converter of the values of some fields."""
+
+    def __init__(self, fields: Sequence[Field]) -> None:
+        # Looked up once, since a lookup takes longer than most conversions.
+        self._converters: list[tuple[str, Convert]] = [(field.name, _converter(field)) for field in fields]
+
+    def convert(self, values: Iterable[object]) -> dict[str, object]:
+        """Convert one value per field.
+
+        Raises:
+            ValueRefusedError: a field cannot hold its value.
+        """
+        row = {}
+        for (name, convert), value in zip(self._converters, values, strict=True):
+            try:
+                row[name] = convert(value)
+            except ValueError as error:
+                raise ValueRefusedError(name, f"expected {error}, found {describe(value)}") from None
+        return row
 
 
 def describe(value: object) -> str:
@@ -45,14 +69,21 @@ def describe(value: object) -> str:
     return text if len(text) <= MAX_VALUE_CHARACTERS else text[:MAX_VALUE_CHARACTERS] + "…"
 
 
-@singledispatch
-def _convert(field: Field, value: object) -> object:
-    """Convert a value to the type of its column; raises ValueError with a description of the expected value."""
-    raise NotImplementedError(type(field), value)
+def _converter(field: Field) -> Convert:
+    """Return the converter of a field."""
+    match field:
+        case Text():
+            return _text
+        case Integer():
+            return _integer
+        case Number():
+            return _number
+        case Timestamp():
+            return _timestamp
+    raise NotImplementedError(type(field))
 
 
-@_convert.register
-def _(_field: Text, value: object) -> str | None:
+def _text(value: object) -> str | None:
     if value is not None and not isinstance(value, str):
         raise ValueError("text or null")
     if value is not None and len(value) > MAX_TEXT_BYTES // 4 and len(value.encode()) > MAX_TEXT_BYTES:
@@ -60,8 +91,7 @@ def _(_field: Text, value: object) -> str | None:
     return value
 
 
-@_convert.register
-def _(_field: Integer, value: object) -> int:
+def _integer(value: object) -> int:
     if isinstance(value, Decimal) and value == value.to_integral_value():
         value = int(value)
     if isinstance(value, int) and not isinstance(value, bool) and abs(value) <= MAX_INT:
@@ -69,8 +99,7 @@ def _(_field: Integer, value: object) -> int:
     raise ValueError(f"a whole number of at most {MAX_INT}")
 
 
-@_convert.register
-def _(_field: Number, value: object) -> float:
+def _number(value: object) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
         raise ValueError("a number")  # noqa: TRY004 - like every other value that is refused
     try:
@@ -83,8 +112,7 @@ def _(_field: Number, value: object) -> float:
     return number
 
 
-@_convert.register
-def _(_field: Timestamp, value: object) -> datetime:
+def _timestamp(value: object) -> datetime:
     if isinstance(value, datetime) and value.tzinfo is None:
         return value
     try:

@@ -125,3 +125,15 @@ def test_emulator_rejects_draws_beyond_last_row_before_posting(
     assert gateway.requests == []
     counts = emulate(small, topics, Draws(5, last_row=9), lambda _: None)
     assert {count.acknowledged for count in counts.values()} == {5}
+
+
+@pytest.mark.parametrize("sequential", [False, True])
+def test_emulator_rejects_a_first_row_after_the_last_row(
+    filled_database: SourceDatabase, gateway: GatewayDouble, topics: TopicSink, *, sequential: bool
+) -> None:
+    for draws in (Draws(5, first_row=5, last_row=2, sequential=sequential), Draws(5, first_row=synthetic.ROWS)):
+        with pytest.raises(
+            SourceError, match=r"cannot draw rows \d+ to \d+ of .*: expected a first row before the last"
+        ):
+            emulate(filled_database, topics, draws, lambda _: None)
+    assert gateway.requests == []
