@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from decimal import Decimal
 from functools import partial
 from pathlib import Path
 
@@ -22,9 +23,12 @@ from pin_pipeline.records.fields import Integer, Number
 DELIMITED_SUFFIXES = (".csv", ".tsv")
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 NAME_END = re.compile(rb'"\s*:')
+LONG_NUMBER = re.compile(rb"[\d.]{17}")
+"""A double represents every decimal of up to 15 digits."""
 
 SourceRow = dict[str, object]
 RowParser = Callable[[], SourceRow]
+NumberParser = Callable[[str | None], object]
 
 
 class RowError(PipelineError):
@@ -84,6 +88,10 @@ def _json(record_type: RecordType, line: bytes) -> SourceRow:
         raise ValueError(f"expected a {record_type.name} row as a JSON object, found {describe(record)}")  # noqa: TRY004
     if len(NAME_END.findall(line)) > len(record):
         json.loads(line, object_pairs_hook=_unique)  # orjson keeps the last value of a repeated name
+    if LONG_NUMBER.search(line):
+        exact = json.loads(line, parse_float=Decimal)  # orjson rounds numbers to doubles
+        names = [field.name for field in record_type.fields if isinstance(field, Number)]
+        record |= {name: exact[name] for name in names if isinstance(record.get(name), float)}
     return record
 
 
@@ -97,7 +105,11 @@ def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
 
 
 def _delimited(record_type: RecordType, path: Path, dialect: Dialect | None) -> Iterator[tuple[int, RowParser]]:
-    numbers = {field.name for field in record_type.fields if isinstance(field, Integer | Number)}
+    parsers = {
+        field.name: _exact_number if isinstance(field, Number) else _number
+        for field in record_type.fields
+        if isinstance(field, Integer | Number)
+    }
     try:
         rows = read_delimited(path, dialect)
         header = next(rows, None)
@@ -105,7 +117,7 @@ def _delimited(record_type: RecordType, path: Path, dialect: Dialect | None) -> 
             return
         names = _column_names(record_type, header.cells)
         for row in rows:
-            yield row.line, partial(_cells, dict(zip(names, row.cells, strict=True)), numbers)
+            yield row.line, partial(_cells, dict(zip(names, row.cells, strict=True)), parsers)
     except FormatError as error:
         raise RowError(f"{path}, line {error.line}: {error}; no row was stored") from None
     except ValueError as error:
@@ -133,8 +145,8 @@ def _column_names(record_type: RecordType, cells: list[str | None]) -> list[str]
     return names
 
 
-def _cells(cells: dict[str, str | None], numbers: set[str]) -> SourceRow:
-    return {name: _number(text) if name in numbers else text for name, text in cells.items()}
+def _cells(cells: dict[str, str | None], parsers: Mapping[str, NumberParser]) -> SourceRow:
+    return {name: parsers[name](text) if name in parsers else text for name, text in cells.items()}
 
 
 def _number(text: str | None) -> object:
@@ -143,6 +155,12 @@ def _number(text: str | None) -> object:
         return orjson.loads(text or "")
     except orjson.JSONDecodeError:
         return text
+
+
+def _exact_number(text: str | None) -> object:
+    """Parse a number as `_number`, but without rounding it to a double."""
+    number = _number(text)
+    return Decimal(text) if text and isinstance(number, float) else number
 
 
 def _row(record_type: RecordType, converter: RowConverter, record: SourceRow) -> SourceRow:

@@ -64,6 +64,8 @@ def describe(value: object) -> str:
             text = f"X'{value[:MAX_VALUE_CHARACTERS].hex()}'"
         case None | bool() | int() | float() | str() | list() | dict():
             text = orjson.dumps(value).decode() if not isinstance(value, int) else str(value).lower()
+        case Decimal():
+            text = str(value)
         case _:
             text = f"{type(value).__name__} {value}"
     return text if len(text) <= MAX_VALUE_CHARACTERS else text[:MAX_VALUE_CHARACTERS] + "…"

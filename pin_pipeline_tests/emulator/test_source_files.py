@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from datetime import datetime
+from decimal import Decimal
 from itertools import count
 from pathlib import Path
 
@@ -98,6 +99,10 @@ def test_source_file_blank_lines_are_skipped_and_optional_fields_may_be_missing(
         (geo_line(timestamp=1519907405), "field 'timestamp': expected a timestamp .*, found 1519907405"),
         (geo_line(timestamp="x" * 200), 'found "x{79}…;'),
         (geo_line()[:-1] + ', "ind": 2}', "field 'ind' occurs twice"),
+        (
+            geo_line().replace("2.5", "0.12345678901234567890"),
+            "field 'longitude': expected a number that a double represents exactly, found 0.12345678901234567890",
+        ),
         (geo_line(latitude=2**53 + 1), "field 'latitude': expected a number that a double represents exactly"),
         (geo_line(country="é" * (2**19 + 1)), "field 'country': expected text of at most 1048576 bytes"),
     ],
@@ -146,6 +151,10 @@ def test_source_file_csv_is_equivalent_to_json_lines(database: SourceDatabase, t
     [
         (b"2,Chile,north,2,2018-03-01 12:30:05", "line 3: field 'latitude': expected a number, found \"north\""),
         (b"2,Chile,,2,2018-03-01 12:30:05", "line 3: field 'latitude': expected a number"),
+        (
+            b"2,Chile,0.12345678901234567890,2,2018-03-01 12:30:05",
+            "line 3: field 'latitude': expected a number that a double represents exactly, found 0.1234567890123456789",
+        ),
         (b"2.5,Chile,1,2,2018-03-01 12:30:05", "line 3: field 'ind': expected a whole number"),
         (b"2,Chile,1,2", "line 3: 4 cells, expected 5 as in the first line"),
         (b"2,Chile,1,2,2018-03-01 12:30:05,x", "line 3: 6 cells, expected 5 as in the first line"),
@@ -235,3 +244,22 @@ def test_source_file_json_lines_may_begin_with_a_byte_order_mark(
     load_lines: Callable[..., LoadCounts],
 ) -> None:
     assert load_lines(b"\xef\xbb\xbf" + geo_line().encode()) == LoadCounts(loaded=1)
+
+
+@MANY_EXAMPLES
+@given(latitude=st.floats(allow_nan=False, allow_infinity=False), places=st.none() | st.integers(0, 25))
+@example(latitude=-88.52740000000001, places=None)
+def test_source_file_number_is_loaded_unchanged_or_refused(
+    database: SourceDatabase, tmp_path: Path, latitude: float, places: int | None
+) -> None:
+    text = repr(latitude) if places is None else f"{latitude:.{places}f}"
+    (tmp_path / "geo.csv").write_text(f"{NAMES}\n1,Peru,{text},2,2018-03-01 12:30:05\n")
+    (tmp_path / "geo.jsonl").write_text(geo_line(longitude=2).replace('"latitude": 1,', f'"latitude": {text},'))
+    for name in ("geo.csv", "geo.jsonl"):
+        try:
+            database.load_file("geo", tmp_path / name)
+        except RowError as error:
+            assert "expected a number that a double represents exactly" in str(error)  # noqa: PT017 - or unchanged
+            assert places is not None
+        else:
+            assert Decimal(repr(next(database.rows("geo", [0]))["latitude"])) == Decimal(text)
