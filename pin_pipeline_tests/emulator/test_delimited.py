@@ -16,8 +16,10 @@ from pin_pipeline_tests.emulator.source_rows import MANY_EXAMPLES
 
 NAMES = ["first", "second"]
 TEXT = st.text(st.sampled_from('ab,"\\\t\r\n0NtrnU \0é') | st.characters(codec="utf-8"), max_size=12)
+TEXT_BUT_NULL = TEXT.filter(lambda text: text != "NULL")  # refused in files with tabs
 TABLES = st.lists(st.lists(TEXT, min_size=2, max_size=2), min_size=1, max_size=4)
-NULLABLE_TABLES = st.lists(st.lists(st.none() | TEXT, min_size=2, max_size=2), min_size=1, max_size=4)
+TABLES_WITHOUT_NULL = st.lists(st.lists(TEXT_BUT_NULL, min_size=2, max_size=2), min_size=1, max_size=4)
+NULLABLE_TABLES = st.lists(st.lists(st.none() | TEXT_BUT_NULL, min_size=2, max_size=2), min_size=1, max_size=4)
 ESCAPES = {
     ",": {"\\": "\\\\", '"': '\\"', "\n": "\\\n", "\0": "\\0"},
     "\t": {"\\": "\\\\", "\t": "\\\t", "\n": "\\\n", "\0": "\\0"},
@@ -82,7 +84,7 @@ def test_mysql_file_is_read_exactly_in_its_dialect_and_else_exactly_or_refused(
 
 
 @MANY_EXAMPLES
-@given(table=TABLES)
+@given(table=TABLES_WITHOUT_NULL)
 @example(table=[["C:\\temp\\new", "tab\t and\nline"]])
 def test_mysql_batch_output_is_read_exactly_in_its_dialect(tmp_path: Path, table: Table) -> None:
     content = mysql(table, "\t", ESCAPES["batch"])
