@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import chain
 from typing import Annotated, Any
 
 import typer
@@ -30,19 +31,20 @@ def land(
 ) -> None:
     """Land the topics on S3 up to their current end offsets."""
     settings = Settings.load()
-    rows: list[Row] = []
-    foreign: list[str] = []
+    results = {}
     for record_type in RECORD_TYPES:
         topic = settings.topic(record_type)
-        result = backends.land(settings, topic, fill_gaps=fill_gaps)
-        row = {"topic": topic, "new_records": result.records, "new_objects": result.objects}
-        rows.append(row | {"skipped_objects": len(result.foreign)})
-        foreign += result.foreign
+        results[topic] = backends.land(settings, topic, fill_gaps=fill_gaps)
+    rows: list[Row] = [
+        {"topic": topic, "new_records": result.records, "new_objects": result.objects}
+        for topic, result in results.items()
+    ]
     if as_json:
-        print_json({"topics": rows, "skipped_objects": foreign})
+        foreign = [{"skipped_objects": result.foreign} for result in results.values()]
+        print_json([{**row, **skipped} for row, skipped in zip(rows, foreign, strict=True)])
         return
     print_rows(rows)
-    for key in foreign:
+    for key in chain.from_iterable(result.foreign for result in results.values()):
         print_line(f"skipped {key}, which is not a landed object: remove it")
 
 

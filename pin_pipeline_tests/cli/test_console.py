@@ -20,15 +20,17 @@ def test_row_progress_prints_lines_at_intervals_if_the_output_is_not_a_terminal(
 ) -> None:
     monkeypatch.setattr(console, "PROGRESS_SECONDS", seconds)
     output = io.StringIO()
-    with row_progress(Console(file=output), "loading") as update:
+    monkeypatch.setattr(console, "progress", Console(file=output))
+    with row_progress("loading") as update:
         update(1_000)
         update(2_000)
     assert output.getvalue().splitlines() == lines
 
 
-def test_row_progress_updates_and_finally_erases_one_line_on_a_terminal() -> None:
+def test_row_progress_updates_and_finally_erases_one_line_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     output = io.StringIO()
-    with row_progress(Console(file=output, force_terminal=True, highlight=False), "loading") as update:
+    monkeypatch.setattr(console, "progress", Console(file=output, force_terminal=True, highlight=False))
+    with row_progress("loading") as update:
         update(1_000)
     erase_line = "\x1b[1A\x1b[2K"
     assert "loading: 1000 rows" in output.getvalue()
