@@ -158,10 +158,7 @@ def test_setup_that_was_killed_at_any_step_is_completed_by_the_next(
             break
         postgres_setup.set_up(home)
         assert {path.name for path in home.iterdir()} == {path.name for path in template.iterdir()} | SET_UP
-        if release == "this":
-            start(home)
-            process_of(home).stop()
-        else:
+        if release != "this":
             assert_upgraded(home)
         shutil.rmtree(home)
     assert step > 5
