@@ -59,7 +59,7 @@ def clean_topics(
         Exception: one of the engine's conflicts, after other writers have committed first `ATTEMPTS` times in a row.
     """
     cleaners = [TableCleaner(engine, lake, store, record_type, topic) for topic, record_type in topics.items()]
-    yield from in_parallel([partial(cleaner.run, replay=replay) for cleaner in cleaners])
+    yield from in_parallel([partial(cleaner.run, replay=replay) for cleaner in cleaners], engine.cancel)
 
 
 @dataclass(frozen=True)

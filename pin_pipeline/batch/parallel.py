@@ -33,11 +33,15 @@ def check_interrupted() -> None:
         raise InterruptedTaskError("the run was interrupted: rerun it, and it continues after the last committed batch")
 
 
-def in_parallel(tasks: Sequence[Callable[[], Report]]) -> Iterator[Report]:
+def in_parallel(tasks: Sequence[Callable[[], Report]], cancel: Callable[[], None] = lambda: None) -> Iterator[Report]:
     """Run tasks in parallel, and yield their reports as they finish.
 
     If tasks fail, the first error is raised after all others have finished and their reports were yielded. If this
     thread is interrupted, tasks stop at their next call of `check_interrupted`, and no further one starts.
+
+    Args:
+        tasks: the tasks.
+        cancel: ends the current work of all tasks, as far as that is possible; called if this thread is interrupted.
     """
     failure: BaseException | None = None
     interrupted = Event()
@@ -56,6 +60,7 @@ def in_parallel(tasks: Sequence[Callable[[], Report]]) -> Iterator[Report]:
                 failure = failure or error
         except BaseException:
             interrupted.set()
+            cancel()
             raise
     if failure is not None:
         raise failure

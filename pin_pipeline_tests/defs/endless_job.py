@@ -7,8 +7,10 @@ import sys
 
 import dagster as dg
 
+from pin_pipeline.defs.retries import RetryUnlessInterrupted
 
-@dg.op
+
+@dg.op(retry_policy=RetryUnlessInterrupted(max_retries=2))
 def wait() -> None:
     """Report that the run has started, and wait."""
     print("started", flush=True)
@@ -23,4 +25,5 @@ def endless() -> None:
 
 if __name__ == "__main__":
     with dg.DagsterInstance.get() as instance:
-        endless.execute_in_process(instance=instance, tags=dict(tag.split("=") for tag in sys.argv[1:]))
+        tags = dict(tag.split("=") for tag in sys.argv[1:])
+        endless.execute_in_process(instance=instance, tags=tags, raise_on_error=False)

@@ -1,17 +1,20 @@
-"""Runs that were in progress when all processes of Dagster were killed."""
+"""Runs that were killed together with all processes of Dagster, and runs that a user terminates."""
 
 from __future__ import annotations
 
 import fcntl
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import dagster as dg
 import pytest
 
 from pin_pipeline.defs.interrupted_runs import end_interrupted_runs
+from pin_pipeline.defs.retries import RetryUnlessInterrupted
 from pin_pipeline.local.dagster_ui import COMMAND_TAG, dagster_home, job_log
 from pin_pipeline.settings import child_environment
 
@@ -28,17 +31,26 @@ def instance(home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[dg.Dagster
         yield instance
 
 
-def killed_run(home: Path, instance: dg.DagsterInstance, *tags: str) -> dg.DagsterRun:
-    """Start a run, kill its process, and return it."""
+@contextmanager
+def running(
+    home: Path, instance: dg.DagsterInstance, *tags: str
+) -> Iterator[tuple[subprocess.Popen[str], dg.DagsterRun]]:
+    """Start a run, and yield its process."""
     before = {run.run_id for run in instance.get_runs()}
     command = [sys.executable, "-m", "pin_pipeline_tests.defs.endless_job", *tags]
     environment = child_environment({"DAGSTER_HOME": str(home)})
     with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout
         assert process.stdout.readline() == "started\n"
+        [run] = [run for run in instance.get_runs() if run.run_id not in before]
+        yield process, run
+
+
+def killed_run(home: Path, instance: dg.DagsterInstance, *tags: str) -> dg.DagsterRun:
+    """Start a run, kill its process, and return it."""
+    with running(home, instance, *tags) as (process, run):
         process.kill()
-    [run] = [run for run in instance.get_runs() if run.run_id not in before]
-    assert run.status is dg.DagsterRunStatus.STARTED
+    assert status(instance, run) is dg.DagsterRunStatus.STARTED
     return run
 
 
@@ -66,3 +78,21 @@ def test_run_of_a_command_that_is_still_running_is_kept(home: Path, instance: dg
         assert end_interrupted_runs(instance) == []
     assert status(instance, run) is dg.DagsterRunStatus.STARTED
     assert end_interrupted_runs(instance) == [run.run_id]
+
+
+def test_terminated_run_is_canceled_and_not_retried(home: Path, instance: dg.DagsterInstance) -> None:
+    with running(home, instance) as (process, run):
+        instance.report_run_canceling(run)
+        process.send_signal(signal.SIGINT)
+        output, _ = process.communicate()
+    assert output == ""
+    assert status(instance, run) is dg.DagsterRunStatus.CANCELED
+
+
+def test_every_retry_policy_of_the_definitions_respects_interrupts(clean_environment: None) -> None:  # noqa: ARG001
+    from pin_pipeline.definitions import defs  # noqa: PLC0415 - reads environment variables at import
+
+    ops = [node.definition for node in defs.resolve_job_def("daily_batch").nodes]
+    policies = [op.retry_policy for op in ops if isinstance(op, dg.OpDefinition) and op.retry_policy]
+    assert len(policies) > 5
+    assert {type(policy) for policy in policies} == {RetryUnlessInterrupted}

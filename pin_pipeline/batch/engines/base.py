@@ -36,6 +36,9 @@ class BatchEngine(ABC, Generic[Records]):
     conflicts: ClassVar[tuple[type[Exception], ...]]
     max_batch_bytes: ClassVar[int | None]
 
+    def cancel(self) -> None:
+        """End the current work of all steps, as far as that is possible."""
+
     @abstractmethod
     def classify_objects(
         self, record_type: RecordType, store: ObjectStore, names: Sequence[ObjectName]

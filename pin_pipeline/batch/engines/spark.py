@@ -46,6 +46,11 @@ class SparkEngine(BatchEngine[DataFrame]):
     def __init__(self, session: Callable[[], SparkSession]) -> None:
         self._session = session
 
+    def cancel(self) -> None:
+        """Cancel all Spark jobs of this process."""
+        if session := SparkSession.getActiveSession():
+            session.sparkContext.cancelAllJobs()
+
     @contextmanager
     def classify_objects(
         self, record_type: RecordType, store: ObjectStore, names: Sequence[ObjectName]

@@ -9,6 +9,7 @@ from pin_pipeline.batch.tasks import CleanTask
 from pin_pipeline.defs.assets.raw import raw_key
 from pin_pipeline.defs.metadata import column_lineage, delta_table_metadata, report_results
 from pin_pipeline.defs.resources.interfaces import BatchResource, KafkaResource, LakeResource
+from pin_pipeline.defs.retries import RetryUnlessInterrupted
 from pin_pipeline.records import RECORD_TYPES, RecordType
 from pin_pipeline.records.positions import SOURCE_POSITION
 
@@ -76,7 +77,7 @@ def _check_specs(record_type: RecordType) -> Iterator[dg.AssetCheckSpec]:
     can_subset=True,
     specs=[cleaned_spec(record_type) for record_type in RECORD_TYPES.values()],
     check_specs=[spec for record_type in RECORD_TYPES.values() for spec in _check_specs(record_type)],
-    retry_policy=dg.RetryPolicy(max_retries=1, delay=5),
+    retry_policy=RetryUnlessInterrupted(max_retries=1, delay=5),
 )
 def cleaned(
     context: dg.AssetExecutionContext,

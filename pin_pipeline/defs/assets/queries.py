@@ -9,6 +9,7 @@ from pin_pipeline.batch.tasks import QueryTask
 from pin_pipeline.defs.assets.cleaned import cleaned_key
 from pin_pipeline.defs.metadata import delta_table_metadata, report_results
 from pin_pipeline.defs.resources.interfaces import BatchResource, LakeResource
+from pin_pipeline.defs.retries import RetryUnlessInterrupted
 from pin_pipeline.records import RECORD_TYPES
 
 
@@ -35,7 +36,7 @@ def _spec(query: Query) -> dg.AssetSpec:
         dg.AssetCheckSpec("has_rows", asset=query_key(query), description="The query returns at least one row.")
         for query in QUERIES.values()
     ],
-    retry_policy=dg.RetryPolicy(max_retries=1, delay=5),
+    retry_policy=RetryUnlessInterrupted(max_retries=1, delay=5),
 )
 def queries(
     context: dg.AssetExecutionContext, lake: LakeResource, batch: BatchResource

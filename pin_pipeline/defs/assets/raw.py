@@ -9,6 +9,7 @@ from pydantic import Field
 from pin_pipeline.defs.assets.topics import topic_key
 from pin_pipeline.defs.metadata import SETTINGS
 from pin_pipeline.defs.resources.interfaces import LakeResource, LandingResource
+from pin_pipeline.defs.retries import RetryUnlessInterrupted
 from pin_pipeline.landing.lander import LandingResult
 from pin_pipeline.records import RECORD_TYPES, RecordType
 
@@ -62,7 +63,7 @@ def _raw_asset(record_type: RecordType) -> dg.AssetsDefinition:
                 description="The folder of the topic has no other objects than landed ones. Others are skipped.",
             ),
         ],
-        retry_policy=dg.RetryPolicy(max_retries=2, delay=2, backoff=dg.Backoff.EXPONENTIAL),
+        retry_policy=RetryUnlessInterrupted(max_retries=2, delay=2, backoff=dg.Backoff.EXPONENTIAL),
     )
     def raw(
         context: dg.AssetExecutionContext, config: LandingConfig, landing: LandingResource, lake: LakeResource

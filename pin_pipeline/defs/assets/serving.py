@@ -8,6 +8,7 @@ from pin_pipeline.defs.assets.cleaned import cleaned_key
 from pin_pipeline.defs.assets.realtime import realtime_key
 from pin_pipeline.defs.metadata import report_results, table_schema
 from pin_pipeline.defs.resources.interfaces import LakeResource, PostgresResource
+from pin_pipeline.defs.retries import RetryUnlessInterrupted
 from pin_pipeline.records import PIN
 from pin_pipeline.serving.popular_categories import COLUMNS, KEY, SQL, serve
 from pin_pipeline.streaming.postgres_tables import EXPERIMENTAL_DATA
@@ -37,7 +38,7 @@ POPULAR_CATEGORIES = dg.AssetKey.from_user_string(KEY)
             description="Postgres has as many pins of the batch as the table `cleaned/pin` that they were loaded from.",
         )
     ],
-    retry_policy=dg.RetryPolicy(max_retries=1, delay=5),
+    retry_policy=RetryUnlessInterrupted(max_retries=1, delay=5),
 )
 def serving(
     lake: LakeResource, postgres: PostgresResource

@@ -11,6 +11,7 @@ from pydantic import Field
 from pin_pipeline.defs.assets.cleaned import cleaned_key
 from pin_pipeline.defs.assets.streams import stream_table_key
 from pin_pipeline.defs.resources.interfaces import KafkaResource, LakeResource
+from pin_pipeline.defs.retries import RetryUnlessInterrupted
 from pin_pipeline.reconciliation.findings import StreamFindings, TopicFindings
 from pin_pipeline.reconciliation.stream import reconcile_configured_stream
 from pin_pipeline.records import RECORD_TYPES
@@ -64,7 +65,7 @@ class ReconciliationConfig(dg.Config):
     )
 
 
-@dg.multi_asset_check(specs=SPECS, can_subset=True, retry_policy=dg.RetryPolicy(max_retries=2, delay=2))
+@dg.multi_asset_check(specs=SPECS, can_subset=True, retry_policy=RetryUnlessInterrupted(max_retries=2, delay=2))
 def reconcile(
     context: dg.AssetCheckExecutionContext, config: ReconciliationConfig, kafka: KafkaResource, lake: LakeResource
 ) -> Iterator[dg.AssetCheckResult]:
@@ -83,7 +84,7 @@ def reconcile(
             yield _result(check, location, findings.result())
 
 
-@dg.multi_asset_check(specs=STREAM_SPECS, can_subset=True, retry_policy=dg.RetryPolicy(max_retries=2, delay=2))
+@dg.multi_asset_check(specs=STREAM_SPECS, can_subset=True, retry_policy=RetryUnlessInterrupted(max_retries=2, delay=2))
 def reconcile_streams(context: dg.AssetCheckExecutionContext) -> Iterator[dg.AssetCheckResult]:
     """Reconcile the Kinesis streams of the selected tables."""
     settings = Settings.load()
