@@ -13,7 +13,7 @@ PROGRESS_SECONDS = 10.0
 Timings = list[tuple[str, float]]
 
 console = Console(highlight=False)
-progress = Console(stderr=True, highlight=False)
+progress = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
 @contextmanager

@@ -21,7 +21,8 @@ from pin_pipeline.emulator.emulator import emulate as post_draws
 from pin_pipeline.emulator.gateway_client import Gateway
 from pin_pipeline.emulator.sampling import LAST_ROW, Draws
 from pin_pipeline.emulator.sinks import Target, create_sink
-from pin_pipeline.emulator.source import LoadCounts, SourceDatabase
+from pin_pipeline.emulator.source import SourceDatabase
+from pin_pipeline.emulator.source_tables import LoadCounts
 from pin_pipeline.records import RECORD_TYPES
 from pin_pipeline.settings import Settings
 

@@ -15,6 +15,7 @@ from functools import cached_property
 from pathlib import Path
 
 from pin_pipeline.emulator.values import MAX_TEXT_BYTES, describe
+from pin_pipeline.errors import PipelineError
 
 NULL = r"\N"
 """Null, as in the exports of MySQL."""
@@ -45,7 +46,7 @@ class Dialect(StrEnum):
     MYSQL = "mysql"
 
 
-class FormatError(ValueError):
+class FormatError(PipelineError):
     """Raised when a file is not in the expected format.
 
     Attributes:

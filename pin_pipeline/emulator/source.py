@@ -6,7 +6,6 @@ import re
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any, TypeVar
@@ -18,8 +17,14 @@ from sqlalchemy.schema import CreateTable
 from pin_pipeline.aws.secrets import Credentials, read_credentials
 from pin_pipeline.emulator.delimited import Dialect
 from pin_pipeline.emulator.files import SourceRow, read_rows
-from pin_pipeline.emulator.source_tables import HOW_TO_FILL, SourceError, TableReader, source_table
-from pin_pipeline.emulator.values import describe
+from pin_pipeline.emulator.source_tables import (
+    HOW_TO_FILL,
+    LoadCounts,
+    SourceError,
+    SourceTableReader,
+    source_table,
+    verify_stored,
+)
 from pin_pipeline.records import RECORD_TYPES
 from pin_pipeline.settings import Settings
 
@@ -31,21 +36,6 @@ MYSQL_SESSION = "set time_zone = '+00:00', sql_mode = concat(@@sql_mode, ',STRIC
 Item = TypeVar("Item")
 Progress = Callable[[int], None]
 """Function that is called with the number of rows processed so far."""
-
-
-@dataclass(frozen=True)
-class LoadCounts:
-    """Number of rows of a load, by what was done with them.
-
-    Attributes:
-        loaded: rows with a new key.
-        replaced: rows that replaced the stored row of their key.
-        skipped: rows that were not stored, because a later row of the same load has their key.
-    """
-
-    loaded: int = 0
-    replaced: int = 0
-    skipped: int = 0
 
 
 def with_credentials(url: str, user: Credentials) -> str:
@@ -174,7 +164,7 @@ class SourceDatabase:
             keys = reader.keys(connection)
         return self._rows(reader, keys, positions)
 
-    def _rows(self, reader: TableReader, keys: Sequence[int], positions: Iterable[int]) -> Iterator[SourceRow]:
+    def _rows(self, reader: SourceTableReader, keys: Sequence[int], positions: Iterable[int]) -> Iterator[SourceRow]:
         for batch in _batches(positions):
             if max(batch) >= len(keys):
                 raise SourceError(
@@ -189,7 +179,7 @@ class SourceDatabase:
     def __str__(self) -> str:
         return f"source database {self._url.render_as_string(hide_password=True)}"
 
-    def _replace(self, connection: sa.Connection, reader: TableReader, rows: Mapping[int, SourceRow]) -> set[int]:
+    def _replace(self, connection: sa.Connection, reader: SourceTableReader, rows: Mapping[int, SourceRow]) -> set[int]:
         """Store rows by their keys, verify them, and return the keys that existed before."""
         table, key = self._tables[reader.record_type.name], reader.record_type.key
         of_rows = table.c[key].in_(rows)
@@ -204,10 +194,10 @@ class SourceDatabase:
             connection.execute(table.delete().where(of_rows))
             self._raise_refusal(connection, reader, rows.values())
             raise
-        _verify(reader, rows, reader.rows(connection, rows))
+        verify_stored(reader, rows, reader.rows(connection, rows))
         return existing
 
-    def _raise_refusal(self, connection: sa.Connection, reader: TableReader, rows: Iterable[SourceRow]) -> None:
+    def _raise_refusal(self, connection: sa.Connection, reader: SourceTableReader, rows: Iterable[SourceRow]) -> None:
         """Insert rows one by one, and raise SourceError for the first that the database refuses."""
         table, key = self._tables[reader.record_type.name], reader.record_type.key
         for row in rows:
@@ -221,8 +211,8 @@ class SourceDatabase:
                     f"{reader.name} refused the row with {key} {row[key]}: {reason}{types}; no row was stored"
                 ) from error
 
-    def _reader(self, connection: sa.Connection, record_type: str) -> TableReader:
-        return TableReader.of(connection, RECORD_TYPES[record_type], str(self))
+    def _reader(self, connection: sa.Connection, record_type: str) -> SourceTableReader:
+        return SourceTableReader.of(connection, RECORD_TYPES[record_type], str(self))
 
     def _create_tables(self) -> None:
         file = self._file()
@@ -292,17 +282,6 @@ def _reason(error: Exception) -> str:
     """Return the message of the database driver, without the code that precedes it in MySQL."""
     cause = getattr(error, "orig", None) or error
     return str(cause.args[-1] if cause.args else cause)
-
-
-def _verify(reader: TableReader, rows: Mapping[int, SourceRow], stored: Mapping[int, SourceRow]) -> None:
-    """Compare rows with what the database stored: it may round numbers and timestamps, and cut spaces."""
-    for key, row in stored.items():
-        for name, value in row.items():
-            if value != rows[key][name]:
-                raise SourceError(
-                    f"{reader.name} stored {describe(value)} in column {name} ({reader.types[name]}) of the row with"
-                    f" {reader.record_type.key} {key}: expected {describe(rows[key][name])}; no row was stored"
-                )
 
 
 def _batches(items: Iterable[Item]) -> Iterator[list[Item]]:

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import mysql
 
 from pin_pipeline.emulator.files import SourceRow
-from pin_pipeline.emulator.values import RowConverter, ValueRefusedError
+from pin_pipeline.emulator.values import RowConverter, ValueRefusedError, describe
 from pin_pipeline.errors import PipelineError
 from pin_pipeline.records import RecordType
 from pin_pipeline.records.fields import MAX_INT, Field, Integer, Number, Text, Timestamp
@@ -63,7 +63,22 @@ def _type(field: Field) -> sa.types.TypeEngine[Any]:
 
 
 @dataclass(frozen=True)
-class TableReader:
+class LoadCounts:
+    """Number of rows of a load, by what was done with them.
+
+    Attributes:
+        loaded: rows with a new key.
+        replaced: rows that replaced the stored row of their key.
+        skipped: rows that were not stored, because a later row of the same load has their key.
+    """
+
+    loaded: int = 0
+    replaced: int = 0
+    skipped: int = 0
+
+
+@dataclass(frozen=True)
+class SourceTableReader:
     """Reader of a source table as it is, which may have been created by another program with other types.
 
     Attributes:
@@ -77,7 +92,7 @@ class TableReader:
     types: Mapping[str, str]
 
     @classmethod
-    def of(cls, connection: sa.Connection, record_type: RecordType, database: str) -> TableReader:
+    def of(cls, connection: sa.Connection, record_type: RecordType, database: str) -> SourceTableReader:
         """Read the types of the columns.
 
         Raises:
@@ -167,3 +182,14 @@ class TableReader:
         column: sa.ColumnElement[Any] = sa.column(field.name)
         rounded = isinstance(field, Number) and self.types[field.name].lower().startswith(ROUNDED_TYPES)
         return column * sa.literal_column("1e0") if rounded and connection.dialect.name != "sqlite" else column
+
+
+def verify_stored(reader: SourceTableReader, rows: Mapping[int, SourceRow], stored: Mapping[int, SourceRow]) -> None:
+    """Compare rows with what the database stored: it may round numbers and timestamps, and cut spaces."""
+    for key, row in stored.items():
+        for name, value in row.items():
+            if value != rows[key][name]:
+                raise SourceError(
+                    f"{reader.name} stored {describe(value)} in column {name} ({reader.types[name]}) of the row with"
+                    f" {reader.record_type.key} {key}: expected {describe(rows[key][name])}; no row was stored"
+                )

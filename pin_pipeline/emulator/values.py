@@ -9,6 +9,7 @@ from decimal import Decimal
 
 import orjson
 
+from pin_pipeline.errors import PipelineError
 from pin_pipeline.records.fields import MAX_INT, Field, Integer, Number, Text, Timestamp
 
 MAX_TEXT_BYTES = 2**20
@@ -23,7 +24,7 @@ Convert = Callable[[object], object]
 It raises ValueError with a description of the expected value."""
 
 
-class ValueRefusedError(ValueError):
+class ValueRefusedError(PipelineError):
     """Raised when a field cannot hold a value; the message says what was expected and found.
 
     Attributes:

@@ -15,8 +15,8 @@ from pin_pipeline.emulator.emulator import SendCounts, emulate
 from pin_pipeline.emulator.files import RowError, SourceRow
 from pin_pipeline.emulator.sampling import Draws
 from pin_pipeline.emulator.sinks import FileSink
-from pin_pipeline.emulator.source import LoadCounts, SourceDatabase
-from pin_pipeline.emulator.source_tables import SourceError
+from pin_pipeline.emulator.source import SourceDatabase
+from pin_pipeline.emulator.source_tables import LoadCounts, SourceError
 from pin_pipeline.records import RECORD_TYPES
 from pin_pipeline_tests.emulator.mariadb_server import MariaDbServer, needs_mariadb
 from pin_pipeline_tests.emulator.source_rows import geo

@@ -20,8 +20,8 @@ from sqlalchemy.dialects import mysql
 from sqlalchemy.schema import CreateTable
 
 from pin_pipeline.emulator import source
-from pin_pipeline.emulator.source import LoadCounts, SourceDatabase
-from pin_pipeline.emulator.source_tables import SourceError, source_table
+from pin_pipeline.emulator.source import SourceDatabase
+from pin_pipeline.emulator.source_tables import LoadCounts, SourceError, source_table
 from pin_pipeline.records import GEO, PIN, RECORD_TYPES
 from pin_pipeline_tests.emulator.source_rows import MANY_EXAMPLES, geo
 

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 
 from pin_pipeline.emulator import source
 from pin_pipeline.emulator.files import RowError
-from pin_pipeline.emulator.source import LoadCounts, SourceDatabase
+from pin_pipeline.emulator.source import SourceDatabase
+from pin_pipeline.emulator.source_tables import LoadCounts
 from pin_pipeline.records import PIN
 from pin_pipeline_tests.emulator.source_rows import MANY_EXAMPLES, geo, geo_line
 

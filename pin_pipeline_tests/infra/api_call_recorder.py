@@ -21,6 +21,7 @@ import pytest
 from botocore import handlers
 from botocore.model import OperationModel
 
+from pin_pipeline.aws import clients
 from pin_pipeline.local import kafka, ports
 from pin_pipeline.local.server import ServerProcess, ServerSpec
 from pin_pipeline_tests.infra.policies import ACCOUNT, CLUSTER, REGION, Call
@@ -59,8 +60,10 @@ def record_botocore_calls() -> Iterator[set[Call]]:
     with pytest.MonkeyPatch.context() as patch:
         recording = [*handlers.BUILTIN_HANDLERS, ("before-parameter-build", record)]
         patch.setattr(handlers, "BUILTIN_HANDLERS", recording)
-        patch.setattr(boto3, "DEFAULT_SESSION", None)  # the existing session has its handlers already
+        patch.setattr(boto3, "DEFAULT_SESSION", None)  # existing sessions have their handlers already
+        clients._local_session.cache_clear()
         yield recorded
+    clients._local_session.cache_clear()
 
 
 @contextmanager

@@ -4,25 +4,20 @@ from __future__ import annotations
 
 import os
 import signal
-import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-from unittest.mock import patch
 
-import dagster as dg
 import httpx
 import pytest
 from selenium import webdriver
 
-from pin_pipeline.defs.stream_supervisor import job_tag
 from pin_pipeline.local import dagster_ui, ports
 from pin_pipeline.local.server import ServerProcess
 from pin_pipeline.settings import Settings
-from pin_pipeline.streaming.jobs import STREAMING_JOBS
-from pin_pipeline.streaming.supervision.decision import Verb
 from pin_pipeline_tests.helpers.browser import driver
 from pin_pipeline_tests.helpers.other_user import as_other_user, needs_root
+from pin_pipeline_tests.helpers.stopped_streams import stop_streams
 from pin_pipeline_tests.helpers.waiting import wait_until
 from pin_pipeline_tests.local.test_guard import ADVERSARIAL, METHODS, REFUSED, foreign_page, responses_to
 
@@ -53,7 +48,6 @@ RESOURCES = """
     }
 """
 LOADED_SECONDS = 60
-STOP_RUN = str(uuid.uuid4())
 
 
 @pytest.fixture(scope="module")
@@ -62,10 +56,7 @@ def ui(
 ) -> Iterator[tuple[httpx.Client, ServerProcess]]:
     """Serve the UI of a new home, whose streaming jobs a user has stopped."""
     settings = local_environment.model_copy(update={"home": tmp_path_factory.mktemp("ui")})
-    home = str(dagster_ui.dagster_home(settings.home))
-    with patch.dict(os.environ, DAGSTER_HOME=home), dg.DagsterInstance.from_config(home) as instance:
-        tags = {job_tag(job): Verb.STOP.value for job in STREAMING_JOBS}
-        instance.add_run(dg.DagsterRun("stop_streams", STOP_RUN, status=dg.DagsterRunStatus.SUCCESS, tags=tags))
+    stop_streams(settings.home)
     server = dagster_ui.server(settings, ports.free_port())
     process = ServerProcess(settings.home, "dagster")
     process.start(server)
@@ -125,8 +116,8 @@ def test_ui_launches_no_run_whose_configuration_changes_a_resource(ui: tuple[htt
         result = graphql(client, LAUNCH, job=name, config=config, **place)["launchRun"]
         assert result["__typename"] == "RunConfigValidationInvalid", result
         assert 'unexpected config entry "config" at path root:resources:kafka' in result["errors"][0]["message"]
-    runs = graphql(client, "{ runsOrError { ... on Runs { results { id } } } }")["runsOrError"]["results"]
-    assert runs == [{"id": STOP_RUN}]
+    runs = graphql(client, "{ runsOrError { ... on Runs { results { jobName } } } }")["runsOrError"]["results"]
+    assert runs == [{"jobName": "stop_streams"}]
 
 
 def test_ui_shows_the_values_of_resources_but_not_those_of_variables_that_may_be_secret(
