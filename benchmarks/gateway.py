@@ -19,7 +19,7 @@ from benchmarks.report import Measurement, log_progress, print_report, require_e
 from pin_pipeline.local import ports
 from pin_pipeline.reconciliation.broker import BrokerReader
 from pin_pipeline.records import PIN
-from pin_pipeline.settings import Settings
+from pin_pipeline.settings import Settings, child_environment
 
 CONNECTIONS, BATCH_RECORDS = 16, 100
 ROUNDS = 3
@@ -29,7 +29,7 @@ WARM_UP_RECORDS, SINGLE_RECORDS, BATCHED_RECORDS = 2_000, 10_000, 300_000
 
 def main() -> None:
     """Post the same records to both, one per request, and then to the gateway with a hundred per request."""
-    with local_services() as settings, _plain_endpoint() as url:
+    with local_services() as settings, _plain_endpoint(settings) as url:
         rounds = [_round(settings, url, number) for number in range(ROUNDS)]
     plain, single, batch = zip(*rounds, strict=True)
     single_ratio, batch_ratio = _ratio(single, plain), BATCH_RECORDS * _ratio(batch, plain)
@@ -105,11 +105,11 @@ def bodies(values: Sequence[bytes], batch_records: int) -> list[bytes]:
 
 
 @contextmanager
-def _plain_endpoint() -> Iterator[str]:
+def _plain_endpoint(settings: Settings) -> Iterator[str]:
     url = f"http://{ports.HOST}:{(port := ports.free_port())}"
     options = ["--host", ports.HOST, "--port", str(port), "--log-level", "warning"]
     command = [sys.executable, "-m", "uvicorn", "benchmarks.plain_endpoint:app", *options]
-    with subprocess.Popen(command) as process:  # noqa: S603
+    with subprocess.Popen(command, env=child_environment(settings.variables())) as process:  # noqa: S603
         try:
             while process.poll() is None:
                 with suppress(httpx.TransportError):
