@@ -19,6 +19,7 @@ from types import FrameType
 import psutil
 
 from pin_pipeline.local import ports
+from pin_pipeline.local.process import group_members
 from pin_pipeline.local.waiting import wait_until
 
 LOCATION, DEFINITIONS = "pin_pipeline", "pin_pipeline.definitions"
@@ -59,7 +60,7 @@ def _processes() -> Iterator[dict[str, Process]]:
     try:
         yield processes
     finally:
-        started = _others_of_group()
+        started = [member for member in group_members(os.getpgrp()) if member.pid != os.getpid()]
         for process in started:
             with suppress(psutil.Error):
                 process.terminate()
@@ -68,15 +69,6 @@ def _processes() -> Iterator[dict[str, Process]]:
             with suppress(psutil.Error):
                 process.kill()
         psutil.wait_procs(alive)
-
-
-def _others_of_group() -> list[psutil.Process]:
-    found = []
-    for process in psutil.process_iter():
-        with suppress(ProcessLookupError):
-            if os.getpgid(process.pid) == os.getpgrp() and process.pid != os.getpid():
-                found.append(process)
-    return found
 
 
 def _start(module: str, *arguments: str) -> Process:

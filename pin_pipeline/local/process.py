@@ -42,6 +42,16 @@ def is_locked(path: Path) -> bool:
     return False
 
 
+def group_members(group_id: int) -> list[psutil.Process]:
+    """Return the running processes of a process group."""
+    members = []
+    for process in psutil.process_iter():
+        with suppress(ProcessLookupError):
+            if os.getpgid(process.pid) == group_id:
+                members.append(process)
+    return members
+
+
 @dataclass(frozen=True)
 class DetachedProcess:
     """A process of a home; at most one per name.
@@ -81,13 +91,10 @@ class DetachedProcess:
 
     def members(self) -> list[psutil.Process]:
         """Return the processes of the group: that of the last start, and those that it has started."""
-        found = []
-        with suppress(FileNotFoundError, ValueError):
-            for process in psutil.process_iter():
-                with suppress(ProcessLookupError):
-                    if os.getpgid(process.pid) == self.pid:
-                        found.append(process)
-        return found
+        try:
+            return group_members(self.pid)
+        except (FileNotFoundError, ValueError):
+            return []
 
     def launch(self, command: Sequence[str], environment: Mapping[str, str]) -> bool:
         """Start a command unless the process is running; does not wait for it.
