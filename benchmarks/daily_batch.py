@@ -19,7 +19,6 @@ from benchmarks.report import Measurement, log_progress, measure_seconds, print_
 from pin_pipeline.batch.queries import QUERIES
 from pin_pipeline.cli import demo
 from pin_pipeline.cli.job_runner import run_job
-from pin_pipeline.defs.step_timings import StepTiming
 from pin_pipeline.emulator.emulator import emulate
 from pin_pipeline.emulator.gateway_client import Gateway
 from pin_pipeline.emulator.sampling import Draws
@@ -73,8 +72,8 @@ def post_draws(settings: Settings) -> None:
         emulate(database, TopicSink(gateway, topics), Draws(DRAWS), lambda _: None)
 
 
-def run_daily_batch(settings: Settings) -> list[StepTiming]:
-    """Run the job in a new process and return the timings of its steps."""
+def run_daily_batch(settings: Settings) -> dict[str, float]:
+    """Run the job in a new process and return the seconds of each step."""
     return run_job(settings, "daily_batch", {})
 
 

@@ -61,8 +61,7 @@ def _run_batch(settings: Settings, timings: Timings, draws: int) -> dict[str, fl
     with stage(timings, f"job emulation, {draws} draws"):
         run_job(settings, "emulation", {"ops": {"post": {"config": {"draws": draws}}}})
     with stage(timings, "job daily_batch"):
-        steps = run_job(settings, "daily_batch", {})
-    return {step.name: step.seconds for step in steps}
+        return run_job(settings, "daily_batch", {})
 
 
 def _result(settings: Settings, key: str) -> list[Row]:

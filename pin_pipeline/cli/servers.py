@@ -100,7 +100,7 @@ def env(as_json: Json = False) -> None:
     if settings.environment is Environment.LOCAL:
         credentials = {name.upper(): value for name, value in LOCAL_CREDENTIALS.items()}
         # Dagster refuses a DAGSTER_HOME that does not exist, so this creates it.
-        variables = credentials | variables | {"DAGSTER_HOME": str(dagster_ui.dagster_home(settings.home))}
+        variables = credentials | variables | dagster_ui.dagster_variables(settings.home)
     if as_json:
         print_json(variables)
         return

@@ -16,7 +16,9 @@ from pin_pipeline.settings import LocalSettings, Settings
 
 WORKSPACE = Path("workspace.yaml")
 COMMAND_TAG = "pin_pipeline/started_by_hand"
-"""Tag of the run of a job that a command runs, instead of the code server; its value identifies the command."""
+"""Tag of the run of a job that a command runs, instead of the code server."""
+CONFIG_FILE, TIMINGS_FILE = "config.json", "timings.json"
+"""Input and output of `pin_pipeline.defs.run_job`."""
 IGNORED_WARNING = "ignore:Parameter `owners` of initializer `SensorDefinition.__init__` is currently in beta"
 """Warning of Dagster 1.13 about a parameter that it passes to every sensor itself."""
 INSTANCE_CONFIG = """\
@@ -47,6 +49,12 @@ def dagster_home(state: Path) -> Path:
     if not (folder / "dagster.yaml").exists():
         (folder / "dagster.yaml").write_text(INSTANCE_CONFIG)
     return folder
+
+
+def dagster_variables(state: Path) -> dict[str, str]:
+    """Return the environment variables of every process that opens the instance."""
+    # Without a batch size, Dagster stores the 80 events that plan a daily batch one by one.
+    return {"DAGSTER_HOME": str(dagster_home(state)), "DAGSTER_EVENT_BATCH_SIZE": "1000"}
 
 
 def job_log(state: Path, job: str) -> Path:
@@ -83,7 +91,7 @@ def server(settings: Settings, port: int) -> ServerSpec:
         raise LocalError(f"{WORKSPACE} not found in {Path.cwd()}: run this command in the root of the project")
     address = f"http://{ports.HOST}:{port}"
     command = [sys.executable, "-m", "pin_pipeline.local.dagster_services", "--port", str(port)]
-    variables = {"DAGSTER_HOME": str(dagster_home(settings.home)), "PYTHONWARNINGS": IGNORED_WARNING}
+    variables = dagster_variables(settings.home) | {"PYTHONWARNINGS": IGNORED_WARNING}
     return ServerSpec(
         "dagster",
         address,

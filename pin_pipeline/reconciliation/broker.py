@@ -72,6 +72,8 @@ class BrokerReader:
                 if _is_end(message) or offset is None or offset >= end:
                     return
                 yield offset, message.value()
+                if offset + 1 == end:  # without waiting until the broker reports the end
+                    return
             if batch:
                 deadline = time.monotonic() + STALL_SECONDS
         raise KafkaException(KafkaError(STALLED, f"{self._topic}/{partition} returned nothing for {STALL_SECONDS} s"))

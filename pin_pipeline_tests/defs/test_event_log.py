@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
+from queue import SimpleQueue
 
 import dagster as dg
 import pytest
 from dagster import DagsterInstance
+from dagster._core.events import StepMaterializationData
 from dagster._core.instance.ref import InstanceRef
 
 from pin_pipeline.defs.event_log import OpenEventLog
 from pin_pipeline.local.dagster_ui import dagster_home
 
 KEY = dg.AssetKey("table")
+SECONDS = 30
 
 
 @dg.asset(key=KEY)
@@ -49,13 +53,44 @@ def test_new_instance_and_the_default_storage_read_each_others_runs_and_events(h
         assert {run.run_id for run in instance.get_runs()} == {first.run_id, second.run_id}
 
 
-def test_events_of_a_run_reach_its_main_file_which_the_ui_watches(home: Path) -> None:
+def test_events_of_a_run_reach_those_who_watch_it(home: Path) -> None:
+    with DagsterInstance.from_config(str(home)) as instance, DagsterInstance.from_config(str(home)) as ui:
+        run = dg.materialize([table], instance=instance).run_id
+        cursor = ui.get_records_for_run(run).cursor
+        seen: SimpleQueue[str] = SimpleQueue()
+        ui.watch_event_logs(run, cursor, lambda entry, _: seen.put(entry.message))
+        for message in ("one more event", "and another one"):
+            instance.report_engine_event(message, run_id=run, job_name="job")
+            assert seen.get(timeout=SECONDS) == message
+
+
+def test_events_of_a_batch_are_stored_completely_or_not_at_all(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with DagsterInstance.from_config(str(home)) as instance:
         run = dg.materialize([table], instance=instance).run_id
-        file = home / "history" / "runs" / f"{run}.db"
-        before = file.stat().st_mtime_ns
-        instance.report_engine_event("one more event", run_id=run, job_name="job")
-        assert file.stat().st_mtime_ns > before
-        assert not file.with_suffix(".db-wal").exists()
-        assert (file.parent / "index.db-wal").exists(), "the index stays open"
-    assert not (file.parent / "index.db-wal").exists()
+        storage, before = instance.event_log_storage, instance.all_logs(run)
+        events = [materialization(run, rows) for rows in (1.0, 2.0)]
+        insert = OpenEventLog.prepare_insert_event
+        with monkeypatch.context() as patch:
+            patch.setattr(
+                OpenEventLog, "prepare_insert_event", lambda self, event: insert(self, refuse(event, events[1]))
+            )
+            with pytest.raises(OSError, match="disk full"):
+                storage.store_event_batch(events)
+        assert instance.all_logs(run) == before
+        assert materialized_runs(instance) == [run]
+        storage.store_event_batch(events)
+        assert instance.all_logs(run) == [*before, *events]
+        assert materialized_runs(instance) == [run, run, run]
+
+
+def materialization(run_id: str, rows: float) -> dg.EventLogEntry:
+    data = StepMaterializationData(dg.AssetMaterialization(KEY, metadata={"rows": rows}))
+    event = dg.DagsterEvent("ASSET_MATERIALIZATION", "job", event_specific_data=data)
+    entry: dg.EventLogEntry = dg.EventLogEntry(None, logging.INFO, "", run_id, rows, "step", "job", event)  # type: ignore[no-untyped-call]
+    return entry
+
+
+def refuse(event: dg.EventLogEntry, refused: dg.EventLogEntry) -> dg.EventLogEntry:
+    if event is refused:
+        raise OSError("disk full")
+    return event

@@ -51,6 +51,8 @@ def killed_run(home: Path, instance: dg.DagsterInstance, *tags: str) -> dg.Dagst
     with running(home, instance, *tags) as (process, run):
         process.kill()
     assert status(instance, run) is dg.DagsterRunStatus.STARTED
+    events = [entry.dagster_event_type for entry in instance.all_logs(run.run_id)]
+    assert dg.DagsterEventType.STEP_START in events
     return run
 
 

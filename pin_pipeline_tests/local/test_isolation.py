@@ -118,9 +118,9 @@ def test_pipeline_runs_in_any_environment_and_changes_nothing_outside_its_home(t
 
 def run_daily_batch(command_line: CommandLine) -> None:
     """Run the job with Spark, in a process that may have few open files."""
-    dagster_home = dagster_ui.dagster_home(command_line.home)
+    variables = dagster_ui.dagster_variables(command_line.home)
     command = [sys.executable, "-m", "dagster", "job", "execute", "-m", "pin_pipeline.definitions", "-j", "daily_batch"]
-    environment = command_line.environment(DAGSTER_HOME=str(dagster_home), PIN_BATCH_ENGINE="spark")
+    environment = command_line.environment(**variables, PIN_BATCH_ENGINE="spark")
     result = subprocess.run(
         command, env=environment, capture_output=True, text=True, check=False, preexec_fn=allow_few_open_files
     )
