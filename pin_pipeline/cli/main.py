@@ -24,7 +24,10 @@ def main() -> None:
         signal.signal(number, _exit)
     os.umask(OWNER_ONLY_UMASK)
     try:
-        sys.exit(_run())
+        from pin_pipeline.local.garbage import rare_collections  # noqa: PLC0415 - see the module docstring
+
+        with rare_collections():
+            sys.exit(_run())
     except KeyboardInterrupt:
         print("pin-pipeline: interrupted", file=sys.stderr)
         sys.exit(INTERRUPTED)
