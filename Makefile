@@ -17,7 +17,7 @@ dev: $(READY) ## run the local servers and the Dagster UI until Ctrl-C
 	@$(BIN)/pin-pipeline dev
 
 test: $(ARCHIVE) ## run the tests, on local servers
-	@$(BIN)/pytest --numprocesses 3 --dist worksteal
+	@$(BIN)/pytest --numprocesses 3 --dist loadgroup
 
 soak: $(ARCHIVE) ## kill the streaming jobs 40 times and reconcile their tables (15 minutes)
 	@$(BIN)/pytest -m soak

@@ -24,6 +24,31 @@ from pin_pipeline_tests.helpers.command_line import CommandLine, new_command_lin
 
 FILE_SYSTEM = "spark.hadoop.fs.file.impl"
 """Setting that cannot be changed when the session has been created."""
+NO_CODE_GENERATION = {"spark.sql.codegen.factoryMode": "NO_CODEGEN"}
+"""Each task of a small table would generate code for its projections, which takes a fifth of the CPU time.
+
+The code of whole stages is still generated. Sessions in other processes have the settings of the product.
+"""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Run all modules that use the Spark session in one worker, and each other module in one worker, too.
+
+    A new session takes half a minute of CPU time until it is as fast as it gets.
+    """
+    spark_modules = {_module(item) for item in items if _uses_spark_session(item)}
+    for item in items:
+        group = "spark" if _module(item) in spark_modules else _module(item)
+        item.add_marker(pytest.mark.xdist_group(group))
+
+
+def _module(item: pytest.Item) -> str:
+    return item.nodeid.partition("::")[0]
+
+
+def _uses_spark_session(item: pytest.Item) -> bool:
+    assert isinstance(item, pytest.Function)
+    return "spark" in item.fixturenames or (hasattr(item, "callspec") and "spark" in item.callspec.params.values())
 
 
 @pytest.fixture(scope="session")
@@ -55,14 +80,18 @@ def local_environment(clean_environment: None) -> Iterator[Settings]:  # noqa: A
 
 
 @pytest.fixture
-def settings(local_environment: Settings) -> Settings:
-    """Create topics and a bucket that no other test uses."""
+def lake_settings(local_environment: Settings) -> Settings:
+    """Create a bucket that no other test uses."""
     name = f"t{uuid.uuid4().hex[:12]}"
-    isolated = local_environment.model_copy(update={"prefix": name, "bucket": name})
-    # Streams are created by the fixture `streams` only.
-    create_topics(isolated.kafka, [isolated.topic(record_type) for record_type in RECORD_TYPES])
-    s3.create_bucket(isolated.s3_endpoint_url, isolated.bucket)
-    return isolated
+    s3.create_bucket(local_environment.s3_endpoint_url, name)
+    return local_environment.model_copy(update={"prefix": name, "bucket": name})
+
+
+@pytest.fixture
+def settings(lake_settings: Settings) -> Settings:
+    """Create topics and a bucket that no other test uses; streams are created by the fixture `streams`."""
+    create_topics(lake_settings.kafka, [lake_settings.topic(record_type) for record_type in RECORD_TYPES])
+    return lake_settings
 
 
 @pytest.fixture
@@ -86,6 +115,7 @@ def spark(local_environment: Settings, streaming_settings: dict[str, str]) -> It
     environment = local_environment
     conf = spark_conf(jars.ensure("spark"), environment.home, environment.s3_endpoint_url, environment.region)
     conf[FILE_SYSTEM] = streaming_settings[FILE_SYSTEM]
+    conf |= NO_CODE_GENERATION
     spark: SparkSession = LazyPySparkResource(spark_config=conf).spark_session
     yield spark
     spark.stop()

@@ -9,6 +9,13 @@ import pytest
 from pin_pipeline.batch.engines.base import BatchEngine
 from pin_pipeline.batch.engines.embedded import EmbeddedEngine
 from pin_pipeline.batch.engines.spark import SparkEngine
+from pin_pipeline.settings import Settings
+
+
+@pytest.fixture
+def settings(lake_settings: Settings) -> Settings:
+    """Create a bucket, but no topics: the batch begins with objects on S3."""
+    return lake_settings
 
 
 @pytest.fixture(params=["spark", "embedded"])

@@ -18,7 +18,7 @@ from pin_pipeline_tests.batch.batch_helpers import put, run_clean, totals
 from pin_pipeline_tests.helpers.rows import user
 
 QUERY = QUERIES["users_joined_by_year"]
-DAYS_OF_ENGINE = 4
+DAYS_OF_ENGINE = 2
 TABLES = ("cleaned/user", "quarantine/user", QUERY.key)
 
 

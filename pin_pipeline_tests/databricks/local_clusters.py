@@ -28,11 +28,19 @@ INSTANCE_PROFILE = "arn:aws:iam::123456789012:instance-profile/pin-pipeline"
 CALL_ENTRY_POINT = """
 import sys
 from importlib.metadata import distribution
+from pyspark import SparkContext
 package, name, *sys.argv[1:] = sys.argv[1:]
 [entry_point] = [found for found in distribution(package).entry_points if found.name == name]
-entry_point.load()()
+try:
+    entry_point.load()()
+finally:
+    if SparkContext._active_spark_context:
+        SparkContext._active_spark_context.stop()
 """
-"""Program of a task: as on Databricks, the entry point is looked up in the metadata of the installed wheel."""
+"""Program of a task: as on Databricks, the entry point is looked up in the metadata of the installed wheel.
+
+The platform ends the session. If the driver just ended, its executors would be replaced until it has.
+"""
 KINESIS_SOURCE = "from pin_pipeline.streaming.kinesis_source.source import KinesisSource as DefaultSource\n"
 """Module `pyspark_kinesis`, by which Spark finds a source of the platform: replaces the one of Databricks."""
 INHERITED_VARIABLES = ("PATH", "HOME", "JAVA_HOME", "LANG")
@@ -123,6 +131,7 @@ class LocalClusters:
             **{name: os.environ[name] for name in INHERITED_VARIABLES if name in os.environ},
             "PYTHONPATH": str(home / "site"),
             "DATABRICKS_RUNTIME_VERSION": "18.2",
+            "SPARK_WORKER_DIR": str(home / "executors"),
             **spark_variables(),
             # A conf folder would be on the class path, which keeps Java from using the class archive.
             "PYSPARK_SUBMIT_ARGS": f"--properties-file {home / PROPERTIES} pyspark-shell",
