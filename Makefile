@@ -64,7 +64,7 @@ $(READY): requirements.lock pyproject.toml setup.cfg
 	@$(BIN)/python -m pin_pipeline.local.installation > .venv/jars.log 2>&1 || { tail -n 1 .venv/jars.log >&2; exit 1; }
 	@touch $@
 
-# Only the tests start Spark so often that the archive pays off: recording it takes a minute.
+# Only the tests start Kafka and Spark so often that the archives pay off: recording them takes a minute.
 $(ARCHIVE): $(READY)
-	@echo "recording Spark's class archive (about a minute) ..."
-	@$(BIN)/python -m pin_pipeline.local.spark > .venv/spark.log 2>&1 || { tail -n 1 .venv/spark.log >&2; exit 1; }
+	@echo "recording the class archives of Kafka and Spark (about a minute) ..."
+	@$(BIN)/python -m pin_pipeline.local.class_archives > .venv/archives.log 2>&1 || { tail -n 1 .venv/archives.log >&2; exit 1; }

@@ -9,6 +9,7 @@ from pathlib import Path
 import dagster as dg
 
 from pin_pipeline.local.dagster_ui import COMMAND_TAG, job_log
+from pin_pipeline.local.garbage import rare_collections
 from pin_pipeline.local.process import is_locked
 
 IN_PROGRESS = (dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING)
@@ -36,6 +37,6 @@ def _is_alive(instance: dg.DagsterInstance, run: dg.DagsterRun) -> bool:
 
 
 if __name__ == "__main__":
-    with dg.DagsterInstance.get() as current:
+    with rare_collections(), dg.DagsterInstance.get() as current:
         for run_id in end_interrupted_runs(current):
             print(f"run {run_id} was interrupted: marked as ended")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import subprocess
+import sys
+from dataclasses import replace
 from pathlib import Path
 
 from kafka import KafkaAdminClient
@@ -11,10 +13,12 @@ from kafka.errors import KafkaError
 from pin_pipeline.local import jars, ports
 from pin_pipeline.local.errors import LocalError
 from pin_pipeline.local.java import UTF_8, find_java
-from pin_pipeline.local.server import ServerSpec
+from pin_pipeline.local.server import ServerProcess, ServerSpec
 from pin_pipeline.settings import child_environment
 
 PROBE_TIMEOUT_MS = 2000
+CLASS_ARCHIVE = Path(sys.prefix, "kafka-classes.jsa")
+"""Archive of Kafka's classes, recorded by `pin_pipeline.local.class_archives`; Kafka also runs without it."""
 CLUSTER_ID = "cGluX3BpcGVsaW5lX2xvYw"
 
 PROPERTIES = """\
@@ -49,13 +53,41 @@ def server(home: Path, port: int) -> ServerSpec:
     folder.mkdir(parents=True, exist_ok=True)
     properties = folder / "server.properties"
     properties.write_text(PROPERTIES.format(host=ports.HOST, port=port, controller=ports.free_port()))
-    java = [find_java(), "-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-cp", f"{jars.ensure('kafka')}/*"]
+    java = _java()
     if not (folder / "data" / "meta.properties").exists():
         _format_storage([*java, "kafka.tools.StorageTool", "format", "-t", CLUSTER_ID, "-c", str(properties)], home)
     address = f"{ports.HOST}:{port}"
     return ServerSpec(
         "kafka", address, port, [*java, "kafka.Kafka", str(properties)], UTF_8, lambda: _is_ready(address)
     )
+
+
+def record_class_archive(home: Path) -> None:
+    """Record the class archive in a new home, replacing an existing one.
+
+    Raises:
+        LocalError: Kafka cannot be started, or Java did not write the archive.
+    """
+    CLASS_ARCHIVE.unlink(missing_ok=True)  # Java records none while it uses one
+    unfinished = CLASS_ARCHIVE.with_suffix(".new")
+    broker = server(home, ports.free_port())
+    main, *arguments = broker.command[len(_java()) :]
+    command = [*_java(), f"-XX:ArchiveClassesAtExit={unfinished}", main, *arguments]
+    process = ServerProcess(home, broker.name)
+    process.start(replace(broker, command=command))
+    process.wait_until_ready(broker)
+    process.stop()
+    if not unfinished.exists():
+        raise LocalError(f"Java did not write {unfinished}: check the free disk space")
+    unfinished.replace(CLASS_ARCHIVE)  # atomically: a JVM that maps a partial archive crashes
+
+
+def _java() -> list[str]:
+    """Return the Java command, without the main class."""
+    # With an archive that does not exist, Java would not even use that of its own classes.
+    archive = [f"-XX:SharedArchiveFile={CLASS_ARCHIVE}"] if CLASS_ARCHIVE.exists() else []
+    options = ["-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xlog:cds=off", "-Xlog:cds+dynamic=off"]
+    return [find_java(), *options, *archive, "-cp", f"{jars.ensure('kafka')}/*"]
 
 
 def _format_storage(command: list[str], home: Path) -> None:

@@ -21,7 +21,7 @@ SPARK_HOME = Path(sys.prefix, "spark")
 """Home directory of Spark, created by `pin_pipeline.local.installation`; without it, Spark runs, but starts slower."""
 
 CLASS_ARCHIVE = SPARK_HOME / "classes.jsa"
-"""Class data archive of Spark's classes, recorded by `pin_pipeline.local.spark`; Spark also runs without it."""
+"""Archive of Spark's classes, recorded by `pin_pipeline.local.class_archives`; Spark also runs without it."""
 
 CLASS_ARCHIVE_OPTION = f"-XX:SharedArchiveFile={CLASS_ARCHIVE}"
 

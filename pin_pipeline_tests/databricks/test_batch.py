@@ -26,7 +26,7 @@ TABLES = (
     *(f"quarantine/{record_type}" for record_type in RECORD_TYPES),
     *(query.key for query in QUERIES.values()),
 )
-REJECTED = (b"no json", {})
+REJECTED: tuple[bytes, dict[str, Any]] = (b"no json", {})
 CLOCK_COLUMNS = {"first_seen"}
 """Columns that differ between two runs."""
 RUN_METADATA = {"seconds", "engine_reason", LINK}
