@@ -75,6 +75,7 @@ LITERALS = {
 
 @pytest.fixture
 def source(mariadb: MariaDbServer) -> SourceDatabase:
+    mariadb.execute("drop table if exists geolocation_data")  # that of another test has a column of another type
     return SourceDatabase(mariadb.url())
 
 
