@@ -32,7 +32,7 @@ The code of whole stages is still generated. Sessions in other processes have th
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Run all modules that use the Spark session in one worker, and each other module in one worker, too.
+    """Run all modules that use the Spark session in one worker, and keep the tests of every other module in one worker.
 
     A new session takes half a minute of CPU time until it is as fast as it gets.
     """

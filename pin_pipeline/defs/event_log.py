@@ -1,4 +1,4 @@
-"""Local storage of Dagster's runs and events, which keeps its databases open while a run writes its events.
+"""Local storage of Dagster's runs and events, which keeps its files open while a run writes its events.
 
 The files are those of Dagster's default storage: an instance can switch between the two at any time.
 """
@@ -41,7 +41,7 @@ class OpenEventLog(SqliteEventLogStorage):
 
     @contextmanager
     def _connect(self, shard: str) -> Iterator[Connection]:
-        """Yield a connection in a transaction: that of the caller, if this thread is in one of the same file."""
+        """Yield a connection in a transaction; within a block for the same file, yield the connection of that block."""
         with self._one_thread:
             if shard in self._transactions:
                 yield self._transactions[shard]

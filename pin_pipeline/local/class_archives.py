@@ -12,6 +12,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -27,7 +28,7 @@ from pin_pipeline.batch.query_runner import run_queries
 from pin_pipeline.emulator import synthetic
 from pin_pipeline.local import jars, kafka, kinesis, ports, s3
 from pin_pipeline.local.errors import LocalError
-from pin_pipeline.local.server import ServerProcess
+from pin_pipeline.local.server import ServerProcess, ServerSpec
 from pin_pipeline.records import RECORD_TYPES
 from pin_pipeline.settings import Settings
 from pin_pipeline.spark.conf import BATCH_JVM_OPTIONS, CLASS_ARCHIVE
@@ -42,39 +43,59 @@ from pin_pipeline.streaming.jobs import STREAMING_JOBS
 RECORDS_PER_TOPIC = 50
 
 
-def record_spark() -> None:
-    """Record the class archive of Spark, replacing an existing one.
+def main() -> None:
+    """Record both archives, replacing existing ones.
 
     Raises:
-        LocalError: a prerequisite is missing, or the JVM did not write the archive.
+        LocalError: a prerequisite is missing, or Java did not write an archive.
     """
-    unfinished = CLASS_ARCHIVE.with_suffix(".new")
-    with _endpoints() as settings:
-        _run_workload(settings, f"-XX:ArchiveClassesAtExit={unfinished}")
-    if not unfinished.exists():
-        raise LocalError(f"Java did not write {unfinished}: check the free disk space")
-    unfinished.replace(CLASS_ARCHIVE)  # atomically: a JVM that maps a partial archive crashes
+    kafka.CLASS_ARCHIVE.unlink(missing_ok=True)  # Kafka would use it, and Java records none while it uses one
+    with _recording(kafka.CLASS_ARCHIVE) as option, tempfile.TemporaryDirectory() as folder:
+        broker = kafka.server(Path(folder), ports.free_port())
+        recorded = replace(broker, environment={**broker.environment, "JAVA_TOOL_OPTIONS": option})
+        with _running(Path(folder), recorded):
+            pass  # its start loads most of its classes
+    with _recording(CLASS_ARCHIVE) as option, _endpoints() as settings:
+        _run_workload(settings, option)
 
 
 @contextmanager
-def _endpoints() -> Iterator[Settings]:
-    """Start temporary S3 and Kinesis endpoints, and yield settings that use them."""
-    with tempfile.TemporaryDirectory() as folder, ExitStack() as running:
-        home = Path(folder)
-        servers = [s3.server(home, ports.free_port()), kinesis.server(home, ports.free_port())]
+def _recording(archive: Path) -> Iterator[str]:
+    """Yield the option with which a JVM records its classes when it ends, and put the archive in place afterwards."""
+    unfinished = archive.with_suffix(".new")
+    yield f"-XX:ArchiveClassesAtExit={unfinished}"
+    if not unfinished.exists():
+        raise LocalError(f"Java did not write {unfinished}: check the free disk space")
+    unfinished.replace(archive)  # atomically: a JVM that maps a partial archive crashes
+
+
+@contextmanager
+def _running(home: Path, *servers: ServerSpec) -> Iterator[None]:
+    """Run servers during the block."""
+    with ExitStack() as running:
         for server in servers:
             process = ServerProcess(home, server.name)
             process.start(server)
             running.callback(process.stop)
             process.wait_until_ready(server)
-        yield Settings.load().model_copy(
-            update={
-                "home": home,
-                "checkpoints": (home / "checkpoints").as_uri(),
-                "s3_endpoint_url": servers[0].address,
-                "kinesis_endpoint_url": servers[1].address,
-            }
-        )
+        yield
+
+
+@contextmanager
+def _endpoints() -> Iterator[Settings]:
+    """Start temporary S3 and Kinesis endpoints, and yield settings that use them."""
+    with tempfile.TemporaryDirectory() as folder:
+        home = Path(folder)
+        servers = [s3.server(home, ports.free_port()), kinesis.server(home, ports.free_port())]
+        with _running(home, *servers):
+            yield Settings.load().model_copy(
+                update={
+                    "home": home,
+                    "checkpoints": (home / "checkpoints").as_uri(),
+                    "s3_endpoint_url": servers[0].address,
+                    "kinesis_endpoint_url": servers[1].address,
+                }
+            )
 
 
 def _run_workload(settings: Settings, java_option: str) -> None:
@@ -119,8 +140,6 @@ def _land_records(store: ObjectStore, topic: str, record_type: str) -> None:
 
 if __name__ == "__main__":
     try:
-        with tempfile.TemporaryDirectory() as folder:
-            kafka.record_class_archive(Path(folder))
-        record_spark()
+        main()
     except LocalError as error:
         sys.exit(f"pin-pipeline: {error}")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 from kafka import KafkaAdminClient
@@ -13,7 +12,7 @@ from kafka.errors import KafkaError
 from pin_pipeline.local import jars, ports
 from pin_pipeline.local.errors import LocalError
 from pin_pipeline.local.java import UTF_8, find_java
-from pin_pipeline.local.server import ServerProcess, ServerSpec
+from pin_pipeline.local.server import ServerSpec
 from pin_pipeline.settings import child_environment
 
 PROBE_TIMEOUT_MS = 2000
@@ -60,26 +59,6 @@ def server(home: Path, port: int) -> ServerSpec:
     return ServerSpec(
         "kafka", address, port, [*java, "kafka.Kafka", str(properties)], UTF_8, lambda: _is_ready(address)
     )
-
-
-def record_class_archive(home: Path) -> None:
-    """Record the class archive in a new home, replacing an existing one.
-
-    Raises:
-        LocalError: Kafka cannot be started, or Java did not write the archive.
-    """
-    CLASS_ARCHIVE.unlink(missing_ok=True)  # Java records none while it uses one
-    unfinished = CLASS_ARCHIVE.with_suffix(".new")
-    broker = server(home, ports.free_port())
-    main, *arguments = broker.command[len(_java()) :]
-    command = [*_java(), f"-XX:ArchiveClassesAtExit={unfinished}", main, *arguments]
-    process = ServerProcess(home, broker.name)
-    process.start(replace(broker, command=command))
-    process.wait_until_ready(broker)
-    process.stop()
-    if not unfinished.exists():
-        raise LocalError(f"Java did not write {unfinished}: check the free disk space")
-    unfinished.replace(CLASS_ARCHIVE)  # atomically: a JVM that maps a partial archive crashes
 
 
 def _java() -> list[str]:

@@ -62,6 +62,9 @@ def test_events_of_a_run_reach_those_who_watch_it(home: Path) -> None:
         for message in ("one more event", "and another one"):
             instance.report_engine_event(message, run_id=run, job_name="job")
             assert seen.get(timeout=SECONDS) == message
+        logs = [home / "history" / "runs" / f"{name}.db-wal" for name in (run, "index")]
+        assert all(log.exists() for log in logs), "the files stay open"
+    assert not any(log.exists() for log in logs)
 
 
 def test_events_of_a_batch_are_stored_completely_or_not_at_all(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
