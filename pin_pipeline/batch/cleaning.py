@@ -17,7 +17,7 @@ from typing import Any
 
 from pin_pipeline.batch.batch_stats import batch_checks
 from pin_pipeline.batch.engines.base import BatchEngine
-from pin_pipeline.batch.parallel import in_parallel
+from pin_pipeline.batch.parallel import check_interrupted, in_parallel
 from pin_pipeline.batch.progress_refresh import refresh_progress
 from pin_pipeline.batch.quarantine_table import QuarantineTable
 from pin_pipeline.batch.vacuum import vacuum_if_due
@@ -131,11 +131,13 @@ class TableCleaner:
         batch = list(self._next_batch(progress))
         if not batch:
             return 0
+        check_interrupted()
         log.info("%s: reading %d new objects", self.key, len(batch))
         with self.engine.classify_objects(self.record_type, self.store, batch) as records:
             stats = self.engine.collect_stats(records)
             if stats.quarantined:
                 self.engine.add_to_quarantine(self.record_type, self.lake, records)
+            check_interrupted()
             accepted = stats.records - stats.quarantined
             self.engine.publish(self.record_type, self.lake, records, progress.after(batch, stats), accepted)
         return len(batch)

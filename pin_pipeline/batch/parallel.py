@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from concurrent.futures import ThreadPoolExecutor, as_completed, wait
 from contextvars import ContextVar
 from threading import Event
+from typing import TypeVar
 
 from pin_pipeline.errors import PipelineError
-from pin_pipeline.reports import Report
+
+Result = TypeVar("Result")
 
 MAX_PARALLEL_TABLES = 4
 """More tables than cores: a small table mostly waits for the round trips of its commit."""
+
+SECONDS_BETWEEN_CANCELLATIONS = 0.5
+"""A task may begin further work between its check for an interrupt and a cancellation."""
 
 
 _interrupted: ContextVar[Event | None] = ContextVar("interrupted", default=None)
@@ -33,34 +38,37 @@ def check_interrupted() -> None:
         raise InterruptedTaskError("the run was interrupted: rerun it, and it continues after the last committed batch")
 
 
-def in_parallel(tasks: Sequence[Callable[[], Report]], cancel: Callable[[], None] = lambda: None) -> Iterator[Report]:
-    """Run tasks in parallel, and yield their reports as they finish.
+def in_parallel(tasks: Sequence[Callable[[], Result]], cancel: Callable[[], None]) -> Iterator[Result]:
+    """Run tasks in parallel, and yield their results as they finish.
 
-    If tasks fail, the first error is raised after all others have finished and their reports were yielded. If this
-    thread is interrupted, tasks stop at their next call of `check_interrupted`, and no further one starts.
+    If tasks fail, the first error is raised after all others have finished and their results were yielded. If this
+    thread is interrupted, no further task starts, and the interrupt is raised when the running ones have ended.
 
     Args:
-        tasks: the tasks.
-        cancel: ends the current work of all tasks, as far as that is possible; called if this thread is interrupted.
+        tasks: the tasks; each calls `check_interrupted` between its steps.
+        cancel: ends the current step of all tasks, as far as that is possible. Called repeatedly after an interrupt,
+            until the tasks have ended.
     """
     failure: BaseException | None = None
     interrupted = Event()
 
-    def run(task: Callable[[], Report]) -> Report:
+    def run(task: Callable[[], Result]) -> Result:
         _interrupted.set(interrupted)
         check_interrupted()
         return task()
 
     with ThreadPoolExecutor(MAX_PARALLEL_TABLES) as pool:
+        futures = [pool.submit(run, task) for task in tasks]
         try:
-            for future in as_completed([pool.submit(run, task) for task in tasks]):
+            for future in as_completed(futures):
                 error = future.exception()
                 if error is None:
                     yield future.result()
                 failure = failure or error
         except BaseException:
             interrupted.set()
-            cancel()
+            while wait(futures, SECONDS_BETWEEN_CANCELLATIONS).not_done:
+                cancel()
             raise
     if failure is not None:
         raise failure

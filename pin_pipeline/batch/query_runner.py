@@ -31,7 +31,7 @@ def run_queries(engine: BatchEngine[Any], lake: Lake, queries: Sequence[Query]) 
         NoSuchTableError: a cleaned table that a query reads does not exist yet.
     """
     versions = _input_versions(lake, queries)
-    yield from in_parallel([partial(_run_query, engine, lake, query, versions) for query in queries])
+    yield from in_parallel([partial(_run_query, engine, lake, query, versions) for query in queries], engine.cancel)
 
 
 def changed_queries(names: Sequence[str], lake: Lake) -> list[Query]:

@@ -9,12 +9,13 @@ reconcile until a rebuild has finished.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
 from pin_pipeline.batch.cleaning import clean_topics
 from pin_pipeline.batch.engines.base import BatchEngine
+from pin_pipeline.batch.parallel import check_interrupted, in_parallel
 from pin_pipeline.quarantine.schema import TOPIC_QUARANTINE, topic_quarantine_key
 from pin_pipeline.records import RecordType
 from pin_pipeline.records.positions import SOURCE_POSITION
@@ -38,11 +39,19 @@ def rebuild(
     staging = replace(lake, root=f"rebuild/{uuid.uuid4().hex}")
     try:
         list(clean_topics(engine, staging, store, topics))
-        for record_type in topics.values():
-            _replace_tables(engine, lake, staging, record_type)
+        # A task of its own, so that an interrupt ends it before the staging area is deleted.
+        list(in_parallel([lambda: _replace_all_tables(engine, lake, staging, topics.values())], engine.cancel))
     finally:
         store.delete_prefix(f"{staging.root}/")
     yield from clean_topics(engine, lake, store, topics)
+
+
+def _replace_all_tables(
+    engine: BatchEngine[Any], lake: Lake, staging: Lake, record_types: Collection[RecordType]
+) -> None:
+    for record_type in record_types:
+        check_interrupted()
+        _replace_tables(engine, lake, staging, record_type)
 
 
 def _replace_tables(engine: BatchEngine[Any], lake: Lake, staging: Lake, record_type: RecordType) -> None:

@@ -7,7 +7,7 @@ import sys
 import time
 from pathlib import Path
 from statistics import median
-from typing import Any, cast
+from typing import Any
 
 import pyarrow as pa
 import pytest
@@ -15,7 +15,8 @@ from deltalake import DeltaTable, TableFeatures, write_deltalake
 from pyspark.sql import SparkSession
 
 from pin_pipeline.batch.engines.base import BatchEngine
-from pin_pipeline.batch.engines.embedded_queries import run_query, translate
+from pin_pipeline.batch.engines.embedded import EmbeddedEngine
+from pin_pipeline.batch.engines.embedded_queries import translate
 from pin_pipeline.batch.queries import QUERIES, functions_sql
 from pin_pipeline.batch.query_runner import run_queries
 from pin_pipeline.settings import Settings
@@ -30,15 +31,7 @@ from pin_pipeline_tests.helpers.rows import geo, pin, user
 TRANSLATED = Path(__file__).parent / "translated_sql"
 YEAR, AGE_GROUP = "median_followers_by_join_year", "median_followers_by_age_group"
 Engine = BatchEngine[Any]
-
-
-class EmbeddedQueries:
-    """Engine that can only run queries."""
-
-    run_query = staticmethod(run_query)
-
-
-EMBEDDED = cast("Engine", EmbeddedQueries())
+EMBEDDED: Engine = EmbeddedEngine()
 
 
 def input_versions(lake: Lake) -> dict[str, int]:
@@ -161,11 +154,11 @@ def test_query_reads_pinned_versions_and_commits_once_with_metadata(lake: Lake) 
         lake.load("cleaned/user").delta, rows(lake.require("cleaned/user").delta).slice(0, 0), mode="overwrite"
     )
     assert lake.require("cleaned/user").rows == 0
-    run_query(lake, query, versions, '{"number": 1}')
+    EMBEDDED.run_query(lake, query, versions, '{"number": 1}')
     table = lake.require(query.key)
     assert (table.version, table.last_commit.metadata) == (0, {"number": 1})
     assert rows(table.delta).to_pylist() == [{"age_group": "36-50", "median_follower_count": 12_000.0}]
-    run_query(lake, query, {**versions, "user": versions["user"] + 1}, '{"number": 2}')
+    EMBEDDED.run_query(lake, query, {**versions, "user": versions["user"] + 1}, '{"number": 2}')
     table = lake.require(query.key)
     assert (table.version, table.last_commit.metadata, table.rows) == (1, {"number": 2}, 0)
 

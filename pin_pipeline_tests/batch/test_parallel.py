@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
-from threading import Event
+from threading import Event, Semaphore
 from typing import Any
 
 import pytest
@@ -16,14 +17,19 @@ def report(key: str) -> Report:
     return Report(key, 0, {}, ())
 
 
+def no_cancel() -> None:
+    pass
+
+
 def fail() -> Report:
     raise ValueError("one task failed")
 
 
 def test_in_parallel_yields_all_reports_before_it_raises_the_first_error() -> None:
     found: list[str] = []
+    tasks: list[Callable[[], Report]] = [fail, *(partial(report, key) for key in "abcdef")]
     with pytest.raises(ValueError, match="one task failed"):
-        found.extend(each.key for each in in_parallel([fail, *(partial(report, key) for key in "abcdef")]))
+        found.extend(each.key for each in in_parallel(tasks, no_cancel))
     assert sorted(found) == list("abcdef")
 
 
@@ -39,12 +45,28 @@ def test_in_parallel_stops_tasks_when_interrupted() -> None:
         finally:
             outcomes.append("stopped")
 
-    reports: Any = in_parallel([partial(report, "a"), work])
+    reports: Any = in_parallel([partial(report, "a"), work], no_cancel)
     assert next(reports).key == "a"
     assert started.wait(10)
     with pytest.raises(KeyboardInterrupt):
         reports.throw(KeyboardInterrupt)
     assert outcomes == ["stopped"]
+
+
+def test_cancel_is_called_until_the_tasks_have_ended() -> None:
+    started, cancelled = Event(), Semaphore(0)
+
+    def work() -> Report:
+        started.set()
+        for _ in range(2):  # each cancellation ends one step
+            assert cancelled.acquire(timeout=10)
+        raise ValueError("the work was cancelled")
+
+    reports: Any = in_parallel([partial(report, "a"), work], cancelled.release)
+    assert next(reports).key == "a"
+    assert started.wait(10)
+    with pytest.raises(KeyboardInterrupt):
+        reports.throw(KeyboardInterrupt)
 
 
 def test_check_interrupted_does_nothing_outside_a_task() -> None:

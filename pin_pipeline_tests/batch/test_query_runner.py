@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import time
+from threading import Event
 from typing import Any
 
 import pytest
 
 from pin_pipeline.batch.engines.base import BatchEngine
 from pin_pipeline.batch.engines.embedded import EmbeddedEngine
-from pin_pipeline.batch.queries import QUERIES
+from pin_pipeline.batch.parallel import in_parallel
+from pin_pipeline.batch.queries import QUERIES, Query
 from pin_pipeline.batch.query_runner import run_queries
+from pin_pipeline.records import Column
 from pin_pipeline.reports import Report
 from pin_pipeline.settings import Settings
 from pin_pipeline.storage.lake import Lake, NoSuchTableError, delta_schema
@@ -21,6 +25,8 @@ from pin_pipeline_tests.helpers.rows import geo, pin, user
 Engine = BatchEngine[Any]
 # One query for each combination of input tables.
 ONE_PER_INPUTS = tuple({query.inputs: query.name for query in QUERIES.values()}.values())
+
+SECONDS_TO_TERMINATE = 10
 
 
 def run(settings: Settings, engine: Engine, *names: str) -> dict[str, Report]:
@@ -75,6 +81,24 @@ def test_query_runner_runs_single_query_readable_without_spark(one_post: Setting
     assert set(run(one_post, engine, "median_followers_by_age_group")) == {key}
     assert table(one_post, key) == [{"age_group": "36-50", "median_follower_count": 12_000.0}]
     assert Lake.of(one_post).snapshot("queries/posts_by_category_and_year") is None
+
+
+def test_interrupted_query_is_cancelled_in_time_and_writes_no_result(one_post: Settings, engine: Engine) -> None:
+    endless = Query("endless", "", ("user",), (Column(name="numbers", type="bigint", description=""),))
+    vars(endless)["sql"] = "select count(*) as numbers from range(1000000000000)"
+    lake, begun = Lake.of(one_post), Event()
+
+    def run_endless() -> None:
+        begun.set()
+        engine.run_query(lake, endless, {"user": 1}, "{}")
+
+    tasks: Any = in_parallel([lambda: begun.wait(10), run_endless], engine.cancel)
+    assert next(tasks) is True
+    started = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        tasks.throw(KeyboardInterrupt)
+    assert time.monotonic() - started < SECONDS_TO_TERMINATE
+    assert lake.snapshot(endless.key) is None
 
 
 def test_query_runner_without_input_table_names_asset_to_materialize(settings: Settings, engine: Engine) -> None:

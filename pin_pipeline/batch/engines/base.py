@@ -37,7 +37,7 @@ class BatchEngine(ABC, Generic[Records]):
     max_batch_bytes: ClassVar[int | None]
 
     def cancel(self) -> None:
-        """End the current work of all steps, as far as that is possible."""
+        """End the current work of all steps, as far as that is possible; the steps then fail."""
 
     @abstractmethod
     def classify_objects(

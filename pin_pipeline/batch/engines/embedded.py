@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from threading import Lock
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -23,6 +24,7 @@ from pin_pipeline.batch.engines.embedded_records import (
     latest_accepted,
     quarantine_rows,
 )
+from pin_pipeline.batch.parallel import check_interrupted
 from pin_pipeline.batch.queries import Query
 from pin_pipeline.quarantine.schema import TOPIC_QUARANTINE, topic_quarantine_key
 from pin_pipeline.records import RecordType
@@ -34,6 +36,9 @@ from pin_pipeline.storage.object_keys import ObjectName
 from pin_pipeline.storage.object_store import ObjectStore
 from pin_pipeline.storage.progress import BatchStats, CleaningProgress
 from pin_pipeline.storage.protocol import check_protocol
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
 
 MAX_BATCH_BYTES = 48 * 2**20
 """Size of the objects of one batch. Three tables at once then take 750 MiB for any number of new keys."""
@@ -60,6 +65,14 @@ class EmbeddedEngine(BatchEngine[pa.Table]):
     name = "embedded"
     conflicts = (CommitFailedError,)
     max_batch_bytes = MAX_BATCH_BYTES
+
+    def __init__(self) -> None:
+        self._connections: set[DuckDBPyConnection] = set()
+
+    def cancel(self) -> None:
+        """Interrupt the running queries; a merge cannot be interrupted."""
+        for connection in tuple(self._connections):
+            connection.interrupt()
 
     @contextmanager
     def classify_objects(
@@ -120,6 +133,7 @@ class EmbeddedEngine(BatchEngine[pa.Table]):
             # With the range, delta-rs skips the files whose keys are out of it.
             same_key = f"t.ind = s.ind and t.ind between {first} and {last}"
             with ONE_MERGE:
+                check_interrupted()
                 merge = _merge(table, latest, same_key, properties)
                 merge.when_matched_update_all(IS_LATER).when_not_matched_insert_all().execute()
             latest = latest.slice(0, 0)
@@ -151,7 +165,7 @@ class EmbeddedEngine(BatchEngine[pa.Table]):
         """Replace the result table of a query."""
         from pin_pipeline.batch.engines import embedded_queries  # noqa: PLC0415 - cleaning needs no SQL engine
 
-        embedded_queries.run_query(lake, query, versions, metadata)
+        embedded_queries.run_query(lake, query, versions, metadata, self._connections)
 
 
 def _cleaned_key(record_type: RecordType) -> str:

@@ -12,6 +12,7 @@ import sqlglot
 from pyarrow.dataset import Dataset
 from sqlglot.errors import ErrorLevel
 
+from pin_pipeline.batch.parallel import check_interrupted
 from pin_pipeline.batch.queries import Query, functions_sql
 from pin_pipeline.storage.lake import STORED_PROPERTIES, Lake, delta_schema
 from pin_pipeline.storage.protocol import check_protocol
@@ -37,7 +38,13 @@ CONFIG: dict[str, str | bool | int | float | list[str]] = {
 }
 
 
-def run_query(lake: Lake, query: Query, versions: dict[str, int], metadata: str) -> None:
+def run_query(
+    lake: Lake,
+    query: Query,
+    versions: dict[str, int],
+    metadata: str,
+    connections: set[duckdb.DuckDBPyConnection],
+) -> None:
     """Replace the result table of a query, in one commit.
 
     Args:
@@ -45,6 +52,7 @@ def run_query(lake: Lake, query: Query, versions: dict[str, int], metadata: str)
         query: the query.
         versions: version of each cleaned table to read, by name of the record type.
         metadata: user metadata of the commit.
+        connections: receives the connection while the query runs, so that it can be interrupted.
 
     Raises:
         UnsupportedProtocolError: the protocol of an input table or of the result table was upgraded.
@@ -52,11 +60,12 @@ def run_query(lake: Lake, query: Query, versions: dict[str, int], metadata: str)
     existing = lake.snapshot(query.key)
     if existing is not None:
         check_protocol(existing)
-    with _connect() as connection:
+    with _connect(connections) as connection:
         for name in query.inputs:
             connection.register(name, _dataset(lake, f"cleaned/{name}", versions[name]))
         connection.execute(translate(functions_sql()))
         rows = connection.sql(translate(query.sql)).to_arrow_table()
+    check_interrupted()
     declared = pa.schema(delta_schema(query.columns))
     lake.overwrite(query.key, rows.cast(declared), STORED_PROPERTIES, metadata)
 
@@ -73,14 +82,18 @@ def translate(sql: str) -> str:
 
 
 @contextmanager
-def _connect() -> Iterator[duckdb.DuckDBPyConnection]:
+def _connect(connections: set[duckdb.DuckDBPyConnection]) -> Iterator[duckdb.DuckDBPyConnection]:
     """Open a database in memory, for one query."""
     with (
         TemporaryDirectory(prefix="pin-pipeline-query-") as folder,
         duckdb.connect(":memory:", config={**CONFIG, "temp_directory": folder}) as connection,
     ):
-        connection.execute("set timezone = 'UTC'")
-        yield connection
+        connections.add(connection)
+        try:
+            connection.execute("set timezone = 'UTC'")
+            yield connection
+        finally:
+            connections.discard(connection)
 
 
 def _dataset(lake: Lake, key: str, version: int) -> Dataset:

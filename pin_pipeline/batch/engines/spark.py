@@ -45,11 +45,12 @@ class SparkEngine(BatchEngine[DataFrame]):
 
     def __init__(self, session: Callable[[], SparkSession]) -> None:
         self._session = session
+        self._started: SparkSession | None = None
 
     def cancel(self) -> None:
         """Cancel all Spark jobs of this process."""
-        if session := SparkSession.getActiveSession():
-            session.sparkContext.cancelAllJobs()
+        if self._started is not None:
+            self._started.sparkContext.cancelAllJobs()
 
     @contextmanager
     def classify_objects(
@@ -156,7 +157,8 @@ class SparkEngine(BatchEngine[DataFrame]):
 
     def _new_session(self) -> SparkSession:
         """Return a session with its own temporary views and commit metadata."""
-        return self._session().newSession()
+        self._started = self._session()
+        return self._started.newSession()
 
 
 @contextmanager
