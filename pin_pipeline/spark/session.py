@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import sys
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from pin_pipeline.aws.clients import LOCAL_CREDENTIALS, LOCAL_REGION, is_local
 from pin_pipeline.spark.conf import (
@@ -18,6 +20,11 @@ from pin_pipeline.spark.conf import (
 )
 
 UTF_8 = "C.UTF-8"
+
+MAX_SOCKET_PATH = 103
+"""Bytes of the path of a socket on macOS; on Linux, 107."""
+
+SOCKET_NAME_LENGTH = len("/.01234567-89ab-cdef-0123-456789abcdef.sock")
 
 
 def spark_variables() -> dict[str, str]:
@@ -65,7 +72,25 @@ def spark_conf(jars: Path, home: Path, s3_endpoint_url: str | None, region: str)
         "spark.hadoop.fs.s3a.endpoint.region": LOCAL_REGION if is_local(s3_endpoint_url) else region,
         "spark.hadoop.fs.s3a.path.style.access": "true",
         **_s3a_credentials(s3_endpoint_url),
+        **_worker_sockets(),
     }
+
+
+def _worker_sockets() -> dict[str, str]:
+    """Return the settings with which Python workers are reached by sockets in a folder that only this user can enter.
+
+    By default, they listen on TCP ports. If Spark and a worker both fill the buffers of a connection, Linux 6.18 may
+    drop the acknowledgements too, and the task stands still: cleaning 10,000,000 pins did.
+    """
+    folder = _socket_folder().name
+    if len(folder) + SOCKET_NAME_LENGTH > MAX_SOCKET_PATH:
+        return {}
+    return {"spark.python.unix.domain.socket.enabled": "true", "spark.python.unix.domain.socket.dir": folder}
+
+
+@cache
+def _socket_folder() -> TemporaryDirectory[str]:
+    return TemporaryDirectory(prefix="pin-", ignore_cleanup_errors=True)
 
 
 def _s3a_credentials(s3_endpoint_url: str | None) -> dict[str, str]:
