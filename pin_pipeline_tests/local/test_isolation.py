@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
@@ -19,25 +20,31 @@ from pin_pipeline_tests.helpers.command_line import CommandLine
 
 RECORD = {"records": [{"value": {"index": 1}}]}
 JSON_V2 = {"Content-Type": "application/vnd.kafka.json.v2+json"}
-OTHER_ENVIRONMENT = {
-    "AWS_REGION": "eu-west-1",
-    "AWS_DEFAULT_REGION": "eu-west-1",
-    "AWS_PROFILE": "another-project",
-    "AWS_CONFIG_FILE": "/nonexistent/config",
-    "AWS_SHARED_CREDENTIALS_FILE": "/nonexistent/credentials",
-    "AWS_SESSION_TOKEN": "of-another-account",
-    "AWS_ENDPOINT_URL": "http://127.0.0.1:1",
-    "AWS_ENDPOINT_URL_S3": "http://127.0.0.1:1",
-    "AWS_CA_BUNDLE": "/nonexistent/ca.pem",
-    "HTTP_PROXY": "http://127.0.0.1:1",
-    "HTTPS_PROXY": "http://127.0.0.1:1",
-    "ALL_PROXY": "http://127.0.0.1:1",
-    "http_proxy": "http://127.0.0.1:1",
-    "PGPASSWORD": "of-another-database",
-    "PGHOST": "192.0.2.1",
-    "LC_ALL": "C",
-    "TZ": "Pacific/Kiritimati",
+ENVIRONMENTS = {
+    "region": {"AWS_REGION": "eu-west-1", "AWS_DEFAULT_REGION": "eu-west-1"},
+    "credentials": {
+        "AWS_PROFILE": "another-project",
+        "AWS_CONFIG_FILE": "/nonexistent/config",
+        "AWS_SHARED_CREDENTIALS_FILE": "/nonexistent/credentials",
+        "AWS_SESSION_TOKEN": "of-another-account",
+    },
+    "endpoints": {
+        "AWS_ENDPOINT_URL": "http://127.0.0.1:1",
+        "AWS_ENDPOINT_URL_S3": "http://127.0.0.1:1",
+        "AWS_CA_BUNDLE": "/nonexistent/ca.pem",
+    },
+    "proxies": {
+        "HTTP_PROXY": "http://127.0.0.1:1",
+        "HTTPS_PROXY": "http://127.0.0.1:1",
+        "ALL_PROXY": "http://127.0.0.1:1",
+        "http_proxy": "http://127.0.0.1:1",
+    },
+    "database": {"PGPASSWORD": "of-another-database", "PGHOST": "192.0.2.1"},
+    "locale": {"LC_ALL": "C", "LANG": "tr_TR.UTF-8"},
+    "time zone": {"TZ": "Pacific/Kiritimati"},
 }
+"""Variables of the user that may not matter. `make test` sets all of them at once, and `make soak` each group alone."""
+ALL_VARIABLES = {name: value for group in ENVIRONMENTS.values() for name, value in group.items()}
 OTHER_PROGRAM = """
 import socket, time
 listener = socket.create_server(("127.0.0.1", 0))
@@ -47,33 +54,53 @@ time.sleep(600)
 ODD_FOLDER = "my home, ü%1#'\"&;$(x)"
 
 
-@pytest.fixture
-def two_homes(tmp_path: Path) -> Iterator[tuple[CommandLine, CommandLine]]:
-    """Two homes whose servers prefer the same ports."""
+@dataclass(frozen=True)
+class TwoHomes:
+    """Two homes whose servers prefer the same ports, and were started at the same time.
+
+    Attributes:
+        odd: has an unusual path, and commands with an unusual environment.
+        user_folder: home folder of the user who runs these commands.
+    """
+
+    odd: CommandLine
+    other: CommandLine
+    user_folder: Path
+
+
+@pytest.fixture(scope="module")
+def two_homes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TwoHomes]:
+    """Start the servers of two homes."""
+    folder = tmp_path_factory.mktemp("homes")
+    user_folder = folder / "user"
+    user_folder.mkdir()
+    variables = ALL_VARIABLES | {"HOME": str(user_folder), "PIN_JARS": jars_folder()}
+    odd, other = CommandLine(folder / ODD_FOLDER, variables), CommandLine(folder / "other")
     preferred = "".join(
         f"{variable}={servers._address(name, ports.free_port())}\n" for name, variable in servers.ADDRESSES.items()
     )
     with ExitStack() as stack:
-        homes = CommandLine(tmp_path / "first"), CommandLine(tmp_path / "second")
-        for command_line in homes:
+        for command_line in (odd, other):
             command_line.home.mkdir()
             (command_line.home / "servers.env").write_text(preferred)
             stack.callback(command_line.run, "down")
-        yield homes
+        with odd.start("up") as one, other.start("up") as two:
+            outputs = one.communicate(), two.communicate()
+        assert (one.returncode, two.returncode) == (0, 0), outputs
+        yield TwoHomes(odd, other, user_folder)
 
 
-def test_two_homes_that_prefer_the_same_ports_start_at_the_same_time(
-    two_homes: tuple[CommandLine, CommandLine],
+def test_two_homes_that_prefer_the_same_ports_start_at_the_same_time_and_serve_their_own_clients(
+    two_homes: TwoHomes,
 ) -> None:
-    first, second = two_homes
-    with first.start("up") as one, second.start("up") as two:
-        outputs = one.communicate(), two.communicate()
-    assert (one.returncode, two.returncode) == (0, 0), outputs
-    assert not set(first.addresses().values()) & set(second.addresses().values())
-    gateway = first.addresses()["PIN_GATEWAY_URL"]
+    odd, other = two_homes.odd, two_homes.other
+    assert not set(odd.addresses().values()) & set(other.addresses().values())
+    gateway = other.addresses()["PIN_GATEWAY_URL"]
     assert httpx.post(f"{gateway}/topics/pinterest.pin", json=RECORD, headers=JSON_V2).status_code == 200
-    assert [topic["new_records"] for topic in first.read_json("land")] == [1, 0, 0]
-    assert [topic["new_records"] for topic in second.read_json("land")] == [0, 0, 0]
+    assert [topic["new_records"] for topic in other.read_json("land")] == [1, 0, 0]
+    assert [topic["new_records"] for topic in odd.read_json("land")] == [0, 0, 0]
+    assert other.succeed("down").split(None, 1)[0] == "stopped"
+    assert odd.run("status").returncode == 0
 
 
 def test_port_of_another_program_is_refused_with_its_name(tmp_path: Path) -> None:
@@ -86,34 +113,37 @@ def test_port_of_another_program_is_refused_with_its_name(tmp_path: Path) -> Non
     assert f"(process {process.pid}) listens on it" in message
 
 
-@pytest.fixture
-def outside(tmp_path: Path) -> Path:
-    """The user's home folder."""
-    folder = tmp_path / "user"
-    folder.mkdir()
-    return folder
+def test_pipeline_runs_in_any_environment_and_changes_nothing_outside_its_home(two_homes: TwoHomes) -> None:
+    run_pipeline(two_homes.odd, two_homes.user_folder, two_homes.other.home)
 
 
-def test_pipeline_runs_in_any_environment_and_changes_nothing_outside_its_home(tmp_path: Path, outside: Path) -> None:
-    variables = OTHER_ENVIRONMENT | {"HOME": str(outside)}
-    variables |= {f"PIN_{name.upper()}_PORT": str(ports.free_port()) for name in servers.ADDRESSES}
-    variables |= {"PIN_JARS": str(os.environ.get("PIN_JARS", Path("~/.cache/pin-pipeline/jars").expanduser()))}
-    command_line = CommandLine(tmp_path / ODD_FOLDER, variables)
-    try:
-        command_line.succeed("up")
-        command_line.succeed("source", "fill")
-        command_line.succeed("emulate", "--draws", "5")
-        run_daily_batch(command_line)
-        reconciled = command_line.read_json("reconcile")
-        assert [source["landed"] for source in reconciled["counts"][:3]] == [5, 5, 5]
-        assert reconciled["discrepancies"] == []
-        command_line.succeed("down")
-        command_line.succeed("up")
-        assert [topic["new_records"] for topic in command_line.read_json("land")] == [0, 0, 0]
-    finally:
-        command_line.run("down")
-    assert list(outside.iterdir()) == []
-    assert {path.name for path in tmp_path.iterdir()} == {ODD_FOLDER, "user"}
+@pytest.mark.soak
+@pytest.mark.parametrize("environment", ENVIRONMENTS)
+def test_pipeline_runs_in_each_environment(environment: str, command_line: CommandLine, tmp_path: Path) -> None:
+    user_folder = tmp_path / "user"
+    user_folder.mkdir()
+    command_line.variables |= ENVIRONMENTS[environment] | {"HOME": str(user_folder), "PIN_JARS": jars_folder()}
+    command_line.succeed("up")
+    run_pipeline(command_line, user_folder)
+
+
+def jars_folder() -> str:
+    return os.environ.get("PIN_JARS", str(Path("~/.cache/pin-pipeline/jars").expanduser()))
+
+
+def run_pipeline(command_line: CommandLine, user_folder: Path, *others: Path) -> None:
+    """Use a home whose servers run, restart them, and assert that nothing is written outside of it."""
+    command_line.succeed("source", "fill")
+    command_line.succeed("emulate", "--draws", "5")
+    run_daily_batch(command_line)
+    reconciled = command_line.read_json("reconcile")
+    assert [source["landed"] for source in reconciled["counts"][:3]] == [5, 5, 5]
+    assert reconciled["discrepancies"] == []
+    command_line.succeed("down")
+    command_line.succeed("up")
+    assert [topic["new_records"] for topic in command_line.read_json("land")] == [0, 0, 0]
+    assert list(user_folder.iterdir()) == []
+    assert {*command_line.home.parent.iterdir()} == {command_line.home, user_folder, *others}
 
 
 def run_daily_batch(command_line: CommandLine) -> None:

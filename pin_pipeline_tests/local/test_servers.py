@@ -7,7 +7,7 @@ import signal
 import socket
 import subprocess
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -25,6 +25,7 @@ from pin_pipeline_tests.helpers.rows import geo
 from pin_pipeline_tests.helpers.topics import produce
 
 SERVERS = {"kafka", "s3", "kinesis", "postgres", "gateway", "dashboard"}
+DEFAULT_GATEWAY_PORT = 8082
 SECRET = "a-secret-key"  # noqa: S105 - the test searches for it
 
 
@@ -43,7 +44,7 @@ def port_of(address: str) -> int:
 
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CommandLine]:
-    """Start all servers once, for tests that do not change them."""
+    """Start all servers once, for tests that leave them running."""
     with new_command_line(tmp_path_factory.mktemp("running")) as command_line:
         command_line.variables["AWS_SECRET_ACCESS_KEY"] = SECRET
         command_line.succeed("up")
@@ -72,16 +73,15 @@ def test_password_of_postgres_is_in_no_output_state_file_log_or_process(running:
             assert password not in (process / "cmdline").read_bytes() + (process / "environ").read_bytes()
 
 
-def test_up_restarts_a_running_postgres_that_requires_no_password(command_line: CommandLine) -> None:
-    command_line.succeed("up")
-    pids, url = command_line.pids(), command_line.addresses()["PIN_POSTGRES_URL"]
+def test_up_restarts_a_running_postgres_that_requires_no_password(running: CommandLine) -> None:
+    pids, url = running.pids(), running.addresses()["PIN_POSTGRES_URL"]
     with psycopg.connect(url) as connection:
         connection.execute("CREATE TABLE kept ()")
-    (command_line.home / "postgres.pass").unlink()
-    (command_line.home / "postgres" / "pg_hba.conf").write_text("host all all 127.0.0.1/32 trust\n")
-    command_line.succeed("up")
-    assert {name for name, pid in command_line.pids().items() if pid != pids[name]} == {"postgres"}
-    with psycopg.connect(command_line.addresses()["PIN_POSTGRES_URL"]) as connection:
+    (running.home / "postgres.pass").unlink()
+    (running.home / "postgres" / "pg_hba.conf").write_text("host all all 127.0.0.1/32 trust\n")
+    running.succeed("up")
+    assert {name for name, pid in running.pids().items() if pid != pids[name]} == {"postgres"}
+    with psycopg.connect(running.addresses()["PIN_POSTGRES_URL"]) as connection:
         connection.execute("SELECT FROM kept")
     with pytest.raises(psycopg.OperationalError, match="no password supplied"):
         psycopg.connect(make_conninfo(url, passfile="/nonexistent"))
@@ -95,21 +95,35 @@ def test_psql_finds_the_password_by_the_url(running: CommandLine) -> None:
 
 
 def test_concurrent_ups_start_each_server_once_and_down_stops_all(command_line: CommandLine) -> None:
+    """One of the default ports is in use by another program."""
+    command_line.variables.clear()
     assert command_line.run("status").returncode == 1
-    with command_line.start("up") as first, command_line.start("up") as second:
+    with listening(DEFAULT_GATEWAY_PORT), command_line.start("up") as first, command_line.start("up") as second:
         outputs = first.communicate(), second.communicate()
     assert (first.returncode, second.returncode) == (0, 0), outputs
     for pid in command_line.pids().values():
         assert os.getpgid(pid) == pid
+    assert port_of(command_line.addresses()["PIN_GATEWAY_URL"]) != DEFAULT_GATEWAY_PORT
+    assert command_line.addresses()["PIN_GATEWAY_URL"] in command_line.succeed("env")
     assert command_line.succeed("down").split(None, 1)[0] == "stopped"
     assert all(ports.is_free(port_of(address)) for address in command_line.addresses().values())
     assert command_line.succeed("down") == "nothing was running\n"
     assert command_line.run("status").returncode == 1
 
 
-def test_stored_data_survives_sigkill_of_every_server(command_line: CommandLine, local_environment: Settings) -> None:
-    command_line.succeed("up")
-    addresses = command_line.addresses()
+@contextmanager
+def listening(port: int) -> Iterator[None]:
+    """Listen on a port during the block, unless another program does already."""
+    with socket.socket() as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        with suppress(OSError):
+            listener.bind(("127.0.0.1", port))
+            listener.listen()
+        yield
+
+
+def test_stored_data_survives_sigkill_of_every_server(running: CommandLine, local_environment: Settings) -> None:
+    addresses = running.addresses()
     settings = local_environment.model_copy(
         update={
             "prefix": "pinterest",
@@ -121,23 +135,22 @@ def test_stored_data_survives_sigkill_of_every_server(command_line: CommandLine,
     name = ObjectName("topics", "pinterest.pin", 0, 0)
     ObjectStore.of(settings).put_once(name, b"kept")
     produce(settings, "geo", [geo(1), geo(2)])
-    for pid in command_line.pids().values():
+    for pid in running.pids().values():
         os.killpg(pid, signal.SIGKILL)
-    assert command_line.run("status").returncode == 1
-    command_line.succeed("up")
-    assert command_line.addresses() == addresses
+    assert running.run("status").returncode == 1
+    running.succeed("up")
+    assert running.addresses() == addresses
     assert ObjectStore.of(settings).read(name) == b"kept"
-    [landed] = [topic for topic in command_line.read_json("land") if topic["topic"] == "pinterest.geo"]
+    [landed] = [topic for topic in running.read_json("land") if topic["topic"] == "pinterest.geo"]
     assert (landed["new_records"], landed["new_objects"]) == (2, 1)
 
 
-def test_postgres_starts_although_its_lock_file_names_another_program(command_line: CommandLine) -> None:
-    command_line.succeed("up")
-    os.killpg(command_line.pids()["postgres"], signal.SIGKILL)
-    lock = command_line.home / "postgres" / "postmaster.pid"
+def test_postgres_starts_although_its_lock_file_names_another_program(running: CommandLine) -> None:
+    os.killpg(running.pids()["postgres"], signal.SIGKILL)
+    lock = running.home / "postgres" / "postmaster.pid"
     lock.write_text("\n".join([str(os.getppid()), *lock.read_text().splitlines()[1:]]))
-    command_line.succeed("up")
-    assert command_line.run("status").returncode == 0
+    running.succeed("up")
+    assert running.run("status").returncode == 0
 
 
 def test_up_refuses_a_requested_port_that_is_in_use_or_invalid(command_line: CommandLine, occupied_port: str) -> None:
@@ -145,20 +158,6 @@ def test_up_refuses_a_requested_port_that_is_in_use_or_invalid(command_line: Com
     assert f"PIN_S3_PORT={occupied_port} is used by another program: set another port, or unset PIN_S3_PORT" in error
     assert "70000" in command_line.fail("up", PIN_S3_PORT="70000")
     assert command_line.pids() == {}
-
-
-def test_up_uses_another_port_if_the_default_one_is_in_use(command_line: CommandLine) -> None:
-    command_line.variables.clear()
-    with socket.socket() as listener:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            listener.bind(("127.0.0.1", 8082))
-            listener.listen()
-        except OSError:
-            pass  # another program already uses it
-        command_line.succeed("up")
-        assert port_of(command_line.addresses()["PIN_GATEWAY_URL"]) != 8082
-        assert command_line.addresses()["PIN_GATEWAY_URL"] in command_line.succeed("env")
 
 
 def test_free_port_returns_each_port_once() -> None:
