@@ -1,4 +1,4 @@
-"""End of `dev`: by the end of its terminal, by kills of any of its processes, and by a second `dev`."""
+"""End of `dev` by kills of any of its processes, and by `down`."""
 
 from __future__ import annotations
 
@@ -7,18 +7,16 @@ import signal
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import pytest
 
 from pin_pipeline.local import servers
 from pin_pipeline.local.process import DetachedProcess
-from pin_pipeline_tests.cli.test_dev import read_until
+from pin_pipeline_tests.cli.test_dev import END_SECONDS, groups, read_until
 from pin_pipeline_tests.helpers.command_line import CommandLine
 from pin_pipeline_tests.helpers.stopped_streams import stop_streams
-from pin_pipeline_tests.helpers.waiting import wait_until
 
-DRAWS, END_SECONDS = 3, 60
+DRAWS = 3
 DAGSTER = {"code server": "code-server", "web server": "dagster_webserver", "daemon": "dagster._daemon"}
 VICTIMS = ("everything", "command", "dagster", *DAGSTER, *servers.ADDRESSES)
 SHORT = {"everything"}
@@ -33,10 +31,6 @@ def dev(command_line: CommandLine) -> Iterator[subprocess.Popen[str]]:
             yield process
         finally:
             process.kill()
-
-
-def groups(command_line: CommandLine) -> list[DetachedProcess]:
-    return [DetachedProcess(command_line.home, name) for name in command_line.pids()]
 
 
 def victims(victim: str, command_line: CommandLine, process: subprocess.Popen[str]) -> list[int]:
@@ -54,9 +48,7 @@ def victims(victim: str, command_line: CommandLine, process: subprocess.Popen[st
 @pytest.mark.parametrize(
     "victim", [pytest.param(victim, marks=() if victim in SHORT else pytest.mark.soak) for victim in VICTIMS]
 )
-def test_dev_and_servers_start_again_after_a_kill_and_end_with_the_terminal(
-    command_line: CommandLine, victim: str
-) -> None:
+def test_dev_and_servers_start_again_after_a_kill_and_end_with_down(command_line: CommandLine, victim: str) -> None:
     stop_streams(command_line.home)
     with dev(command_line) as process:
         command_line.succeed("source", "fill")
@@ -67,7 +59,6 @@ def test_dev_and_servers_start_again_after_a_kill_and_end_with_the_terminal(
             assert process.wait(END_SECONDS) != 0
     command_line.succeed("up")
     with dev(command_line) as process:
-        assert "already running" in command_line.fail("dev")
         command_line.succeed("emulate", "--draws", str(DRAWS))
         command_line.succeed("land")
         reconciled = command_line.read_json("reconcile")
@@ -76,13 +67,3 @@ def test_dev_and_servers_start_again_after_a_kill_and_end_with_the_terminal(
         command_line.succeed("down")
         assert process.wait(END_SECONDS) == 1
     assert not any(group.is_alive() for group in groups(command_line))
-
-
-def test_end_of_the_terminal_ends_everything_that_dev_started(command_line: CommandLine) -> None:
-    stop_streams(command_line.home)
-    with dev(command_line) as process:
-        process.send_signal(signal.SIGHUP)
-        process.send_signal(signal.SIGINT)  # while it stops
-        process.wait(END_SECONDS)
-    wait_until(lambda: not any(group.is_alive() for group in groups(command_line)))
-    assert Path(command_line.home, "servers.env").exists()

@@ -47,8 +47,8 @@ INHERITED_VARIABLES = ("PATH", "HOME", "JAVA_HOME", "LANG")
 SECRET = re.compile(r"{{secrets/([^}]+)}}")
 PROPERTIES = "spark.properties"
 KILL_AFTER_SECONDS = 20
-MULTI_PROCESS_CONF = {"spark.master": "local-cluster[2,1,1024]"}
-"""Two executors in separate processes, each with one core and 1 GiB."""
+MULTI_PROCESS_CONF = {"spark.master": "local-cluster[1,2,1024]"}
+"""An executor in a process of its own, with two cores and 1 GiB."""
 
 
 class LaunchError(Exception):

@@ -30,8 +30,9 @@ from pin_pipeline_tests.databricks.conftest import materialize, resources
 with dg.instance_for_test() as instance:
     print("ready", flush=True)
     sys.stdin.readline()
-    sys.exit(not materialize(resources(Settings.load(), "embedded"), instance).success)
+    sys.exit(not materialize(resources(Settings.load(), "embedded"), instance, *sys.argv[1:]).success)
 """
+CLEANED = [f"cleaned/{record_type}" for record_type in RECORD_TYPES]
 HOLD = """
 import sys
 from pathlib import Path
@@ -53,7 +54,9 @@ def instance() -> Iterator[dg.DagsterInstance]:
 def embedded_run(settings: Settings) -> Iterator[subprocess.Popen[str]]:
     """Start a process that runs the batch on the embedded engine when it reads a line."""
     pipe, environment = subprocess.PIPE, child_environment(settings.variables())
-    with subprocess.Popen([sys.executable, "-c", RUN], stdin=pipe, stdout=pipe, text=True, env=environment) as process:
+    with subprocess.Popen(
+        [sys.executable, "-c", RUN, *CLEANED], stdin=pipe, stdout=pipe, text=True, env=environment
+    ) as process:
         assert process.stdout
         assert process.stdout.readline() == "ready\n"
         yield process
@@ -70,7 +73,7 @@ def test_steps_of_both_engines_that_start_at_once_publish_each_record_once(
             assert process.stdin
             process.stdin.write("start\n")
             process.stdin.flush()
-            assert materialize(resources(settings, "spark"), instance).success
+            assert materialize(resources(settings, "spark"), instance, *CLEANED).success
         assert process.returncode == 0
         landed = 3 * (day + 1)
         for record_type in RECORD_TYPES:

@@ -51,6 +51,7 @@ listener = socket.create_server(("127.0.0.1", 0))
 print(listener.getsockname()[1], flush=True)
 time.sleep(600)
 """
+GEO_ASSETS = 'key:"raw/geo" or key:"cleaned/geo"'
 ODD_FOLDER = "my home, ü%1#'\"&;$(x)"
 
 
@@ -135,7 +136,9 @@ def run_pipeline(command_line: CommandLine, user_folder: Path, *others: Path) ->
     """Use a home whose servers run, restart them, and assert that nothing is written outside of it."""
     command_line.succeed("source", "fill")
     command_line.succeed("emulate", "--draws", "5")
-    run_daily_batch(command_line)
+    output = run_dagster(command_line, "asset", "materialize", "--select", GEO_ASSETS, PIN_BATCH_ENGINE="spark")
+    assert "batch engine: spark" in output
+    run_dagster(command_line, "job", "execute", "-j", "daily_batch")
     reconciled = command_line.read_json("reconcile")
     assert [source["landed"] for source in reconciled["counts"][:3]] == [5, 5, 5]
     assert reconciled["discrepancies"] == []
@@ -146,15 +149,18 @@ def run_pipeline(command_line: CommandLine, user_folder: Path, *others: Path) ->
     assert {*command_line.home.parent.iterdir()} == {command_line.home, user_folder, *others}
 
 
-def run_daily_batch(command_line: CommandLine) -> None:
-    """Run the job with Spark, in a process that may have few open files."""
-    variables = dagster_ui.dagster_variables(command_line.home)
-    command = [sys.executable, "-m", "dagster", "job", "execute", "-m", "pin_pipeline.definitions", "-j", "daily_batch"]
-    environment = command_line.environment(**variables, PIN_BATCH_ENGINE="spark")
+def run_dagster(command_line: CommandLine, *command: str, **variables: str) -> str:
+    """Run a command of Dagster in a process that may have few open files, and return its output."""
     result = subprocess.run(
-        command, env=environment, capture_output=True, text=True, check=False, preexec_fn=allow_few_open_files
+        [sys.executable, "-m", "dagster", *command, "-m", "pin_pipeline.definitions"],
+        env=command_line.environment(**dagster_ui.dagster_variables(command_line.home), **variables),
+        capture_output=True,
+        text=True,
+        check=False,
+        preexec_fn=allow_few_open_files,
     )
     assert result.returncode == 0, result.stderr[-3000:]
+    return result.stderr
 
 
 def allow_few_open_files() -> None:
