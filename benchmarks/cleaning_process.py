@@ -56,12 +56,12 @@ def _spark(settings: Settings) -> Program:
 
     from pin_pipeline.batch.cleaning import clean_topics  # noqa: PLC0415
     from pin_pipeline.batch.engines.spark import SparkEngine  # noqa: PLC0415
-    from pin_pipeline.spark.session import spark_conf  # noqa: PLC0415
+    from pin_pipeline.spark.session import MAX_BATCH_BYTES, spark_conf  # noqa: PLC0415
 
     topics = {settings.topic(name): record_type for name, record_type in RECORD_TYPES.items()}
     conf = spark_conf(jars.ensure("spark"), settings.home, settings.s3_endpoint_url, settings.region)
     spark, store = LazyPySparkResource(spark_config=conf).spark_session, ObjectStore.of(settings)
-    return lambda lake: list(clean_topics(SparkEngine(lambda: spark), lake, store, topics))
+    return lambda lake: list(clean_topics(SparkEngine(lambda: spark, MAX_BATCH_BYTES), lake, store, topics))
 
 
 def _plain_spark(settings: Settings) -> Program:

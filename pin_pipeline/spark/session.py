@@ -21,6 +21,13 @@ from pin_pipeline.spark.conf import (
 
 UTF_8 = "C.UTF-8"
 
+MAX_BATCH_BYTES = 2**30
+"""Size of the objects of one batch in a local session.
+
+The keys of a batch are held in the memory of two tasks. 10,000,000 pins at once, objects of 6.4 GB, take more than the
+session has; 1 GiB is a sixth of them.
+"""
+
 MAX_SOCKET_PATH = 103
 """Bytes of the path of a socket on macOS; on Linux, 107."""
 

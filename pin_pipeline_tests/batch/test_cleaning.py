@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from random import Random
 from typing import Any
 
 import pytest
-from deltalake import write_deltalake
+from deltalake import Field, write_deltalake
+from deltalake.schema import PrimitiveType
 from pyspark.sql import SparkSession
 
 from pin_pipeline.batch.engines.base import BatchEngine
@@ -16,6 +18,8 @@ from pin_pipeline.batch.engines.spark import SparkEngine
 from pin_pipeline.records import RECORD_TYPES
 from pin_pipeline.settings import Settings
 from pin_pipeline.storage.lake import Lake
+from pin_pipeline.storage.object_store import ObjectStore
+from pin_pipeline.storage.progress import CleaningProgress
 from pin_pipeline_tests.batch.batch_helpers import put, run_clean, table, totals
 from pin_pipeline_tests.batch.crash import crash_at
 from pin_pipeline_tests.helpers.rows import geo, pin, user
@@ -189,3 +193,39 @@ def test_batch_checks_report_inconsistent_and_unknown_fields_with_example(settin
     )
     put(settings, "pin", [pin(5)], first=14, partition=1)
     assert all(check.passed for check in run_clean(settings, engine, "pin")["cleaned/pin"].checks)
+
+
+def test_columns_that_another_writer_has_added_are_kept(
+    settings: Settings, engine: Engine, next_engine: Engine
+) -> None:
+    put(settings, "geo", [geo(1), geo(2), b"no json"])
+    run_clean(settings, engine, "geo")
+    lake = Lake.of(settings)
+    for key in ("cleaned/geo", "quarantine/geo"):
+        lake.load(key).delta.alter.add_columns([Field("note", PrimitiveType("string"))])
+        lake.load(key).delta.update({"note": "'a note'"})
+    put(settings, "geo", [geo(1, country="Chile"), geo(3), b"no json either"], first=3)
+    for number, used in enumerate((engine, next_engine)):
+        report = run_clean(settings, used, "geo", replay=True)["cleaned/geo"]
+        assert totals(report)[-1] == 0
+        rows = table(settings, "cleaned/geo", "select ind, country, note from t order by ind")
+        assert [(row["ind"], row["country"], row["note"]) for row in rows] == [
+            (1, "Chile", "a note"),
+            (2, "Albania", "a note"),
+            (3, "Albania", None),
+        ]
+        rejected = table(settings, "quarantine/geo", "select source_offset, note from t order by source_offset")
+        assert [(row["source_offset"], row["note"]) for row in rejected][:2] == [(2, "a note"), (5, None)]
+        put(settings, "geo", [geo(1, country="Chile"), b"no json again"], first=6 + 2 * number)
+
+
+def test_spark_cleans_objects_in_batches_of_limited_size(
+    settings: Settings, session: Callable[[], SparkSession]
+) -> None:
+    put(settings, "geo", [geo(number) for number in range(4)], size=1)
+    first, second, *_ = [
+        size for _, size in CleaningProgress().new_objects(ObjectStore.of(settings), settings.topic("geo"))
+    ]
+    report = run_clean(settings, SparkEngine(session, max_batch_bytes=first + second), "geo")["cleaned/geo"]
+    assert totals(report) == (4, 4, 0, 0, 0)
+    assert CleaningProgress.of(Lake.of(settings).require("cleaned/geo")).batch == 2

@@ -34,7 +34,7 @@ class BatchEngine(ABC, Generic[Records]):
 
     name: ClassVar[str]
     conflicts: ClassVar[tuple[type[Exception], ...]]
-    max_batch_bytes: ClassVar[int | None]
+    max_batch_bytes: int | None
 
     def cancel(self) -> None:
         """End the current work of all steps, as far as that is possible; the steps then fail."""

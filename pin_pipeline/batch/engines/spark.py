@@ -37,13 +37,14 @@ class SparkEngine(BatchEngine[DataFrame]):
 
     Args:
         session: returns the Spark session; called only if there is work.
+        max_batch_bytes: see `BatchEngine`.
     """
 
     name = "spark"
     conflicts = CONFLICTS
-    max_batch_bytes = None
 
-    def __init__(self, session: Callable[[], SparkSession]) -> None:
+    def __init__(self, session: Callable[[], SparkSession], max_batch_bytes: int | None = None) -> None:
+        self.max_batch_bytes = max_batch_bytes
         self._session = session
         self._started: SparkSession | None = None
 
@@ -86,7 +87,7 @@ class SparkEngine(BatchEngine[DataFrame]):
         lake.ensure_table(topic_quarantine_key(record_type.name), TOPIC_QUARANTINE, PROPERTIES, metadata="{}")
         table = _quarantine(records.sparkSession, lake, record_type)
         merge = table.merge(rows.alias("s"), f"{SAME_POSITION} and t.source_offset >= {first}")
-        merge.whenNotMatchedInsertAll().execute()
+        merge.whenNotMatchedInsert(values=_from_source(columns)).execute()
 
     def update_quarantine(self, record_type: RecordType, lake: Lake, records: DataFrame, batch: int) -> None:
         """Store the outcome of a re-validation."""
@@ -119,7 +120,7 @@ class SparkEngine(BatchEngine[DataFrame]):
             if progress.batch == 1:  # the table is empty, so there is nothing to merge with
                 latest.write.format("delta").mode("append").save(path)
             else:
-                _merge(DeltaTable.forPath(spark, path), latest)
+                _merge(DeltaTable.forPath(spark, path), latest, _from_source(columns))
 
     def replace_quarantine(self, record_type: RecordType, lake: Lake, staging: Lake) -> None:
         """Replace the quarantine by the one in the staging area."""
@@ -172,10 +173,15 @@ def _cached(classified: DataFrame) -> Iterator[DataFrame]:
         records.unpersist()
 
 
-def _merge(table: DeltaTable, latest: DataFrame) -> None:
+def _from_source(columns: Sequence[str]) -> dict[str, str | Column]:
+    """Return the assignments of a merge; columns that another writer has added are not assigned."""
+    return {name: f"s.{name}" for name in columns}
+
+
+def _merge(table: DeltaTable, latest: DataFrame, values: dict[str, str | Column]) -> None:
     merge = table.alias("t").merge(latest.alias("s"), "t.ind = s.ind")
     is_later = "struct(s.source_offset, s.source_partition) > struct(t.source_offset, t.source_partition)"
-    merge.whenMatchedUpdateAll(is_later).whenNotMatchedInsertAll().execute()
+    merge.whenMatchedUpdate(is_later, values).whenNotMatchedInsert(values=values).execute()
 
 
 def _quarantine(spark: SparkSession, lake: Lake, record_type: RecordType) -> DeltaTable:

@@ -31,7 +31,7 @@ from pin_pipeline.local.streaming_jobs import LocalStreamingJobs
 from pin_pipeline.local.writer_lock import only_writer
 from pin_pipeline.reports import Report
 from pin_pipeline.settings import Settings, set_variables
-from pin_pipeline.spark.session import spark_conf
+from pin_pipeline.spark.session import MAX_BATCH_BYTES, spark_conf
 from pin_pipeline.storage.object_store import ObjectStore
 from pin_pipeline.streaming.supervision.backend import StreamingJobs
 
@@ -86,7 +86,7 @@ class LocalBatchResource(BatchResource):
         """Run a task on a Spark session in the process of the run."""
         from pin_pipeline.batch.engines.spark import SparkEngine  # noqa: PLC0415 - an engine is imported when it is needed
 
-        return task.run(SparkEngine(self.session), lake.tables(), lake.objects())
+        return task.run(SparkEngine(self.session, MAX_BATCH_BYTES), lake.tables(), lake.objects())
 
     def session(self) -> "SparkSession":
         """Return the Spark session of this process and start it on the first call."""
