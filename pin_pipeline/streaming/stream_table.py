@@ -87,7 +87,8 @@ class StreamTable:
     def _commit(self, rows: pa.Table, progress: ShardProgress) -> None:
         # Without retries: delta-rs would rebase the commit onto a version whose progress was not read.
         commit = CommitProperties({"userMetadata": progress.metadata()}, max_commit_retries=0)
-        write_deltalake(self._delta, rows, mode="append", commit_properties=commit)
+        # Merged schemas: columns that another writer has added are null in the new rows.
+        write_deltalake(self._delta, rows, mode="append", schema_mode="merge", commit_properties=commit)
         self._progress, version = progress, self._delta.version()
         if version % COMPACT_EVERY == 0:
             self._delta.optimize.compact(target_size=COMPACTED_BYTES, commit_properties=commit)

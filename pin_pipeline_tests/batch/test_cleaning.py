@@ -205,18 +205,18 @@ def test_columns_that_another_writer_has_added_are_kept(
         lake.load(key).delta.alter.add_columns([Field("note", PrimitiveType("string"))])
         lake.load(key).delta.update({"note": "'a note'"})
     put(settings, "geo", [geo(1, country="Chile"), geo(3), b"no json either"], first=3)
-    for number, used in enumerate((engine, next_engine)):
+    for number, used in enumerate((engine, next_engine, engine)):
         report = run_clean(settings, used, "geo", replay=True)["cleaned/geo"]
-        assert totals(report)[-1] == 0
+        assert totals(report)[1:] == (3 + number, 1, 2 + number, 0)
         rows = table(settings, "cleaned/geo", "select ind, country, note from t order by ind")
-        assert [(row["ind"], row["country"], row["note"]) for row in rows] == [
+        assert [(row["ind"], row["country"], row["note"]) for row in rows][:3] == [
             (1, "Chile", "a note"),
             (2, "Albania", "a note"),
             (3, "Albania", None),
         ]
         rejected = table(settings, "quarantine/geo", "select source_offset, note from t order by source_offset")
         assert [(row["source_offset"], row["note"]) for row in rejected][:2] == [(2, "a note"), (5, None)]
-        put(settings, "geo", [geo(1, country="Chile"), b"no json again"], first=6 + 2 * number)
+        put(settings, "geo", [geo(4 + number), b"no json again"], first=6 + 2 * number)  # only a new key
 
 
 def test_spark_cleans_objects_in_batches_of_limited_size(

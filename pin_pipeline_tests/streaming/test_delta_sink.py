@@ -12,6 +12,8 @@ import boto3
 import deltalake
 import pyarrow as pa
 import pytest
+from deltalake import Field
+from deltalake.schema import PrimitiveType
 
 from pin_pipeline.local.kinesis import create_streams
 from pin_pipeline.reconciliation.stream import reconcile_configured_stream
@@ -144,6 +146,21 @@ def test_concurrent_sinks_create_no_duplicates_and_no_gaps(sink: Callable[[], De
     assert published_keys(lake) == [2, 4, 6, 8]
     assert len(quarantined(lake)) == 4
     assert ShardProgress.of(lake.require("streams/pin")).records == 8
+
+
+def test_columns_that_another_writer_has_added_are_kept(sink: Callable[[], DeltaSink], lake: Lake) -> None:
+    running = sink()
+    running.write(classified_pins(1, 2))
+    keys = ("streams/pin", "quarantine/streams/pin")
+    for key in keys:
+        lake.load(key).delta.alter.add_columns([Field("note", PrimitiveType("string"))])
+        lake.load(key).delta.update({"note": "'a note'"})
+    running.write(classified_pins(3, 4))
+    sink().write(classified_pins(5, 6))
+    assert (published_keys(lake), len(quarantined(lake))) == ([2, 4, 6], 3)
+    for key in keys:
+        notes = lake.require(key).query("select note from t")["note"].to_pylist()
+        assert sorted(notes, key=str) == [None, None, "a note"]
 
 
 def test_batch_killed_between_both_tables_is_repeated_without_duplicates(

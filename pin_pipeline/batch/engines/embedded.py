@@ -139,7 +139,14 @@ class EmbeddedEngine(BatchEngine[pa.Table]):
             latest = latest.slice(0, 0)
         # If all keys are new, the existing rows need not be read. A merge that changes no row makes no commit.
         if table.version == version:
-            write_deltalake(table.delta, latest, mode="append", writer_properties=WRITER, commit_properties=properties)
+            write_deltalake(
+                table.delta,
+                latest,
+                mode="append",
+                schema_mode="merge",  # columns that another writer has added are null in the new rows
+                writer_properties=WRITER,
+                commit_properties=properties,
+            )
 
     def replace_quarantine(self, record_type: RecordType, lake: Lake, staging: Lake) -> None:
         """Replace the quarantine by the one in the staging area."""
