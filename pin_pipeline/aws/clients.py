@@ -16,8 +16,11 @@ LOCAL_CREDENTIALS = {"aws_access_key_id": "local", "aws_secret_access_key": "loc
 LOCAL_REGION = "us-east-1"
 """Region of the local endpoints, whatever the region of the user's own account is."""
 LOOPBACK = {"127.0.0.1", "localhost", "::1"}
-OUTSIDE_CONFIGURATION = ("profile", "config_file", "credentials_file", "ca_bundle")
-"""Settings of botocore that clients of local endpoints do not take from the environment."""
+NO_USER_CONFIGURATION = {
+    **dict.fromkeys(("profile", "ca_bundle"), (None, None, None, None)),
+    **dict.fromkeys(("config_file", "credentials_file"), (None, None, os.devnull, None)),
+}
+"""Session variables of botocore with which clients of local endpoints take nothing from the user's configuration."""
 
 
 def client(service: str, region: str | None, endpoint_url: str | None = None, config: Config | None = None) -> Any:  # noqa: ANN401 - boto3 creates its clients at run time
@@ -50,9 +53,8 @@ def _local_session() -> Session:
     import boto3  # noqa: PLC0415 - see `client`
     import botocore.session  # noqa: PLC0415
 
-    variables = dict.fromkeys(OUTSIDE_CONFIGURATION, (None, None, None, None))
-    files = dict.fromkeys(("config_file", "credentials_file"), (None, None, os.devnull, None))
-    return boto3.session.Session(botocore_session=botocore.session.Session(session_vars={**variables, **files}))
+    session = botocore.session.Session(session_vars=NO_USER_CONFIGURATION)
+    return boto3.session.Session(botocore_session=session)
 
 
 def is_local(endpoint_url: str | None) -> bool:

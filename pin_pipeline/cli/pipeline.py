@@ -31,20 +31,17 @@ def land(
 ) -> None:
     """Land the topics on S3 up to their current end offsets."""
     settings = Settings.load()
-    results = {}
-    for record_type in RECORD_TYPES:
-        topic = settings.topic(record_type)
-        results[topic] = backends.land(settings, topic, fill_gaps=fill_gaps)
-    rows: list[Row] = [
-        {"topic": topic, "new_records": result.records, "new_objects": result.objects}
-        for topic, result in results.items()
-    ]
+    rows: list[Row] = []
+    skipped: list[list[str]] = []
+    for topic in map(settings.topic, RECORD_TYPES):
+        result = backends.land(settings, topic, fill_gaps=fill_gaps)
+        rows.append({"topic": topic, "new_records": result.records, "new_objects": result.objects})
+        skipped.append(result.foreign)
     if as_json:
-        foreign = [{"skipped_objects": result.foreign} for result in results.values()]
-        print_json([{**row, **skipped} for row, skipped in zip(rows, foreign, strict=True)])
+        print_json([{**row, "skipped_objects": keys} for row, keys in zip(rows, skipped, strict=True)])
         return
     print_rows(rows)
-    for key in chain.from_iterable(result.foreign for result in results.values()):
+    for key in chain.from_iterable(skipped):
         print_line(f"skipped {key}, which is not a landed object: remove it")
 
 
