@@ -19,7 +19,7 @@ dev: $(READY) ## run the local servers and the Dagster UI until Ctrl-C
 test: $(ARCHIVE) ## run the tests, on local servers
 	@$(BIN)/pytest --numprocesses 3 --dist loadgroup
 
-soak: $(ARCHIVE) ## kill the streaming jobs and the processes of dev, run in other environments, and reconcile (30 minutes)
+soak: $(ARCHIVE) ## kill the streaming jobs and the processes of dev, run in other environments, and reconcile (25 minutes)
 	@$(BIN)/pytest -m soak
 
 check: $(READY) ## check style, types, import rules, vocabulary and Dagster definitions

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import subprocess
 from collections.abc import Sequence
 
 import pytest
@@ -11,6 +10,7 @@ import pytest
 from pin_pipeline.cli.servers import TICK_WITHOUT_REQUESTS
 from pin_pipeline.local.process import DetachedProcess
 from pin_pipeline_tests.helpers.command_line import CommandLine
+from pin_pipeline_tests.helpers.output import read_until
 from pin_pipeline_tests.helpers.waiting import wait_until
 
 END_SECONDS = 60
@@ -53,15 +53,3 @@ def test_dev_prints_addresses_in_use_hides_ticks_without_requests_and_ends_all_t
 def groups(command_line: CommandLine) -> list[DetachedProcess]:
     """Return the process groups that commands have started."""
     return [DetachedProcess(command_line.home, name) for name in command_line.pids()]
-
-
-def read_until(process: subprocess.Popen[str], text: str) -> list[str]:
-    """Return the lines of the output of a process up to the first one that contains a text."""
-    assert process.stdout
-    lines = []
-    for line in process.stdout:
-        lines.append(line)
-        if text in line:
-            return lines
-    _, error = process.communicate()
-    raise AssertionError(f"the process ended without printing {text!r}: {lines}, {error}")

@@ -12,8 +12,9 @@ import pytest
 
 from pin_pipeline.local import servers
 from pin_pipeline.local.process import DetachedProcess
-from pin_pipeline_tests.cli.test_dev import END_SECONDS, groups, read_until
+from pin_pipeline_tests.cli.test_dev import END_SECONDS, groups
 from pin_pipeline_tests.helpers.command_line import CommandLine
+from pin_pipeline_tests.helpers.output import read_until
 from pin_pipeline_tests.helpers.stopped_streams import stop_streams
 
 DRAWS = 3

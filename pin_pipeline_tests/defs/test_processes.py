@@ -18,6 +18,7 @@ from pin_pipeline.records import RECORD_TYPES
 from pin_pipeline.settings import Settings
 from pin_pipeline.storage.object_store import ObjectStore
 from pin_pipeline_tests.defs.test_end_to_end import rows_of, versions
+from pin_pipeline_tests.helpers.output import read_until
 from pin_pipeline_tests.helpers.rows import geo, pin, user
 from pin_pipeline_tests.helpers.topics import produce
 
@@ -26,11 +27,11 @@ RECORDS = 30
 
 
 @contextmanager
-def batch_process(output: int | IO[bytes]) -> Iterator[subprocess.Popen[bytes]]:
+def batch_process(output: int | IO[bytes]) -> Iterator[subprocess.Popen[str]]:
     """Run landing and cleaning in a separate process group, which is killed at the end of the block."""
     arguments = ["-m", "pin_pipeline.definitions", "--select", 'key:"raw/*" or key:"cleaned/*"']
     command = [sys.executable, "-m", "dagster", "asset", "materialize", *arguments]
-    process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT, start_new_session=True)
+    process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT, start_new_session=True, text=True)
     try:
         yield process
     finally:
@@ -39,16 +40,10 @@ def batch_process(output: int | IO[bytes]) -> Iterator[subprocess.Popen[bytes]]:
             process.wait()
 
 
-def run_and_kill_after(output: bytes) -> None:
+def run_and_kill_after(output: str) -> None:
     """Run landing and cleaning, and send SIGKILL to all of its processes as soon as it prints the output."""
     with batch_process(subprocess.PIPE) as process:
-        assert process.stdout
-        printed = []
-        for line in process.stdout:
-            printed.append(line)
-            if output in line:
-                return
-    pytest.fail(f"the run ended without printing {output!r}; its last lines: {b''.join(printed[-20:])!r}")
+        read_until(process, output)
 
 
 @pytest.mark.usefixtures("variables")
@@ -58,8 +53,8 @@ def test_runs_killed_and_then_repeated_concurrently_lose_and_duplicate_nothing(
     monkeypatch.setenv("DAGSTER_HOME", str(dagster_ui.dagster_home(tmp_path)))
     for record_type, row in ROWS.items():
         produce(settings, record_type, [row(number % 10) for number in range(RECORDS)] + [b"no json"])
-    run_and_kill_after(b"raw__geo - 31 records in 2 objects")
-    run_and_kill_after(b"cleaned/geo: reading 2 new objects")
+    run_and_kill_after("raw__geo - 31 records in 2 objects")
+    run_and_kill_after("cleaned/geo: reading 2 new objects")
     log = tmp_path / "both.log"
     with log.open("ab") as output, batch_process(output) as one, batch_process(output) as other:
         assert (one.wait(), other.wait()) == (0, 0), log.read_text()[-5000:]

@@ -18,6 +18,7 @@ from pin_pipeline.records import RECORD_TYPES
 from pin_pipeline.settings import Settings, child_environment
 from pin_pipeline.storage.lake import Lake
 from pin_pipeline.storage.progress import CleaningProgress
+from pin_pipeline_tests.helpers.output import read_until
 from pin_pipeline_tests.helpers.rows import geo, pin, user
 from pin_pipeline_tests.helpers.topics import produce
 
@@ -56,14 +57,7 @@ class Runs:
     def terminate_at(self, output: str, engine: str) -> list[str]:
         """Terminate a run as soon as it prints this output, and return the steps that it has started."""
         with self.start(engine) as process, dg.DagsterInstance.from_config(str(self.home)) as instance:
-            assert process.stdout
-            printed = []
-            for line in process.stdout:
-                printed.append(line)
-                if output in line:
-                    break
-            else:
-                pytest.fail(f"the run ended without printing {output!r}; its last lines: {printed[-20:]}")
+            read_until(process, output)
             [run] = instance.get_runs(limit=1)
             instance.report_run_canceling(run)
             requested = time.time()
