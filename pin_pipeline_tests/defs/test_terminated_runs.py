@@ -28,12 +28,12 @@ KEYS = 1_000
 SECONDS_TO_END = 10
 """Bound on the time from the request to the end of the run."""
 TERMINATIONS = (
-    ("raw__geo - topics/", "embedded", "raw__geo"),
+    ("raw__geo - topics/", "embedded", "raw__"),
     ("cleaned/pin: reading", "embedded", "cleaned"),
     ("cleaned/pin: reading", "spark", "cleaned"),
     ("queries - batch engine: embedded", "embedded", "queries"),
 )
-"""Output at which a run is terminated, its engine, and the last step that it starts."""
+"""Output at which a run is terminated, its engine, and how the name of the last step that it starts begins."""
 ROWS = {"pin": pin, "geo": geo, "user": user}
 
 
@@ -77,11 +77,11 @@ def test_run_terminated_during_any_work_ends_in_time_and_the_next_run_completes_
 ) -> None:
     runs = Runs(tmp_path)
     monkeypatch.setenv("DAGSTER_HOME", str(runs.home))
-    for output, engine, last_step in TERMINATIONS:
+    for output, engine, step_prefix in TERMINATIONS:
         for record_type, row in ROWS.items():
             for partition in range(PARTITIONS):
                 produce(settings, record_type, [row(number % KEYS) for number in range(RECORDS)], partition)
-        assert runs.terminate_at(output, engine)[-1] == last_step
+        assert runs.terminate_at(output, engine)[-1].startswith(step_prefix)
     with runs.start("embedded") as process:
         output, _ = process.communicate()
     assert process.returncode == 0, output
