@@ -42,8 +42,8 @@ JVM_OPTIONS = (
 BATCH_JVM_OPTIONS = (*JVM_OPTIONS, "-Xms1g", "-Xmn400m")
 """JVM options of the daily batch: the initial heap is the final one, which saves the collections that make it grow."""
 
-STREAMING_JVM_OPTIONS = (*JVM_OPTIONS, "-Xms256m", "-Xss8m")
-"""JVM options of a streaming job.
+STREAMING_JVM_OPTIONS = (*JVM_OPTIONS, "-Xms256m", "-Xss8m", "-Xrs")
+"""JVM options of a streaming job. -Xrs leaves signals to the process that started the JVM.
 
 When a query stops with an error, Spark searches its long text with a regular expression that overflows the default
 thread stack; 8 MiB are enough.

@@ -44,22 +44,36 @@ def main(name: str, session_factory: Callable[[Settings], SparkSession]) -> None
         UnknownStreamingJobError: no job has this name.
         StreamingJobError: one of the job's queries ended.
     """
-    # Signals reach the whole process group. The JVM inherits that SIGTERM is ignored, so only this process stops it.
-    # Blocking the signals here makes them wait for `sigtimedwait`, however long Spark takes to start.
-    signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    stop = _stop_request()
     settings = Settings.load()
     job, heartbeats = streaming_job(name), Heartbeats.of(settings)
     listener = ProgressListener(job.name)
     preparation = threading.Thread(target=_prepare, args=(heartbeats, listener))
     preparation.start()  # in parallel to the start of the JVM
     try:
-        _run_queries(job, session_factory(settings), settings, heartbeats, listener)
+        _run_queries(job, session_factory(settings), settings, heartbeats, listener, stop)
     except Exception as error:
         preparation.join()  # its heartbeat must not overwrite the failure
         error_type = "" if isinstance(error, StreamingJobError) else f"{type(error).__name__}: "
         _write(heartbeats, replace(listener.heartbeat(), failure=summarize_error(f"{error_type}{error}")))
         raise
+
+
+def _stop_request() -> threading.Event:
+    """Return an event that a stop signal sets, however long Spark takes to start.
+
+    Signals reach the whole process group. The JVM inherits that they are blocked and, with the option -Xrs, keeps them
+    blocked, so only this process stops it.
+    """
+    stop = threading.Event()
+    signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
+
+    def wait() -> None:
+        signal.sigwait(STOP_SIGNALS)
+        stop.set()
+
+    threading.Thread(target=wait, daemon=True).start()
+    return stop
 
 
 def _prepare(heartbeats: Heartbeats, listener: ProgressListener) -> None:
@@ -71,14 +85,19 @@ def _prepare(heartbeats: Heartbeats, listener: ProgressListener) -> None:
 
 
 def _run_queries(
-    job: StreamingJob, spark: SparkSession, settings: Settings, heartbeats: Heartbeats, listener: ProgressListener
+    job: StreamingJob,
+    spark: SparkSession,
+    settings: Settings,
+    heartbeats: Heartbeats,
+    listener: ProgressListener,
+    stop: threading.Event,
 ) -> None:
     from pin_pipeline.streaming import queries  # noqa: PLC0415 - see `_prepare`
 
     spark.streams.addListener(listener)
     threading.Thread(target=warm_up, args=(PIN, spark), daemon=True).start()  # in parallel to query planning
     running = queries.start(job, spark, settings)
-    while not signal.sigtimedwait(STOP_SIGNALS, HEARTBEAT_SECONDS):
+    while not stop.wait(HEARTBEAT_SECONDS):
         _write(heartbeats, listener.heartbeat())
         _verify(running)  # when one query has ended, the others end with the process
     listener.stopped_at = datetime.now(UTC)
