@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help demo dev test soak check format docs lock clean
+.PHONY: help demo dev test soak check format docs lock release clean
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -35,22 +35,27 @@ format: $(READY) ## format the code and apply safe lint fixes
 	$(BIN)/ruff format
 	$(BIN)/ruff check --fix
 
-docs: $(READY) ## generate docs/records.md and docs/configuration.md from the code
-	$(BIN)/python -m pin_pipeline.records.rules_page > docs/records.md
-	$(BIN)/python -m tools.configuration_page > docs/configuration.md
+docs: $(READY) ## generate docs/reference/records.md and docs/reference/configuration.md from the code
+	$(BIN)/python -m tools.records_page > docs/reference/records.md
+	$(BIN)/python -m tools.configuration_page > docs/reference/configuration.md
 
 lock: $(READY) ## upgrade requirements.lock to the latest versions that pyproject.toml allows
 	$(BIN)/uv pip compile --quiet --universal --all-extras --group dev --no-strip-extras --generate-hashes \
-		--no-header --no-emit-index-url --upgrade pyproject.toml --output-file requirements.lock
+		--no-emit-index-url --upgrade pyproject.toml --output-file requirements.lock
+
+release: $(READY) ## build the wheel, the sources and the software bill of materials into dist/
+	rm -rf dist
+	$(BIN)/uv build --quiet --no-build-isolation
+	$(BIN)/uv tool run --quiet --from cyclonedx-bom==7.5.0 cyclonedx-py requirements requirements.lock --output-file dist/sbom.json
 
 clean: ## stop the local servers, and delete their state and the virtualenv
 	@if [ -x $(BIN)/pin-pipeline ]; then $(BIN)/pin-pipeline down; fi
 	rm -rf .pin_pipeline .venv
 
 $(READY): requirements.lock pyproject.toml setup.cfg
+	@case $$(uname -s) in Linux | Darwin) ;; *) echo "unsupported system: $$(uname -s) is not Linux or macOS; on Windows, use WSL 2" >&2; exit 1 ;; esac
 	@command -v $(PYTHON) > /dev/null || { echo "$(PYTHON) not found: install Python 3.11, 3.12 or 3.13, or pass its path, as in: make PYTHON=/path/to/python3" >&2; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' || { echo "unsupported Python version: $(PYTHON) is not Python 3.11, 3.12 or 3.13; pass one of them, as in: make PYTHON=python3.11" >&2; exit 1; }
-	@java -version > /dev/null 2>&1 || { echo "java not found, or it does not run: install a Java runtime 17 or newer, which Kafka and Spark need, and put it on PATH" >&2; exit 1; }
 	@echo "installing the locked dependencies into .venv (about a minute) ..."
 	@$(PYTHON) -m venv .venv
 	@# setuptools first: it builds pyspark and the project, which otherwise download another version that is not locked.

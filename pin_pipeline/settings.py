@@ -1,6 +1,6 @@
 """Settings: every environment variable that the pipeline reads, typed, validated and described.
 
-This is the only module that reads the process environment. `docs/configuration.md` is generated from it.
+This is the only module that reads the process environment. `docs/reference/configuration.md` is generated from it.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
-from urllib.parse import unquote
+from urllib.parse import quote
 from urllib.request import getproxies
 
 from pydantic import BeforeValidator, Field, ValidationError
@@ -51,10 +51,6 @@ def _flag(value: object) -> object:
 
 
 def _absolute_path(value: object) -> object:
-    if "?" in str(value) or unquote(str(value)) != str(value):
-        raise ValueError(
-            "expected a path without `?` and codes such as `%20`, which are not possible in the URLs of SQLite"
-        )
     return Path(str(value)).absolute()
 
 
@@ -123,7 +119,7 @@ class LocalSettings(_VariableSettings):
     home: AbsolutePath = setting("PIN_HOME", "Folder of all local state.", Path(".pin_pipeline"))
     jars: Path | None = setting("PIN_JARS", "Jar cache; default ~/.cache/pin-pipeline/jars.", None)
     cache_home: Path | None = setting("XDG_CACHE_HOME", "Parent of the default jar cache, instead of ~/.cache.", None)
-    java_home: Path | None = setting("JAVA_HOME", "Java runtime for Kafka and Spark, if not the one on PATH.", None)
+    java_home: Path | None = setting("JAVA_HOME", "Java runtime 17 or newer, if not the one on PATH.", None)
     kafka_port: Port = setting("PIN_KAFKA_PORT", "Port of the Kafka broker.", None)
     s3_port: Port = setting("PIN_S3_PORT", "Port of the S3 endpoint.", None)
     kinesis_port: Port = setting("PIN_KINESIS_PORT", "Port of the Kinesis endpoint.", None)
@@ -193,7 +189,7 @@ def local_defaults(home: str) -> dict[str, str]:
         **LOCAL_ADDRESSES,
         "AWS_REGION": LOCAL_REGION,
         "PIN_BUCKET": "pin-pipeline",
-        "PIN_SOURCE_URL": f"sqlite:///{home}/source.db",
+        "PIN_SOURCE_URL": f"sqlite:///{quote(home)}/source.db",
         "PIN_CHECKPOINTS": f"file://{home}/checkpoints",  # Hadoop does not decode percent-encoding
     }
 

@@ -16,12 +16,24 @@ from pathlib import Path
 from typing import Any
 
 from dagster import EventLogEntry
+from dagster._core.storage.event_log.sqlite import sqlite_event_log
 from dagster._core.storage.event_log.sqlite.sqlite_event_log import INDEX_SHARD_NAME, SqliteEventLogStorage
-from dagster._core.storage.sqlite import SQLITE_BUSY_TIMEOUT_SECONDS
+from dagster._core.storage.runs.sqlite import sqlite_run_storage
+from dagster._core.storage.schedules.sqlite import sqlite_schedule_storage
+from dagster._core.storage.sqlite import SQLITE_BUSY_TIMEOUT_SECONDS, create_db_conn_string
 from dagster._core.storage.sqlite_storage import DagsterSqliteStorage
 from dagster._serdes import ConfigurableClassData
-from sqlalchemy import Connection, Engine, create_engine
+from sqlalchemy import URL, Connection, Engine, create_engine
 from sqlalchemy.event import listen
+
+
+def _sqlite_url(base_dir: str, db_name: str) -> str:
+    return URL.create("sqlite", database=str(Path(base_dir, f"{db_name}.db").absolute())).render_as_string()
+
+
+# Dagster's function does not escape the path: a home whose path contains `?` or `%20` would be another one.
+for module in (sqlite_event_log, sqlite_run_storage, sqlite_schedule_storage):
+    setattr(module, create_db_conn_string.__name__, _sqlite_url)
 
 
 class OpenEventLog(SqliteEventLogStorage):

@@ -1,4 +1,4 @@
-"""Installation steps after the Python packages: the SPARK_HOME and the jars.
+"""Installation steps after the Python packages: the SPARK_HOME, the Java command for it, and the jars.
 
 SPARK_HOME has Spark's programs and jars, but not the zip of PySpark's sources. With that zip, every Python worker
 compiles the modules that it imports, for most of a second, instead of importing the installed package.
@@ -16,18 +16,23 @@ import pyspark
 from pin_pipeline.local import jars
 from pin_pipeline.local.errors import LocalError
 from pin_pipeline.spark.conf import SPARK_HOME
+from pin_pipeline.spark.java import PACKAGED_JAVA_HOME, PACKAGED_JAVA_SCRIPT
 
 
 def install() -> None:
     """Create the SPARK_HOME, and download the jars that are missing.
 
     Raises:
-        LocalError: java is missing, or jars could not be downloaded.
+        LocalError: jars could not be downloaded.
     """
     SPARK_HOME.mkdir(exist_ok=True)
     for name in ("bin", "jars"):
         SPARK_HOME.joinpath(name).unlink(missing_ok=True)
         SPARK_HOME.joinpath(name).symlink_to(Path(pyspark.__path__[0], name))
+    java = PACKAGED_JAVA_HOME / "bin" / "java"
+    java.parent.mkdir(parents=True, exist_ok=True)
+    java.write_text(PACKAGED_JAVA_SCRIPT)
+    java.chmod(0o755)
     with ThreadPoolExecutor() as pool:
         list(pool.map(jars.ensure, get_args(jars.JarSet)))
 

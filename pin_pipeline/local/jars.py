@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Literal
 
 from pin_pipeline.local.errors import LocalError
-from pin_pipeline.local.java import find_java
 from pin_pipeline.settings import LocalSettings
+from pin_pipeline.spark.java import find_java
 
 JarSet = Literal["spark", "kafka"]
 
@@ -29,7 +29,7 @@ def ensure(jar_set: JarSet) -> Path:
     The folder is in the user's cache (`PIN_JARS`, by default `~/.cache/pin-pipeline/jars`), which checkouts share.
 
     Raises:
-        LocalError: java is missing, the download failed, or a digest differs from `jars.sha256`.
+        LocalError: the download failed, or a digest differs from `jars.sha256`.
     """
     digests = _digests(jar_set)
     combined = hashlib.sha256("".join(f"{name}{digest}" for name, digest in digests.items()).encode()).hexdigest()

@@ -11,9 +11,9 @@ from kafka.errors import KafkaError
 
 from pin_pipeline.local import jars, ports
 from pin_pipeline.local.errors import LocalError
-from pin_pipeline.local.java import UTF_8, find_java
 from pin_pipeline.local.server import ServerSpec
 from pin_pipeline.settings import child_environment
+from pin_pipeline.spark.java import UTF_8, find_java
 
 PROBE_TIMEOUT_MS = 2000
 CLASS_ARCHIVE = Path(sys.prefix, "kafka-classes.jsa")

@@ -18,8 +18,7 @@ from pin_pipeline.spark.conf import (
     SPARK_HOME,
     STREAMING_JVM_OPTIONS,
 )
-
-UTF_8 = "C.UTF-8"
+from pin_pipeline.spark.java import java_variables
 
 MAX_BATCH_BYTES = 2**30
 """Size of the objects of one batch in a local session.
@@ -55,7 +54,7 @@ def spark_conf(jars: Path, home: Path, s3_endpoint_url: str | None, region: str)
     """
     for name, value in spark_variables().items():
         os.environ.setdefault(name, value)
-    os.environ["LC_ALL"] = UTF_8  # Java reads and writes file names in the encoding of the locale
+    os.environ.update(java_variables())
     return RESULT_CONF | {
         "spark.app.name": "pin_pipeline",
         "spark.master": "local[*]",

@@ -20,8 +20,8 @@ from moto.server import ThreadedMotoServer
 
 from pin_pipeline.kafka.connection import SCRAM_MODULE
 from pin_pipeline.local import jars, kafka, ports
-from pin_pipeline.local.java import find_java
 from pin_pipeline.local.server import ServerProcess, ServerSpec
+from pin_pipeline.spark.java import find_java
 from pin_pipeline_tests.aws.control_plane import ControlPlane
 
 ARN = "arn:aws:kafka:us-east-1:123456789012:cluster/pins/0a1b2c3d-4e5f-6789-abcd-ef0123456789-1"

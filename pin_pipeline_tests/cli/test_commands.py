@@ -41,23 +41,6 @@ def test_help_lists_every_command(command_line: CommandLine) -> None:
         assert f" {command} " in output
 
 
-def test_up_without_java_names_the_required_version(command_line: CommandLine, tmp_path: Path) -> None:
-    error = command_line.fail("up", JAVA_HOME=str(tmp_path))
-    assert f"java not found in {tmp_path}/bin: install a Java runtime of version 17 or newer" in error
-    error = command_line.fail("up", PATH=str(tmp_path))
-    assert "java not found on PATH: install" in error
-
-
-def test_up_with_an_old_java_names_the_required_version(command_line: CommandLine, tmp_path: Path) -> None:
-    java = tmp_path / "bin" / "java"
-    java.parent.mkdir()
-    java.write_text("#!/bin/sh\necho 'openjdk version \"1.8.0_402\"' >&2\n")
-    java.chmod(0o755)
-    assert f"{java} is Java 8: install a Java runtime of version 17 or newer" in command_line.fail(
-        "up", JAVA_HOME=str(tmp_path)
-    )
-
-
 def test_up_without_network_reports_the_failed_jar_download(command_line: CommandLine, tmp_path: Path) -> None:
     host, port = unreachable_address().split(":")
     proxies = " ".join(f"-D{scheme}.proxyHost={host} -D{scheme}.proxyPort={port}" for scheme in ("http", "https"))

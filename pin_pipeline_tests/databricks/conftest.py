@@ -41,7 +41,7 @@ Materialize = Callable[..., dg.ExecuteInProcessResult]
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Build the wheel from the sources of the project."""
     project, sources = Path(pin_pipeline.__file__).parent.parent, tmp_path_factory.mktemp("sources")
-    for name in ("pyproject.toml", "setup.cfg", "README.md"):
+    for name in ("pyproject.toml", "setup.cfg", "README.md", "LICENSE"):
         shutil.copy(project / name, sources)
     shutil.copytree(project / "pin_pipeline", sources / "pin_pipeline")
     folder = tmp_path_factory.mktemp("wheel")

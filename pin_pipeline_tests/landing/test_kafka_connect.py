@@ -25,10 +25,10 @@ from pin_pipeline.landing.kafka_connect import wait_until_landed
 from pin_pipeline.landing.lander import LandingResult
 from pin_pipeline.landing.topic_reader import LandingError
 from pin_pipeline.local import jars, ports
-from pin_pipeline.local.java import find_java
 from pin_pipeline.reconciliation.topic import reconcile_topic
 from pin_pipeline.records import RECORD_TYPES
 from pin_pipeline.settings import Settings
+from pin_pipeline.spark.java import find_java
 from pin_pipeline.storage.lake import Lake
 from pin_pipeline.storage.object_keys import ObjectName
 from pin_pipeline.storage.object_store import ObjectStore

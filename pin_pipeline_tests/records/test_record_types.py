@@ -20,11 +20,11 @@ from pin_pipeline.records.fields import Number, Text
 from pin_pipeline.records.reasons import Reason
 from pin_pipeline.records.record_type import published_column
 from pin_pipeline.records.rules import Accepted, Rejected, Validator
-from pin_pipeline.records.rules_page import render_rules_page
 from pin_pipeline.records.rules_version import rules_version
 from pin_pipeline.settings import Settings
 from pin_pipeline_tests.batch.batch_helpers import put, run_clean, table, totals
 from pin_pipeline_tests.helpers.rows import geo
+from tools.records_page import render_rules_page
 
 Engine = BatchEngine[Any]
 ALTITUDE = Number(
@@ -100,4 +100,4 @@ def test_edited_record_type_changes_cleaning_and_adds_column_to_existing_table(
 
 
 def test_rules_page_in_docs_equals_generated_page() -> None:
-    assert Path("docs/records.md").read_text() == render_rules_page(), "run `make docs`"
+    assert Path("docs/reference/records.md").read_text() == render_rules_page(), "run `make docs`"

@@ -1,4 +1,4 @@
-"""Generator of docs/records.md: `python -m pin_pipeline.records.rules_page > docs/records.md`, or `make docs`."""
+"""Write the reference of all record types: `python -m tools.records_page > docs/reference/records.md`."""
 
 from __future__ import annotations
 
