@@ -83,7 +83,7 @@ def main() -> None:
                     print(f"{day + 1:>3} {step.keys:<8} {step.mebibytes:>6.0f} {times}", flush=True)
                     steps.append(step)
         _require_same_tables(settings, arguments.days * arguments.pins, arguments.pins)
-    for keys in ("new", "updates"):
+    for keys in ("new", "updates") if arguments.days > 1 else ():
         _print_crossover(keys, [step for step in steps if step.keys == keys], start["spark"] - start["embedded"])
 
 

@@ -1,4 +1,4 @@
-# Provisioned, not serverless: two small brokers cost an eighth of an idle serverless cluster (docs/aws.md), and MSK Connect
+# Provisioned, not serverless: two small brokers cost an eighth of an idle serverless cluster (docs/aws/README.md), and MSK Connect
 # reads both. Serverless pays off if the load is unknown or comes in bursts.
 resource "aws_msk_configuration" "main" {
   name           = var.prefix

@@ -1,4 +1,4 @@
-# Only the secrets, without values: those are set by hand (docs/aws.md), so that neither a plan nor the state contains them.
+# Only the secrets, without values: those are set by hand (docs/aws/README.md), so that neither a plan nor the state contains them.
 locals {
   secrets = {
     databricks-client-id     = "Client id of the service principal with which Dagster logs in to Databricks."

@@ -32,13 +32,13 @@ variable "image" {
 }
 
 variable "connector_plugin" {
-  description = "Key of the zip of the S3 sink connector in the bucket, uploaded beforehand: see docs/aws.md."
+  description = "Key of the zip of the S3 sink connector in the bucket, uploaded beforehand: see docs/aws/README.md."
   type        = string
   default     = "plugins/s3-sink.zip"
 }
 
 variable "wheel" {
-  description = "Key of the project's wheel in the bucket, which Databricks installs, uploaded beforehand: see docs/aws.md."
+  description = "Key of the project's wheel in the bucket, which Databricks installs, uploaded beforehand: see docs/aws/README.md."
   type        = string
   default     = "wheels/pin_pipeline-0.1.0-py3-none-any.whl"
 }

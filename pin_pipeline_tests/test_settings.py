@@ -133,7 +133,7 @@ def test_no_other_module_touches_the_process_environment() -> None:
 
 
 def test_configuration_page_is_up_to_date() -> None:
-    assert (ROOT / "docs/configuration.md").read_text() == render(), "run `make docs`"
+    assert (ROOT / "docs/reference/configuration.md").read_text() == render(), "run `make docs`"
 
 
 def test_resources_are_the_same_in_both_environments_and_describe_each_field(monkeypatch: pytest.MonkeyPatch) -> None:

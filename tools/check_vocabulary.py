@@ -1,6 +1,7 @@
-"""Report banned identifiers and phrases, and the term to use instead (docs/glossary.md): exit code 1 if there are any.
+"""Report banned identifiers and phrases, and the term of docs/reference/glossary.md to use instead.
 
-`python -m tools.check_vocabulary` checks the files that Git tracks or would add, by the rules in `vocabulary.toml`.
+`python -m tools.check_vocabulary` checks the files that Git tracks or would add, by the rules in `vocabulary.toml`. The
+exit code is 1 if there are any.
 """
 
 from __future__ import annotations
@@ -100,7 +101,9 @@ def check(root: Path, vocabulary: Vocabulary) -> tuple[int, list[str]]:
                 for found in pattern.finditer(text) if term.covers(position) else ():
                     if not vocabulary.permits(path, position, found[0]):
                         line = words[bisect(starts, found.start()) - 1][1]
-                        problems.append(f"{path}:{line}: banned {found[0]!r}: use {term.use!r} (docs/glossary.md)")
+                        problems.append(
+                            f"{path}:{line}: banned {found[0]!r}: use {term.use!r} (docs/reference/glossary.md)"
+                        )
     stale = [f"exception {rule.text!r} ({rule.reason})" for rule in vocabulary.exception if not rule.used]
     stale += [f"unchecked {path!r}" for path in vocabulary.unchecked if not (root / path).is_file()]
     return len(files), [*dict.fromkeys(problems), *(f"{RULES}: {rule} applies to nothing, remove it" for rule in stale)]
@@ -159,7 +162,7 @@ def main() -> None:
     if problems:
         print(*problems, sep="\n")
         raise SystemExit(1)
-    print(f"vocabulary: {files} files use the terms of docs/glossary.md")
+    print(f"vocabulary: {files} files use the terms of docs/reference/glossary.md")
 
 
 if __name__ == "__main__":

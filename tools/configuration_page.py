@@ -1,4 +1,4 @@
-"""Write the reference of all settings: `python -m tools.configuration_page > docs/configuration.md`."""
+"""Write the reference of all settings: `python -m tools.configuration_page > docs/reference/configuration.md`."""
 
 from __future__ import annotations
 

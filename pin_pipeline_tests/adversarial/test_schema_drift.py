@@ -1,4 +1,4 @@
-"""Schema drift: each change of a record has the outcome documented in docs/drift.md."""
+"""Schema drift: each change of a record has the outcome documented in docs/reference/drift.md."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ def with_unique_key(value: Any, number: int) -> Any:
 
 
 def documented_outcomes() -> dict[str, str]:
-    lines = [line.strip("| ").split(" | ") for line in Path("docs/drift.md").read_text().splitlines()]
+    lines = [line.strip("| ").split(" | ") for line in Path("docs/reference/drift.md").read_text().splitlines()]
     return {line[0]: line[1] for line in lines if len(line) == 2 and line[0] != "change"}
 
 

@@ -23,7 +23,7 @@ def instance(settings: Settings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
     port = int(conninfo_to_dict(settings.postgres_url)["port"] or 0)
     url = postgres.url(settings.home, port, settings.prefix)
     postgres.create_database(url)
-    [form] = re.findall(r"(postgresql\S*://)dagster:", (INFRA.parent / "docs" / "aws.md").read_text())
+    [form] = re.findall(r"(postgresql\S*://)dagster:", (INFRA.parent / "docs" / "aws" / "README.md").read_text())
     monkeypatch.setenv("DAGSTER_POSTGRES_URL", form + url.partition("://")[2])
     (tmp_path / "dagster.yaml").write_text((INFRA / "dagster.yaml").read_text())
     handler = signal.getsignal(signal.SIGTERM)

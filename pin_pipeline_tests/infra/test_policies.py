@@ -47,7 +47,7 @@ def test_producing_landing_and_reading_need_twenty_actions() -> None:
 
 
 def test_permissions_page_lists_every_action_and_names_existing_code() -> None:
-    page = (INFRA.parent / "docs" / "permissions.md").read_text()
+    page = (INFRA.parent / "docs" / "aws" / "permissions.md").read_text()
     rows = re.findall(r"^\| (\w+) \| ([\w-]+:\w+) \| (.+) \|$", page, re.MULTILINE)
     # The actions of the control plane of Databricks are a list in its documentation.
     granted = {(grant.role, grant.action) for role in set(roles()) - {"databricks"} for grant in grants(role)}

@@ -73,14 +73,14 @@ def write(root: Path, path: str, content: str) -> None:
 )
 def test_identifier_is_found_in_each_position(problems: Check, source: str) -> None:
     [problem] = problems("a/b.py", f"x = 1\n\n{source}\n")
-    assert re.fullmatch(r"a/b\.py:3: banned 'frob(s|bed)?': use 'validate' \(docs/glossary\.md\)", problem)
+    assert re.fullmatch(r"a/b\.py:3: banned 'frob(s|bed)?': use 'validate' \(docs/reference/glossary\.md\)", problem)
 
 
 @pytest.mark.parametrize(
     ("source", "line"), [("try: ...\nexcept OSError as frob: ...", 2), ("match 1:\n    case frob: ...", 2)]
 )
 def test_captured_name_is_found(problems: Check, source: str, line: int) -> None:
-    assert problems("b.py", source) == [f"b.py:{line}: banned 'frob': use 'validate' (docs/glossary.md)"]
+    assert problems("b.py", source) == [f"b.py:{line}: banned 'frob': use 'validate' (docs/reference/glossary.md)"]
 
 
 @pytest.mark.parametrize("path", ["frob.py", "a/test_frob.py", "frob/__init__.py", "gizmo.py", "gizmo/__init__.py"])
@@ -123,12 +123,14 @@ def test_ordinary_use_passes(problems: Check, path: str, source: str) -> None:
     ],
 )
 def test_phrase_is_found_across_lines(problems: Check, path: str, content: str) -> None:
-    assert problems(path, content) == [f"{path}:1: banned 'in the olden way': use 'with SIGKILL' (docs/glossary.md)"]
+    assert problems(path, content) == [
+        f"{path}:1: banned 'in the olden way': use 'with SIGKILL' (docs/reference/glossary.md)"
+    ]
 
 
 def test_docstring_is_checked_at_its_beginning(problems: Check) -> None:
     assert problems("a.py", '"""What it does."""\n\nx = "What it does"\n\n\ndef f():\n    """Say what."""') == [
-        "a.py:1: banned '\"\"\"What': use 'a noun phrase' (docs/glossary.md)"
+        "a.py:1: banned '\"\"\"What': use 'a noun phrase' (docs/reference/glossary.md)"
     ]
 
 
@@ -140,7 +142,7 @@ def test_exception_permits_a_term_at_its_path_and_position(problems: Check) -> N
     rules = '[[exception]]\ntext = "frob"\npath = "vendor/*"\nwhere = ["keyword"]\nreason = "upstream name"'
     assert problems("vendor/a.py", "print(frob=1)", rules) == []
     assert problems("vendor/b.py", "frob = 1", rules) == [
-        "vendor/b.py:1: banned 'frob': use 'validate' (docs/glossary.md)"
+        "vendor/b.py:1: banned 'frob': use 'validate' (docs/reference/glossary.md)"
     ]
     assert len(problems("a.py", "print(frob=1)", rules)) == 2
 
@@ -148,7 +150,7 @@ def test_exception_permits_a_term_at_its_path_and_position(problems: Check) -> N
 def test_exception_that_permits_nothing_is_reported(problems: Check) -> None:
     rules = '[[exception]]\ntext = "frob"\nreason = "upstream name"'
     assert problems("a.py", "frobs = 1", rules) == [
-        "a.py:1: banned 'frobs': use 'validate' (docs/glossary.md)",
+        "a.py:1: banned 'frobs': use 'validate' (docs/reference/glossary.md)",
         "tools/vocabulary.toml: exception 'frob' (upstream name) applies to nothing, remove it",
     ]
 
@@ -184,10 +186,10 @@ def test_command_line_exits_with_0_without_problems_and_1_with_problems(
     write(repository, RULES, TERMS + f'[unchecked]\n"{RULES}" = "lists the terms"')
     write(repository, "a.py", "x = 1\n")
     assert run(monkeypatch, str(repository)) is None
-    assert capsys.readouterr().out == "vocabulary: 1 files use the terms of docs/glossary.md\n"
+    assert capsys.readouterr().out == "vocabulary: 1 files use the terms of docs/reference/glossary.md\n"
     write(repository, "a.py", "frob = 1\n")
     assert run(monkeypatch, str(repository)) == 1
-    assert capsys.readouterr().out == "a.py:1: banned 'frob': use 'validate' (docs/glossary.md)\n"
+    assert capsys.readouterr().out == "a.py:1: banned 'frob': use 'validate' (docs/reference/glossary.md)\n"
 
 
 @pytest.mark.parametrize(
