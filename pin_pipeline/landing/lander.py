@@ -1,7 +1,8 @@
 """Lander: copy a topic to S3 up to the end offsets read at the start, each record exactly once, across crashes.
 
 The objects on S3 are the progress. The offset that the consumer group has committed only tells where to start listing,
-so that the listing does not grow with the history; it is trusted only if the object named in its metadata exists.
+so that the listing does not grow with the history; it is trusted only if it was committed for this bucket, and the
+object named in its metadata exists.
 """
 
 from __future__ import annotations
@@ -126,8 +127,8 @@ def _start_offset(position: int, begin: int, end: int, partition: TopicPartition
 def _landed_offset(consumer: KafkaConsumer, store: ObjectStore, partition: TopicPartition, end: int) -> int:
     """Return the first offset that is not on S3. Lists nothing if the topic has no records since the last landing."""
     committed = consumer.committed(partition, metadata=True)
-    if committed is not None and committed.metadata:
-        hint = ObjectName.parse(committed.metadata)
+    if committed is not None and committed.metadata.startswith(store.url):
+        hint = ObjectName.parse(committed.metadata.removeprefix(store.url))
         if committed.offset == end and store.exists(hint):
             return end
         names = _last_names(store, partition, hint.offset)
@@ -189,10 +190,10 @@ def _land_from(
             log.info("%s already exists, continuing after it", existing.key)
             return _end_offset(store, existing)
         landed.add_chunk(chunk)
-        _commit(consumer, partition, chunk.next_offset, name)
+        _commit(consumer, store, partition, chunk.next_offset, name)
         log.info("%s: %d records, up to offset %d of %d", name.key, len(chunk.lines), chunk.next_offset, end)
     if name is not None:  # transaction markers after the last record belong to no object: do not read them again
-        _commit(consumer, partition, end, name)
+        _commit(consumer, store, partition, end, name)
     return end
 
 
@@ -208,5 +209,7 @@ def _legacy_name(store: ObjectStore, name: ObjectName) -> ObjectName | None:
     return legacy if store.exists(legacy) else None
 
 
-def _commit(consumer: KafkaConsumer, partition: TopicPartition, offset: int, name: ObjectName) -> None:
-    consumer.commit({partition: OffsetAndMetadata(offset, name.key, -1)})
+def _commit(
+    consumer: KafkaConsumer, store: ObjectStore, partition: TopicPartition, offset: int, name: ObjectName
+) -> None:
+    consumer.commit({partition: OffsetAndMetadata(offset, f"{store.url}{name.key}", -1)})

@@ -59,6 +59,11 @@ class ObjectStore:
         client = clients.client("s3", settings.region, settings.s3_endpoint_url)
         return cls(client, settings.bucket)
 
+    @property
+    def url(self) -> str:
+        """URL of the bucket, which precedes the keys of its objects."""
+        return f"{self.client.meta.endpoint_url}/{self.bucket}/"
+
     def put_once(self, name: ObjectName, body: bytes) -> bool:
         """Write an object unless it exists; return whether it was written."""
         while True:

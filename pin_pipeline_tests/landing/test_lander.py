@@ -16,6 +16,7 @@ from pin_pipeline.batch.tasks import CleanTask, run_embedded
 from pin_pipeline.landing import topic_reader
 from pin_pipeline.landing.lander import land_topic
 from pin_pipeline.landing.topic_reader import LandingError
+from pin_pipeline.local import s3
 from pin_pipeline.reconciliation.topic import reconcile_topic
 from pin_pipeline.records import GEO
 from pin_pipeline.settings import Settings
@@ -162,6 +163,15 @@ def test_lander_takes_progress_from_s3_instead_of_committed_offset(settings: Set
         store.client.delete_object(Bucket=settings.bucket, Key=key)
     assert land_pins(settings).records == 30
     assert lines(settings) == RECORDS
+
+
+def test_each_bucket_gets_all_records_if_a_topic_is_landed_into_two(settings: Settings) -> None:
+    other = settings.model_copy(update={"bucket": f"{settings.bucket}-other"})
+    s3.create_bucket(other.s3_endpoint_url, other.bucket)
+    for number, bucket in enumerate((settings, other, settings, other), start=1):
+        produce(settings, "pin", RECORDS[number - 1 : number])
+        land_pins(bucket)
+        assert lines(bucket) == RECORDS[:number]
 
 
 def test_lander_lists_from_the_last_landed_object(settings: Settings, store: ObjectStore) -> None:
