@@ -57,6 +57,8 @@ def _origin(column: Column) -> str:
             return fields[0]
         case Combine.ARRAY:
             return f"array of {', '.join(fields)}"
+        case Combine.FIRST:
+            return f"{', otherwise '.join(fields)}"
         case Combine.SPACE_JOINED:
             return f"{', space, '.join(fields)}"
 

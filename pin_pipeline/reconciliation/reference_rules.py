@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 import orjson
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from pin_pipeline.reconciliation.reference_columns import ABSENT, UTC_MICROSECONDS, Values, expected_column
 from pin_pipeline.records import Combine, RecordType
@@ -113,6 +114,8 @@ def _combine(combine: Combine | None, arrays: list[pa.Array]) -> pa.Array:
             return pa.ListArray.from_arrays(
                 ends, list(chain(*zip(*(array.to_pylist() for array in arrays), strict=True)))
             )
+        case Combine.FIRST:
+            return pc.coalesce(*arrays)
         case Combine.SPACE_JOINED:
             rows = zip(*(array.to_pylist() for array in arrays), strict=True)
             return pa.array([" ".join(filter(None, words)) or None for words in rows], pa.string())

@@ -13,6 +13,8 @@ class Combine(StrEnum):
 
     ARRAY = "array"
     SPACE_JOINED = "space_joined"
+    FIRST = "first"
+    """The first field that has a value, such as the new and then the former name of a renamed field."""
 
 
 @dataclass(frozen=True, kw_only=True)

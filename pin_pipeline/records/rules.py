@@ -130,6 +130,8 @@ def _column_reader(column: Column, indexes: list[int]) -> Callable[[Values], obj
             return itemgetter(indexes[0])
         case Combine.ARRAY:
             return lambda values: [values[index] for index in indexes]
+        case Combine.FIRST:
+            return lambda values: next((values[index] for index in indexes if values[index] is not None), None)
         case Combine.SPACE_JOINED:
             return lambda values: " ".join([values[index] for index in indexes if values[index] is not None]) or None
 

@@ -15,7 +15,9 @@ from pin_pipeline.defs.assets.cleaned import cleaned_spec
 from pin_pipeline.defs.assets.source import source_spec
 from pin_pipeline.emulator.source_tables import source_table
 from pin_pipeline.gateway.routes.records import record_schema
-from pin_pipeline.records import GEO, RECORD_TYPES, Expectation, RecordType
+from pin_pipeline.reconciliation.reference_rules import expected_outcome
+from pin_pipeline.records import GEO, RECORD_TYPES, Column, Combine, Expectation, RecordType
+from pin_pipeline.records.classify import classify_values
 from pin_pipeline.records.fields import Number, Text
 from pin_pipeline.records.reasons import Reason
 from pin_pipeline.records.record_type import published_column
@@ -97,6 +99,23 @@ def test_edited_record_type_changes_cleaning_and_adds_column_to_existing_table(
         {"ind": 2, "country": None, "altitude": 12.0},
     ]
     assert table(settings, "quarantine/geo", "select field, value from t") == [{"field": "altitude", "value": '"high"'}]
+
+
+def test_column_of_a_renamed_field_has_the_value_of_the_new_or_the_former_name() -> None:
+    names = ("country_name", "country")
+    fields = tuple(field for field in GEO.fields if field.name != "country")
+    fields += tuple(Text(name=name, description="Country.", required=False) for name in names)
+    country = Column(name="country", type="string", description="Country.", fields=names, combine=Combine.FIRST)
+    columns = tuple(country if column.name == "country" else column for column in GEO.columns)
+    renamed = replace(GEO, fields=fields, columns=columns)
+    records = [geo(1), geo(2, country_name="Angola"), {**geo(3), "country": None}]
+    former, both, neither = (json.dumps(record).encode() for record in records)
+    new = both.replace(b'"country": "Albania", ', b"")
+    values = [former, both, new, neither]
+    classified = classify_values(renamed, values).field("country").to_pylist()
+    assert classified == ["Albania", "Angola", "Angola", None]
+    assert expected_outcome(renamed, values).rows["country"].to_pylist() == classified
+    assert "| `country` | string | `country_name`, otherwise `country` | 100% |" in render_rules_page([renamed])
 
 
 def test_rules_page_in_docs_equals_generated_page() -> None:
