@@ -62,7 +62,8 @@ def _replace_tables(engine: BatchEngine[Any], lake: Lake, staging: Lake, record_
             each.ensure_table(quarantine, TOPIC_QUARANTINE, PROPERTIES, metadata="{}")
         engine.replace_quarantine(record_type, lake, staging)
     columns = (*record_type.columns, *SOURCE_POSITION)
-    table = lake.ensure_table(cleaned, columns, PROPERTIES, CleaningProgress().metadata())
+    # An existing table may have columns of other types: they are replaced as well.
+    table = lake.snapshot(cleaned) or lake.ensure_table(cleaned, columns, PROPERTIES, CleaningProgress().metadata())
     batch = CleaningProgress.of(table).batch + 1
     progress = replace(CleaningProgress.of(staging.require(cleaned)), batch=batch)
     engine.replace_cleaned(record_type, lake, staging, progress)

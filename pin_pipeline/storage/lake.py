@@ -11,7 +11,7 @@ import pyarrow as pa
 from deltalake import CommitProperties, DeltaTable, Field, Schema, write_deltalake
 from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
 from deltalake.fs import DeltaStorageHandler
-from deltalake.schema import ArrayType, PrimitiveType
+from deltalake.schema import ArrayType, DataType, PrimitiveType
 from pyarrow.fs import PyFileSystem
 
 from pin_pipeline.aws.clients import LOCAL_CREDENTIALS, LOCAL_REGION, is_local
@@ -34,6 +34,10 @@ class LakeError(PipelineError):
 
 class NoSuchTableError(LakeError):
     """Raised when a required table does not exist."""
+
+
+class ColumnTypeError(LakeError):
+    """Raised when a column of a table has another type than its definition."""
 
 
 @dataclass(frozen=True)
@@ -120,13 +124,22 @@ class Lake:
             columns: columns that the table must have.
             properties: table properties, set on creation only.
             metadata: metadata of the commit that creates the table.
+
+        Raises:
+            ColumnTypeError: a column has another type than its definition: writing to it could round values.
         """
         fields = delta_schema(columns).fields
         table = self.snapshot(key)
         if table is None:
             self._create(key, fields, properties, metadata)
             return self.require(key)
-        existing = {field.name for field in table.delta.schema().fields}
+        existing = {field.name: field.type for field in table.delta.schema().fields}
+        for column, declared in zip(columns, fields, strict=True):
+            if not _is_same_type(existing.get(column.name, declared.type), declared.type):
+                raise ColumnTypeError(
+                    f"column {column.name} of {key} is not of type {column.type}, as its definition says: recreate the "
+                    "table as docs/guides/evolve-a-schema.md describes"
+                )
         missing = [field for field in fields if field.name not in existing]
         if not missing:
             return table
@@ -212,6 +225,13 @@ def _type(sql: str) -> PrimitiveType | ArrayType:
     if sql.startswith("array<"):
         return ArrayType(_type(sql.removeprefix("array<").removesuffix(">")), contains_null=True)
     return PrimitiveType({"bigint": "long", "int": "integer"}.get(sql, sql))
+
+
+def _is_same_type(first: DataType, second: DataType) -> bool:
+    """Compare two types, but not whether the elements of arrays may be null, which writers state differently."""
+    if isinstance(first, ArrayType) and isinstance(second, ArrayType):
+        return _is_same_type(first.element_type, second.element_type)
+    return first == second
 
 
 def _root_cause(error: Exception) -> str:

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from pin_pipeline.batch.engines.base import BatchEngine
 from pin_pipeline.batch.rebuild import rebuild
+from pin_pipeline.records import USER
+from pin_pipeline.records.fields import Number
 from pin_pipeline.reports import Report
 from pin_pipeline.settings import Settings
-from pin_pipeline.storage.lake import Lake
+from pin_pipeline.storage.lake import ColumnTypeError, Lake
 from pin_pipeline.storage.object_store import ObjectStore
 from pin_pipeline_tests.batch.batch_helpers import Row, put, run_clean, table, topics, totals
 from pin_pipeline_tests.batch.crash import crash_at
-from pin_pipeline_tests.helpers.rows import pin
+from pin_pipeline_tests.helpers.rows import pin, user
 
 Engine = BatchEngine[Any]
 CLEANED, QUARANTINED = "select * from t order by ind", "select * from t order by source_offset"
@@ -45,6 +48,22 @@ def test_rebuild_gives_same_content_and_cleaning_continues_after_it(history: Set
     assert not ObjectStore.of(history).client.list_objects_v2(Bucket=history.bucket, Prefix="rebuild/")["KeyCount"]
     put(history, "pin", [pin(3), b"nothing"], first=5)
     assert totals(run_clean(history, engine, "pin")["cleaned/pin"]) == (7, 3, 1, 3, 0)
+
+
+def test_column_of_another_type_is_refused_until_the_table_is_rebuilt(settings: Settings, engine: Engine) -> None:
+    age = Number(name="age", description="Age in years.", minimum=0, maximum=150)
+    fields = tuple(age if field.name == "age" else field for field in USER.fields)
+    columns = tuple(replace(column, type="double") if column.name == "age" else column for column in USER.columns)
+    changed = replace(USER, fields=fields, columns=columns)
+    put(settings, "user", [user(1, age=36)])
+    run_clean(settings, engine, USER)
+    put(settings, "user", [user(2, age=36.5)], first=1)
+    with pytest.raises(ColumnTypeError, match="column age of cleaned/user is not of type double"):
+        run_clean(settings, engine, changed)
+    assert [row["ind"] for row in table(settings, "cleaned/user")] == [1]
+    [report] = rebuild(engine, Lake.of(settings), ObjectStore.of(settings), topics(settings, changed))
+    assert totals(report) == (2, 2, 0, 0, 0)
+    assert table(settings, "cleaned/user", "select age from t order by ind") == [{"age": 36.0}, {"age": 36.5}]
 
 
 def test_rebuild_restores_lost_rows(history: Settings, engine: Engine) -> None:
