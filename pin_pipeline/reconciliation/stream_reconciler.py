@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from pin_pipeline.reconciliation.findings import DiscrepancyType, PartitionCounts, StreamFindings, StreamPosition
 from pin_pipeline.reconciliation.reference_rules import ExpectedRejection, expected_outcome, published_schema
+from pin_pipeline.reconciliation.tables import read_rows
 from pin_pipeline.records import RecordType
 from pin_pipeline.records.rules_version import rules_version
 from pin_pipeline.storage.delta_snapshot import Snapshot
@@ -162,7 +163,7 @@ def _rows(table: Snapshot | None, columns: pa.Schema) -> pa.Table:
     wanted = pa.schema([*columns, (SHARD, pa.string()), (SEQUENCE_NUMBER, pa.string())])
     if table is None:
         return wanted.empty_table()
-    return table.delta.to_pyarrow_dataset().to_table(columns=wanted.names).cast(wanted).combine_chunks()
+    return read_rows(table.delta, wanted)
 
 
 def _positions(rows: pa.Table) -> Iterator[StreamPosition]:

@@ -41,8 +41,7 @@ class PublishedRows:
 
     def __init__(self, record_type: RecordType, rows: pa.Table) -> None:
         rows = rows.sort_by([(PARTITION, "ascending"), (OFFSET, "ascending")])
-        names = [column.name for column in record_type.columns]
-        self.rows = rows.select(names).cast(published_schema(record_type)).combine_chunks()
+        self.rows = rows.select(published_schema(record_type).names).combine_chunks()
         # Integers, because one position object per row would slow down the garbage collector.
         self.partitions: list[int] = rows[PARTITION].to_pylist()
         self.offsets: list[int] = rows[OFFSET].to_pylist()
@@ -110,15 +109,14 @@ class TopicTables:
         if cleaned is None:
             return cls.empty(record_type)
         progress = cleaned.last_commit.metadata
-        names = [*(column.name for column in record_type.columns), PARTITION, OFFSET]
-        tables = cls(
-            PublishedRows(record_type, _rows(cleaned.delta, names, first)), last_keys=progress.get("last_keys", {})
-        )
+        columns = _columns(record_type)
+        published = PublishedRows(record_type, read_rows(cleaned.delta, columns, dataset.field(OFFSET) >= first))
+        tables = cls(published, last_keys=progress.get("last_keys", {}))
         if quarantine is not None:
-            columns = [PARTITION, OFFSET, "replayed_in", "reason", "field", "bytes", "rules_version"]
-            rows = _rows(quarantine.delta, columns, first)
+            names = [PARTITION, OFFSET, "replayed_in", "reason", "field", "bytes", "rules_version"]
+            rows = quarantine.delta.to_pyarrow_dataset().to_table(names, filter=dataset.field(OFFSET) >= first)
             for partition, offset, replayed_in, *record in zip(
-                *(rows[name].to_pylist() for name in columns), strict=True
+                *(rows[name].to_pylist() for name in names), strict=True
             ):
                 if replayed_in is not None and replayed_in == progress.get("replayed"):
                     continue  # published by the commit of that number, which left the deletion to the next one
@@ -131,8 +129,7 @@ class TopicTables:
     @classmethod
     def empty(cls, record_type: RecordType) -> TopicTables:
         """Return tables without rows."""
-        source = [(PARTITION, pa.int32()), (OFFSET, pa.int64())]
-        return cls(PublishedRows(record_type, pa.schema([*published_schema(record_type), *source]).empty_table()))
+        return cls(PublishedRows(record_type, _columns(record_type).empty_table()))
 
 
 def key_column(record_type: RecordType) -> str:
@@ -140,5 +137,13 @@ def key_column(record_type: RecordType) -> str:
     return next(column.name for column in record_type.columns if column.fields == (record_type.key,))
 
 
-def _rows(table: DeltaTable, columns: list[str], first: int) -> pa.Table:
-    return table.to_pyarrow_dataset().to_table(columns=columns, filter=dataset.field(OFFSET) >= first)
+def read_rows(table: DeltaTable, columns: pa.Schema, condition: dataset.Expression | None = None) -> pa.Table:
+    """Read columns of a table. Columns that a later definition has added, and no commit yet, are null."""
+    existing = {field.name for field in table.schema().fields}
+    rows = table.to_pyarrow_dataset().to_table([name for name in columns.names if name in existing], filter=condition)
+    arrays = [rows[column.name] if column.name in existing else pa.nulls(len(rows), column.type) for column in columns]
+    return pa.table(arrays, columns.names).cast(columns).combine_chunks()
+
+
+def _columns(record_type: RecordType) -> pa.Schema:
+    return pa.schema([*published_schema(record_type), (PARTITION, pa.int32()), (OFFSET, pa.int64())])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -16,7 +17,9 @@ from pin_pipeline.reconciliation import broker
 from pin_pipeline.reconciliation.errors import ReconciliationError
 from pin_pipeline.reconciliation.findings import DiscrepancyType, TopicFindings
 from pin_pipeline.reconciliation.topic import reconcile_topic
-from pin_pipeline.records import PIN
+from pin_pipeline.records import PIN, RecordType
+from pin_pipeline.records.fields import Text
+from pin_pipeline.records.record_type import published_column
 from pin_pipeline.settings import Settings
 from pin_pipeline.storage.lake import Lake
 from pin_pipeline.storage.object_keys import ObjectName
@@ -41,9 +44,9 @@ def land_and_clean(settings: Settings, engine: BatchEngine[Any]) -> Callable[...
     return run
 
 
-def reconcile(settings: Settings, since: dict[int, int] | None = None) -> TopicFindings:
+def reconcile(settings: Settings, since: dict[int, int] | None = None, record_type: RecordType = PIN) -> TopicFindings:
     topic, lake, store = settings.topic("pin"), Lake.of(settings), ObjectStore.of(settings)
-    return reconcile_topic(PIN, topic, settings.kafka, lake, store, since)
+    return reconcile_topic(record_type, topic, settings.kafka, lake, store, since)
 
 
 def totals(findings: TopicFindings) -> tuple[int, ...]:
@@ -61,6 +64,19 @@ def test_reconciliation_of_healthy_pipeline_finds_nothing_and_counts_add_up(
     land_and_clean(pin(2, title="later"), pin(9, follower_count="many"), cleaning=False)
     second = reconcile(settings, {number: counts.next_offset for number, counts in first.partitions.items()})
     assert (list(second.sentences()), totals(second)) == ([], (0, 0, 0, 0, 2))
+
+
+def test_column_of_a_later_definition_counts_as_null_until_a_commit_adds_it(
+    settings: Settings, land_and_clean: Callable[..., None]
+) -> None:
+    land_and_clean(pin(1), pin(2, colour="red"))
+    fields = (*PIN.fields, Text(name="colour", description="Main colour.", required=False))
+    edited = replace(PIN, fields=fields, columns=(*PIN.columns, published_column(fields, "colour", "string")))
+    found = [
+        (discrepancy.position.offset, discrepancy.type)
+        for discrepancy in reconcile(settings, record_type=edited).discrepancies
+    ]
+    assert found == [(1, DiscrepancyType.MODIFIED)]
 
 
 def test_reconciliation_finds_defects_in_objects_and_tables(
