@@ -41,6 +41,6 @@ def _spec(query: Query) -> dg.AssetSpec:
 def queries(
     context: dg.AssetExecutionContext, lake: LakeResource, batch: BatchResource
 ) -> Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]:
-    """Run the selected queries in one Spark job, on the same versions of the cleaned tables."""
+    """Run the selected queries on one engine, on the same versions of the cleaned tables."""
     selected = (name for name, query in QUERIES.items() if query_key(query) in context.selected_asset_keys)
     yield from report_results(batch.run(context, QueryTask(tuple(selected)), lake))
