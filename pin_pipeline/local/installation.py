@@ -16,7 +16,7 @@ import pyspark
 from pin_pipeline.local import jars
 from pin_pipeline.local.errors import LocalError
 from pin_pipeline.spark.conf import SPARK_HOME
-from pin_pipeline.spark.java import PACKAGED_JAVA_HOME, PACKAGED_JAVA_SCRIPT
+from pin_pipeline.spark.java import create_packaged_java_home
 
 
 def install() -> None:
@@ -29,10 +29,7 @@ def install() -> None:
     for name in ("bin", "jars"):
         SPARK_HOME.joinpath(name).unlink(missing_ok=True)
         SPARK_HOME.joinpath(name).symlink_to(Path(pyspark.__path__[0], name))
-    java = PACKAGED_JAVA_HOME / "bin" / "java"
-    java.parent.mkdir(parents=True, exist_ok=True)
-    java.write_text(PACKAGED_JAVA_SCRIPT)
-    java.chmod(0o755)
+    create_packaged_java_home()
     with ThreadPoolExecutor() as pool:
         list(pool.map(jars.ensure, get_args(jars.JarSet)))
 

@@ -10,6 +10,8 @@ from collections.abc import Iterable, Iterator
 from importlib.metadata import Distribution, PackageNotFoundError, PathDistribution, distribution
 from pathlib import Path
 
+import pin_pipeline
+
 SPARK = {"pyspark", "delta-spark", "py4j"}
 """Packages that a Databricks Runtime contains in its own versions, and that the wheel must not replace."""
 OPTIONAL_IMPORTS = {"numpy", "setuptools", "certifi"}
@@ -51,6 +53,16 @@ def transitive_requirements(package: Distribution) -> set[str]:
 
 def normalized(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def test_wheel_has_all_files_of_the_package_and_no_others(wheel: Path) -> None:
+    package = Path(pin_pipeline.__file__).parent
+    files = {path.relative_to(package.parent) for path in package.rglob("*") if "__pycache__" not in path.parts}
+    found = {Path(name) for name in zipfile.ZipFile(wheel).namelist()}
+    assert {path for path in found if path.parts[0] == "pin_pipeline"} == {
+        path for path in files if (package.parent / path).is_file()
+    }
+    assert {path.parts[0].partition("-")[2] for path in found} == {"", "0.1.0.dist-info"}
 
 
 def test_wheel_requires_what_its_entry_points_import_and_does_not_replace_spark(wheel: Path, tmp_path: Path) -> None:

