@@ -32,7 +32,7 @@ def delta_table_metadata(key: dg.AssetKey, columns: Sequence[Column]) -> dict[st
 
 
 def column_lineage(columns: Sequence[Column], upstream: dg.AssetKey) -> dg.TableColumnLineage:
-    """Return the fields of the upstream records from which each column is derived."""
+    """Return the fields of the upstream records from which each column is derived, which Dagster+ displays."""
     return dg.TableColumnLineage(
         {
             column.name: [dg.TableColumnDep(asset_key=upstream, column_name=field) for field in column.fields]

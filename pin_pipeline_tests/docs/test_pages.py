@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import subprocess
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -11,11 +12,12 @@ from typer.core import TyperGroup
 from typer.main import get_command
 
 from pin_pipeline.cli.app import app
-from pin_pipeline_tests.docs.pages import ROOT, anchors, links, markdown_pages
+from pin_pipeline_tests.docs.pages import ROOT, anchors, blocks, links, markdown_pages
 
 PAGES = [pytest.param(page, id=str(page.relative_to(ROOT))) for page in markdown_pages()]
 COMMAND = re.compile(r"(?<!put-secret )pin-pipeline ([a-z][a-z-]*)(?: ([a-z][a-z-]*))?")
 TARGET = re.compile(r"`make ([a-z]+)|^make ([a-z]+)", re.MULTILINE)
+CHECK_SYNTAX = ["bash", "-n"]
 MODULE = re.compile(r"python -m ((?:pin_pipeline|benchmarks|tools)[\w.]*)")
 
 
@@ -44,6 +46,13 @@ def test_commands_targets_and_modules_exist(page: Path) -> None:
     missing += [f"make {first or second}" for first, second in TARGET.findall(text) if (first or second) not in targets]
     missing += [module for module in MODULE.findall(text) if find_spec(module.rstrip(".")) is None]
     assert missing == []
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_commands_are_valid_shell(page: Path) -> None:
+    for block in blocks(page):
+        if block.language == "sh":
+            subprocess.run(CHECK_SYNTAX, input=block.text, text=True, check=True)
 
 
 def test_index_lists_every_page() -> None:

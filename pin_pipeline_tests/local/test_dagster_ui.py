@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import signal
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import httpx
+import psutil
 import pytest
 from selenium import webdriver
 
@@ -159,17 +157,9 @@ def test_ui_works_in_a_browser(ui: tuple[httpx.Client, ServerProcess], driver: w
 
 def test_ui_ends_with_a_sentence_if_its_code_server_ends(ui: tuple[httpx.Client, ServerProcess]) -> None:
     _, process = ui
-    [code_server] = [pid for pid in children(process.pid) if "code-server" in command_line(pid)]
-    os.kill(code_server, signal.SIGKILL)
+    [code_server] = [
+        child for child in psutil.Process(process.pid).children() if "code-server" in " ".join(child.cmdline())
+    ]
+    code_server.kill()
     wait_until(lambda: not process.is_alive(), 2 * LOADED_SECONDS)
     assert "Dagster's code server ended: see its messages above" in process.tail()
-
-
-def children(pid: int) -> list[int]:
-    """Return the child processes of a process."""
-    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
-
-
-def command_line(pid: int) -> str:
-    """Return the command line of a process."""
-    return Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " ")

@@ -15,6 +15,7 @@ from pathlib import Path
 from tempfile import mkdtemp
 from typing import Any
 
+import psutil
 import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
@@ -22,11 +23,11 @@ from psycopg.conninfo import make_conninfo
 from pin_pipeline.local import ports, postgres, postgres_programs, postgres_setup
 from pin_pipeline.local.errors import LocalError
 from pin_pipeline.local.server import ServerSpec
+from pin_pipeline_tests.helpers.other_user import needs_root
 from pin_pipeline_tests.helpers.waiting import wait_until
 from pin_pipeline_tests.local.postgres_homes import SET_UP, new_home, password_of, process_of, start
 
 OTHER_USER = postgres_programs.SETUP_USER
-as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can run a program as another user")
 
 
 @pytest.fixture
@@ -56,16 +57,16 @@ def running_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 @pytest.fixture
 def address(running_home: Path) -> str:
     """Return the URL of the server that the tests share."""
-    [port] = re.findall(r"--port=(\d+)", Path(f"/proc/{process_of(running_home).pid}/cmdline").read_text())
+    [port] = re.findall(r"--port=(\d+)", " ".join(psutil.Process(process_of(running_home).pid).cmdline()))
     return postgres.url(running_home, int(port), "postgres")
 
 
 def processes(home: Path) -> list[Path]:
     """Return the folders under /proc of the processes of the server."""
-    pid = process_of(home).pid
-    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    server = psutil.Process(process_of(home).pid)
+    children = server.children()
     assert children
-    return [Path("/proc", each) for each in (str(pid), *children)]
+    return [Path("/proc", str(process.pid)) for process in (server, *children)]
 
 
 def test_postgres_keeps_committed_rows_after_sigkill(server: ServerSpec, home: Path) -> None:
@@ -205,7 +206,7 @@ def test_processes_of_the_server_hold_no_capability(address: str, running_home: 
                 assert status["NoNewPrivs"] == "1"
 
 
-@as_root
+@needs_root
 @pytest.mark.parametrize(
     ("allowed", "command"),
     [
@@ -236,7 +237,7 @@ def test_another_user_of_the_machine_reads_neither_password_nor_data(
     assert "ermi" in refused.stderr  # permission denied, or not permitted
 
 
-@as_root
+@needs_root
 @pytest.mark.parametrize(("user", "error"), [(0, ""), (OTHER_USER, "no password supplied")])
 def test_another_user_of_the_machine_cannot_connect(address: str, user: int, error: str) -> None:
     psql = [*postgres_programs.command("psql", Path("/"), user), "--no-psqlrc", "--no-password", "-Atc"]
@@ -273,7 +274,7 @@ def test_setup_replaces_a_password_file_that_was_deleted(server: ServerSpec, hom
         psycopg.connect(server.address)
 
 
-@as_root
+@needs_root
 def test_server_runs_from_a_package_that_only_root_may_read(
     home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -290,7 +291,7 @@ def test_server_runs_from_a_package_that_only_root_may_read(
         postgres_setup.set_up(home)
         with psycopg.connect(start(home).address) as connection:
             connection.execute("CREATE TABLE kept AS SELECT now() AT TIME ZONE 'Europe/Berlin' AS at")
-        assert Path(f"/proc/{process_of(home).pid}/cmdline").read_text().startswith(str(cache))
+        assert psutil.Process(process_of(home).pid).exe().startswith(str(cache))
         assert {path.stat().st_uid for path in cache.rglob("*")} == {0}
         assert not [path for path in cache.rglob("*") if path.stat().st_mode & 0o022]
     finally:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+import sys
 from typing import Any
 
+import psutil
 import pyarrow as pa
 import pyspark
 import pytest
@@ -16,11 +17,11 @@ from pin_pipeline.spark.conf import CLASS_ARCHIVE
 pytestmark = pytest.mark.skipif(not CLASS_ARCHIVE.exists(), reason="needs the files that `make test` writes")
 
 
-@pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="needs /proc/PID/maps, which only Linux has")
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells which files a process maps")
 def test_spark_maps_the_class_archive(spark: SparkSession) -> None:
     jvm: Any = spark.sparkContext._jvm
-    pid = jvm.java.lang.ProcessHandle.current().pid()
-    assert str(CLASS_ARCHIVE) in Path(f"/proc/{pid}/maps").read_text()
+    process = psutil.Process(jvm.java.lang.ProcessHandle.current().pid())
+    assert str(CLASS_ARCHIVE) in [mapped.path for mapped in process.memory_maps()]
 
 
 def test_python_workers_import_the_installed_pyspark(spark: SparkSession) -> None:

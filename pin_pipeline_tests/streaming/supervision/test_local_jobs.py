@@ -8,8 +8,10 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
+import psutil
 import pytest
 
 from pin_pipeline.local import process
@@ -41,15 +43,12 @@ def alive(jobs: LocalStreamingJobs) -> bool:
 
 def processes(home: Path) -> list[int]:
     """Return the processes that write to the log of the job."""
-    log = (home / "logs" / f"{JOB}.log").stat()
+    log = home / "logs" / f"{JOB}.log"
     found = []
-    for folder in Path("/proc").glob("[0-9]*"):
-        try:
-            stdout = (folder / "fd" / "1").stat()
-        except OSError:
-            continue
-        if (stdout.st_dev, stdout.st_ino) == (log.st_dev, log.st_ino):
-            found.append(int(folder.name))
+    for running in psutil.process_iter():
+        with suppress(psutil.Error):  # it has ended, or belongs to another user
+            if any(Path(file.path) == log for file in running.open_files()):
+                found.append(running.pid)
     return found
 
 
