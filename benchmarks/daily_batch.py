@@ -17,8 +17,8 @@ from benchmarks.local_services import isolated, local_services
 from benchmarks.records import produce, put_one_by_one, synthetic_values
 from benchmarks.report import Measurement, log_progress, measure_seconds, print_report, require_equal
 from pin_pipeline.batch.queries import QUERIES
-from pin_pipeline.cli import demo
 from pin_pipeline.cli.job_runner import run_job
+from pin_pipeline.emulator import synthetic
 from pin_pipeline.emulator.emulator import emulate
 from pin_pipeline.emulator.gateway_client import Gateway
 from pin_pipeline.emulator.sampling import Draws
@@ -66,7 +66,7 @@ def main() -> None:
 def post_draws(settings: Settings) -> None:
     """Post `DRAWS` draws to the topics, after filling the source database if it is empty."""
     database = SourceDatabase(settings.source_url)
-    demo.fill_if_empty(database)
+    synthetic.fill_if_empty(database)
     with Gateway(settings.gateway_url) as gateway:
         topics = {record_type: settings.topic(record_type) for record_type in RECORD_TYPES}
         emulate(database, TopicSink(gateway, topics), Draws(DRAWS), lambda _: None)

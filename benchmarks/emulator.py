@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from benchmarks.local_services import local_services
 from benchmarks.report import Measurement, log_progress, measure_seconds, print_report, require_equal
-from pin_pipeline.cli import demo
+from pin_pipeline.emulator import synthetic
 from pin_pipeline.emulator.emulator import emulate
 from pin_pipeline.emulator.gateway_client import Gateway
 from pin_pipeline.emulator.sampling import Draws
@@ -23,7 +23,7 @@ def main() -> None:
     """Emulate without pauses, and count the records on the broker."""
     with local_services() as settings:
         database = SourceDatabase(settings.source_url)
-        demo.fill_if_empty(database)
+        synthetic.fill_if_empty(database)
         log_progress(f"{DRAWS:,} draws")
         with Gateway(settings.gateway_url) as gateway:
             sink = TopicSink(gateway, {record_type: settings.topic(record_type) for record_type in RECORD_TYPES})

@@ -17,8 +17,8 @@ from pathlib import Path
 from benchmarks.local_services import local_services
 from benchmarks.processes import PROC, process_tree
 from benchmarks.report import Measurement, log_progress, print_report, require_equal
-from pin_pipeline.cli import demo
 from pin_pipeline.cli.job_runner import run_job
+from pin_pipeline.emulator import synthetic
 from pin_pipeline.emulator.source import SourceDatabase
 from pin_pipeline.local import servers
 from pin_pipeline.records import RECORD_TYPES
@@ -35,7 +35,7 @@ def main() -> None:
     if sys.platform != "linux":
         sys.exit("benchmarks.memory runs on Linux only: it reads the proportional set sizes in /proc")
     with local_services() as settings:
-        demo.fill_if_empty(SourceDatabase(settings.source_url))
+        synthetic.fill_if_empty(SourceDatabase(settings.source_url))
         with _sampled() as samples:
             log_progress(f"job emulation, {DRAWS} draws")
             run_job(settings, "emulation", {"ops": {"post": {"config": {"draws": DRAWS}}}})

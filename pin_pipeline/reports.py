@@ -17,6 +17,10 @@ MAX_CELL_CHARACTERS = 28
 """Longer cells are truncated in a Markdown preview, so that ten columns fit on a page of the UI."""
 
 
+NO_RECORDS_YET = "no records yet: run the job `emulation`"
+"""Reason of a check that fails only because nothing was posted."""
+
+
 class Severity(StrEnum):
     """Severity of a failed check."""
 

@@ -13,7 +13,7 @@ from pin_pipeline.batch.engines.base import BatchEngine
 from pin_pipeline.batch.parallel import in_parallel
 from pin_pipeline.batch.queries import QUERIES, Query, functions_sql
 from pin_pipeline.batch.vacuum import vacuum_if_due
-from pin_pipeline.reports import Check, Report
+from pin_pipeline.reports import NO_RECORDS_YET, Check, Report, Severity
 from pin_pipeline.storage.delta_commits import new_rows
 from pin_pipeline.storage.delta_snapshot import Snapshot, UnknownProgressError
 from pin_pipeline.storage.lake import Lake
@@ -77,5 +77,13 @@ def _run_query(engine: BatchEngine[Any], lake: Lake, query: Query, versions: dic
             "seconds": round(time.monotonic() - started, 2),
             "preview": table.preview(),
         },
-        (Check("has_rows", count > 0, {"rows": count}),),
+        (_has_rows(lake, query, count),),
     )
+
+
+def _has_rows(lake: Lake, query: Query, rows: int) -> Check:
+    if rows:
+        return Check("has_rows", passed=True, metadata={"rows": rows})
+    if not all(lake.require(f"cleaned/{name}").rows for name in query.inputs):
+        return Check("has_rows", passed=False, metadata={"reason": NO_RECORDS_YET}, severity=Severity.WARN)
+    return Check("has_rows", passed=False, metadata={"reason": "no row of the input tables is selected: see the SQL"})

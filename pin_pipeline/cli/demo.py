@@ -48,18 +48,12 @@ def demo(
     console.print("[bold]make dev[/bold] starts the servers and the Dagster UI, which shows all of this.")
 
 
-def fill_if_empty(database: SourceDatabase) -> None:
-    """Store the synthetic rows in a source database that has no rows."""
-    if database.is_empty():
-        synthetic.fill(database)
-
-
 def _run_batch(settings: Settings, timings: Timings, draws: int) -> dict[str, float]:
     """Run the jobs `emulation` and `daily_batch`; returns the seconds of each step of the daily batch."""
     with stage(timings, "source database"):
-        fill_if_empty(SourceDatabase.of(settings))
+        synthetic.fill_if_empty(SourceDatabase.of(settings))
     with stage(timings, f"job emulation, {draws} draws"):
-        run_job(settings, "emulation", {"ops": {"post": {"config": {"draws": draws}}}})
+        run_job(settings, "emulation", {"ops": {"post": {"config": {"draws": draws, "target": "kafka"}}}})
     with stage(timings, "job daily_batch"):
         return run_job(settings, "daily_batch", {})
 

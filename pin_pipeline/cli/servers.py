@@ -14,6 +14,8 @@ import typer
 from pin_pipeline.aws.clients import LOCAL_CREDENTIALS
 from pin_pipeline.cli.console import Timings, console, progress, stage
 from pin_pipeline.cli.rows import Json, print_json, print_line, print_rows
+from pin_pipeline.emulator import synthetic
+from pin_pipeline.emulator.source import SourceDatabase
 from pin_pipeline.local import dagster_ui, ports, servers
 from pin_pipeline.local.errors import LocalError
 from pin_pipeline.local.server import ServerProcess
@@ -37,6 +39,8 @@ def dev(
     process = ServerProcess(local.home, servers.UI)
     with dagster_ui.only_session(local), running_servers([]) as settings:
         process.stop()  # its session was killed
+        with stage([], "source database"):
+            synthetic.fill_if_empty(SourceDatabase.of(settings))
         server = dagster_ui.server(settings, ports.choose("ui", local.ui_port, [port]))
         try:
             process.start(server)

@@ -1,8 +1,10 @@
 """Jobs: daily batch, replay, rebuild, emulation, and operation of topics, connector and streaming jobs."""
 
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict
+from functools import partial
+from typing import Literal
 
 import dagster as dg
 from pydantic import Field
@@ -24,8 +26,8 @@ from pin_pipeline.defs.stream_supervisor import tag_run
 from pin_pipeline.emulator.emulator import SendCounts, create_pace, emulate
 from pin_pipeline.emulator.gateway_client import Gateway
 from pin_pipeline.emulator.sampling import Draws
-from pin_pipeline.emulator.sinks import TO_TOPICS, Target, create_sink
-from pin_pipeline.records import PIN, RECORD_TYPES, RecordType
+from pin_pipeline.emulator.sinks import Target, create_sink
+from pin_pipeline.records import PIN, RECORD_TYPES
 from pin_pipeline.settings import Settings
 from pin_pipeline.streaming.jobs import STREAMING_JOBS, streaming_job
 from pin_pipeline.streaming.supervision.decision import Verb
@@ -33,6 +35,8 @@ from pin_pipeline.streaming.supervision.decision import Verb
 SHARDS = 2
 """Shards of a new Kinesis stream."""
 LAYERS = ("raw", "cleaned", "quarantine", "queries", "serving")
+ASSETS = {Target.KAFKA: topic_key, Target.POSTS: topic_key, Target.KINESIS: kinesis_key}
+"""Assets that the records of a target are written to."""
 RECONCILE_ALL = {"reconcile": {"config": {"from_the_beginning": True}}}
 
 daily_batch = dg.define_asset_job(
@@ -89,14 +93,20 @@ class EmulationConfig(dg.Config):
     )
     paced: bool = Field(default=False, description="Wait 0 or 1 second, at random, before each post.")
     posts_per_second: float | None = Field(default=None, gt=0, description="Maximum number of posts per second.")
-    target: Target = Field(
-        default=Target.KAFKA,
+    target: Literal["kafka-and-kinesis", "kafka", "kinesis", "kinesis-one-stream", "posts", "files", "console"] = Field(
+        default="kafka-and-kinesis",
         description=(
-            "Destination of the records: KAFKA (three topics), KINESIS (three streams), KINESIS_ONE_STREAM (one "
-            "stream; the partition key names the record type) or POSTS (one request per record to /pin/, /geo/ and "
-            "/user/, which the gateway writes to the topics). FILES and CONSOLE write to the machine of the run."
+            "Destination of the records: `kafka` (three topics), `kinesis` (three streams), by default one after the "
+            "other, `kinesis-one-stream` (one stream; the partition key names the record type) or `posts` (one request "
+            "per record to /pin/, /geo/ and /user/, which the gateway writes to the topics). `files` and `console` "
+            "write to the machine of the run."
         ),
     )
+
+    def targets(self) -> tuple[Target, ...]:
+        """Return the sinks that receive the records, one after the other."""
+        both = self.target == "kafka-and-kinesis"
+        return (Target.KAFKA, Target.KINESIS) if both else (Target(self.target),)
 
     def row_draws(self) -> Draws:
         """Return the draws that the options describe."""
@@ -119,32 +129,34 @@ def post(
         context.log_event(dg.AssetMaterialization(source_key(record_type), metadata=rows))
     settings = Settings.load().model_copy(update={"prefix": kafka.prefix})
     with Gateway(gateway.url, settings.gateway_api_keys) as client:
-        counts = emulate(
-            database,
-            create_sink(config.target, settings, client, sys.stdout, settings.home / "emulated"),
-            config.row_draws(),
-            progress=lambda done: context.log.info("%d draws posted", done),
-            pace=create_pace(config.posts_per_second, paced=config.paced),
-        )
-    context.log_event(dg.AssetMaterialization(GATEWAY, metadata={"posts": counts[PIN.name].sent}))
-    context.add_output_metadata({record_type: asdict(count) for record_type, count in counts.items()})
-    if config.target in TO_TOPICS:
-        _report_counts(context, topic_key, counts)
-    if config.target is Target.KINESIS:
-        _report_counts(context, kinesis_key, counts)
+        counts = {
+            target: emulate(
+                database,
+                create_sink(target, settings, client, sys.stdout, settings.home / "emulated"),
+                config.row_draws(),
+                progress=partial(context.log.info, f"{target}: %d draws posted"),
+                pace=create_pace(config.posts_per_second, paced=config.paced),
+            )
+            for target in config.targets()
+        }
+    _report_counts(context, counts)
 
 
-def _report_counts(
-    context: dg.OpExecutionContext, key: Callable[[RecordType], dg.AssetKey], counts: Mapping[str, SendCounts]
-) -> None:
-    for record_type in RECORD_TYPES.values():
-        context.log_event(dg.AssetMaterialization(key(record_type), metadata=asdict(counts[record_type.name])))
+def _report_counts(context: dg.OpExecutionContext, counts: Mapping[Target, Mapping[str, SendCounts]]) -> None:
+    posts = sum(sent[PIN.name].sent for sent in counts.values())
+    context.log_event(dg.AssetMaterialization(GATEWAY, metadata={"posts": posts}))
+    for target, of_target in counts.items():
+        context.add_output_metadata({f"{target} {name}": asdict(count) for name, count in of_target.items()})
+        if key := ASSETS.get(target):
+            for record_type in RECORD_TYPES.values():
+                metadata = asdict(of_target[record_type.name])
+                context.log_event(dg.AssetMaterialization(key(record_type), metadata=metadata))
 
 
 @dg.job(
     description=(
         "Emulates users: draws rows of the source tables and posts them to the gateway, which writes them to the "
-        "topics or the Kinesis streams."
+        "topics and the Kinesis streams."
     )
 )
 def emulation() -> None:

@@ -30,10 +30,6 @@ class Target(StrEnum):
     CONSOLE = "console"
 
 
-TO_TOPICS = (Target.KAFKA, Target.POSTS)
-"""Targets whose records end up on the Kafka topics."""
-
-
 class Sink(Protocol):
     """Receiver of rows."""
 

@@ -31,6 +31,12 @@ def rows(record_type: str) -> Iterator[SourceRow]:
     return _GENERATORS[record_type](Random(f"synthetic {record_type}"))  # noqa: S311 - reproducible on purpose
 
 
+def fill_if_empty(database: SourceDatabase) -> None:
+    """Store the synthetic rows in a source database that has no rows."""
+    if database.is_empty():
+        fill(database)
+
+
 def fill(database: SourceDatabase) -> None:
     """Store the synthetic rows of every record type."""
     for record_type in RECORD_TYPES:

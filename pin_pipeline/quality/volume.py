@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from statistics import median
 
-from pin_pipeline.reports import Check, Severity
+from pin_pipeline.reports import NO_RECORDS_YET, Check, Severity
 from pin_pipeline.storage.arrivals import DAYS, Arrival, records_by_day
 
 MAX_AGE = timedelta(hours=36)
@@ -19,7 +19,7 @@ MIN_RATIO, MAX_RATIO = 1 / 3, 3
 def check_freshness(arrivals: Sequence[Arrival], now: datetime) -> Check:
     """Check that records arrived within `MAX_AGE`."""
     if not arrivals:
-        return Check("fresh", passed=False, metadata={"records": 0}, severity=Severity.WARN)
+        return Check("fresh", passed=False, metadata={"reason": NO_RECORDS_YET}, severity=Severity.WARN)
     age = now - max(arrival.at for arrival in arrivals)
     hours = {"hours_since_last_records": round(age / timedelta(hours=1), 1), "at_most": MAX_AGE // timedelta(hours=1)}
     return Check("fresh", age <= MAX_AGE, hours, Severity.WARN)

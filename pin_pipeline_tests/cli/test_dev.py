@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import pytest
 
 from pin_pipeline.cli.servers import TICK_WITHOUT_REQUESTS
+from pin_pipeline.emulator.source import SourceDatabase
 from pin_pipeline.local.process import DetachedProcess
 from pin_pipeline_tests.helpers.command_line import CommandLine
 from pin_pipeline_tests.helpers.output import read_until
@@ -25,7 +26,7 @@ SENSOR_TICK = "Checking for new runs for sensor: stream_supervisor"
         pytest.param((signal.SIGTERM,), {143}, id="SIGTERM", marks=pytest.mark.soak),
     ],
 )
-def test_dev_prints_addresses_in_use_hides_ticks_without_requests_and_ends_all_that_it_started(
+def test_dev_fills_the_source_prints_addresses_hides_ticks_without_requests_and_ends_all_that_it_started(
     command_line: CommandLine, ends: Sequence[signal.Signals], exit_codes: set[int]
 ) -> None:
     command_line.variables |= {"COLUMNS": "1000"}
@@ -41,6 +42,7 @@ def test_dev_prints_addresses_in_use_hides_ticks_without_requests_and_ends_all_t
             process.kill()
     assert process.returncode in exit_codes, error
     wait_until(lambda: not any(group.is_alive() for group in groups(command_line)))
+    assert not SourceDatabase(f"sqlite:///{command_line.home}/source.db").is_empty()
     addresses = dict(line.rsplit(None, 1) for line in shown[2:9])
     assert set(addresses.values()) == {*command_line.addresses().values()}
     assert next(iter(addresses)) == "Dagster UI"

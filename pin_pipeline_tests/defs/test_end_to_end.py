@@ -28,7 +28,7 @@ LANDED_AND_CLEANED = (
     "quarantine/summary",
 )
 """Assets of the daily batch without the queries, which take most of its time."""
-EMULATION = {"post": {"config": {"draws": DRAWS, "seed": 7}}}
+EMULATION = {"post": {"config": {"draws": DRAWS, "seed": 7, "target": "kafka"}}}
 
 
 def drawn_rows(source: str) -> dict[str, list[dict[str, Any]]]:
@@ -86,16 +86,23 @@ def test_daily_batch_matches_an_independent_computation_and_changes_nothing_the_
 
 
 @pytest.mark.usefixtures("streams")
-def test_emulation_with_target_kinesis_reports_the_streams_and_not_the_topics(run: Run) -> None:
-    posted = run("emulation", ops={"post": {"config": {"draws": 5, "target": "KINESIS"}}})
+@pytest.mark.parametrize(
+    ("target", "written"),
+    [
+        ({}, {"topics", "kinesis"}),
+        ({"target": "kafka"}, {"topics"}),
+        ({"target": "posts"}, {"topics"}),
+        ({"target": "kinesis"}, {"kinesis"}),
+        ({"target": "files"}, set()),
+    ],
+    ids=["default", "kafka", "posts", "kinesis", "files"],
+)
+def test_emulation_reports_what_it_has_written_to(run: Run, target: dict[str, str], written: set[str]) -> None:
+    posted = run("emulation", ops={"post": {"config": {"draws": 5, **target}}})
     assert posted.success
     keys = {event.asset_key.to_user_string() for event in posted.get_asset_materialization_events() if event.asset_key}
-    assert {key for key in keys if not key.startswith("source/")} == {
-        "gateway/posts",
-        "kinesis/pin",
-        "kinesis/geo",
-        "kinesis/user",
-    }
+    expected = {f"{layer}/{record_type}" for layer in written for record_type in RECORD_TYPES}
+    assert {key for key in keys if not key.startswith("source/")} == {"gateway/posts"} | expected
 
 
 def test_single_asset_can_be_materialized_alone(settings: Settings, run: Run) -> None:
@@ -108,7 +115,7 @@ def test_single_asset_can_be_materialized_alone(settings: Settings, run: Run) ->
 
 
 def test_lost_row_fails_its_check_and_keeps_the_queries_from_running(settings: Settings, run: Run) -> None:
-    assert run("emulation", ops={"post": {"config": {"draws": 20}}}).success
+    assert run("emulation", ops={"post": {"config": {"draws": 20, "target": "kafka"}}}).success
     assert run("daily_batch", *LANDED_AND_CLEANED).success
     before = versions(settings)
     Lake.of(settings).require("cleaned/user").delta.delete("source_offset = 0")

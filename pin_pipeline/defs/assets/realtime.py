@@ -10,7 +10,7 @@ from pin_pipeline.storage.postgres import PostgresTable
 from pin_pipeline.streaming.postgres_tables import CATEGORY_TRENDS, EXPERIMENTAL_DATA, PROFILE_POPULARITY
 
 DESCRIPTIONS = {
-    EXPERIMENTAL_DATA: "Cleaned pins, each once, one or two seconds after they were posted.",
+    EXPERIMENTAL_DATA: "Cleaned pins, each once, as they arrive on the topic.",
     PROFILE_POPULARITY: "Number of posts and followers of each poster, in windows of one hour.",
     CATEGORY_TRENDS: "Number of pins posted in each category, in windows of five minutes.",
 }
