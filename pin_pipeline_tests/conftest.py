@@ -31,6 +31,7 @@ The code of whole stages is still generated. Sessions in other processes have th
 """
 
 
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Run all modules that use the Spark session in one worker, and keep the tests of every other module in one worker.
 

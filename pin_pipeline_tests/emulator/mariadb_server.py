@@ -64,7 +64,10 @@ def running_mariadb() -> Iterator[MariaDbServer]:
     # Not in the folder of pytest: its path is longer than the limit for sockets.
     with tempfile.TemporaryDirectory(prefix="pin-mariadb-") as home:
         folder, port = Path(home), ports.free_port()
+        (folder / "tmp").mkdir()
         common = ["--no-defaults", f"--datadir={folder / 'data'}", f"--user={getpass.getuser()}"]
+        # A server that starts deletes the temporary tables of another one in the same folder.
+        common += [f"--tmpdir={folder / 'tmp'}"]
         subprocess.run(
             [INSTALL or "", *common, "--auth-root-authentication-method=normal"], check=True, capture_output=True
         )

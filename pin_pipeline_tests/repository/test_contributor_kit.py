@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import tomllib
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
 
 ROOT = Path(__file__).parents[2]
@@ -70,3 +72,9 @@ def test_issue_forms_have_a_name_and_fields() -> None:
         form = yaml.safe_load(path.read_text())
         assert {"name", "description", "body"} <= form.keys()
         assert all(field["attributes"]["label"] for field in form["body"])
+
+
+@pytest.mark.skipif("PYTEST_XDIST_WORKER" not in os.environ, reason="the tests run in one process")
+def test_runner_keeps_the_tests_of_a_module_in_one_process(request: pytest.FixtureRequest) -> None:
+    """Otherwise, each process would start the servers of most modules. pytest-xdist appends the group to the name."""
+    assert request.node.nodeid.endswith("@pin_pipeline_tests/repository/test_contributor_kit.py")
