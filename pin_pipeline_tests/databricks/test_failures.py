@@ -50,7 +50,8 @@ def no_wait_for_pipes_messages(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_failed_run_reports_the_remote_error_and_the_tables_finished_before(
     settings: Settings, workspace: Workspace, remote: Resources, instance: dg.DagsterInstance
 ) -> None:
-    Lake.of(settings).overwrite("cleaned/geo", pa.table({"ind": [1]}))  # a table that the pipeline did not create
+    foreign = pa.table({"ind": pa.array([1], pa.int32())})  # a table that the pipeline did not create
+    Lake.of(settings).overwrite("cleaned/geo", foreign)
     result = materialize(remote, instance, "cleaned/geo", "cleaned/pin")
     message, metadata = failure(result, instance)
     assert "UnknownProgressError: the log of s3://" in message
