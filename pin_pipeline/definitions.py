@@ -6,7 +6,8 @@ which a wheel does not have, and imports every module, including the Databricks 
 
 import dagster as dg
 
-from pin_pipeline.defs import assets, checks, jobs, schedules, sensors
+from pin_pipeline.defs import checks, jobs, schedules, sensors
+from pin_pipeline.defs.graph import load_assets
 from pin_pipeline.defs.resources import create_resources
 from pin_pipeline.settings import Settings
 
@@ -14,7 +15,7 @@ NO_OUTPUTS = dg.mem_io_manager.configured({}, config_schema={})
 """Nothing is passed from step to step. The default would write to any folder that run configuration names."""
 
 defs = dg.Definitions(
-    assets=dg.load_assets_from_package_module(assets, include_specs=True),
+    assets=load_assets(),
     asset_checks=dg.load_asset_checks_from_package_module(checks),
     jobs=[*jobs.ASSET_JOBS, *jobs.OP_JOBS],
     schedules=[schedules.daily_batch_schedule],

@@ -44,7 +44,9 @@ daily_batch = dg.define_asset_job(
     selection=dg.AssetSelection.groups(*LAYERS) | dg.AssetSelection.checks(*(spec.key for spec in STREAM_SPECS)),
     description=(
         "Lands the new records of the topics on S3, cleans them, and runs the queries whose input has changed. Also "
-        "updates the serving view, and runs all data quality and reconciliation checks."
+        "updates the serving view, and runs all data quality and reconciliation checks. It has no date partitions: a "
+        "run processes everything since the last commit, so a missed day needs no backfill. `rebuild` recreates the "
+        "tables, and `replay_quarantine` validates rejected records again."
     ),
 )
 replay_quarantine = dg.define_asset_job(

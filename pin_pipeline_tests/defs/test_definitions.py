@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import dagster as dg
 import pytest
 
 from pin_pipeline.batch.queries import QUERIES
+from pin_pipeline.records import RECORD_TYPES
 from pin_pipeline.streaming.jobs import STREAMING_JOBS
 
 GRAPH = {
@@ -124,7 +125,23 @@ def test_every_check_has_a_description_and_every_table_has_a_check(defs: dg.Defi
     assert checked == {key for key in GRAPH if key.startswith((*BATCH_LAYERS, *STREAMED))}
 
 
-def test_tables_of_streaming_jobs_have_freshness_policies_and_health_checks(
+def test_only_the_assets_of_the_daily_batch_are_expected_at_a_time(defs: dg.Definitions) -> None:
+    schedule = defs.resolve_schedule_def("daily_batch_at_midnight")
+    assert (schedule.cron_schedule, schedule.execution_timezone) == ("0 0 * * *", "UTC")
+    for spec in defs.resolve_all_asset_specs():
+        daily = spec.key.to_user_string().startswith(BATCH_LAYERS)
+        expected = dg.FreshnessPolicy.cron("0 2 * * *", timedelta(hours=2), "UTC") if daily else None
+        assert spec.freshness_policy == expected
+
+
+def test_every_asset_has_an_owner_and_a_layer(defs: dg.Definitions) -> None:
+    for spec in defs.resolve_all_asset_specs():
+        assert spec.owners
+        assert spec.tags["layer"] == spec.key.path[0]
+        assert spec.tags.get("domain") == (spec.key.path[-1] if spec.key.path[-1] in RECORD_TYPES else None)
+
+
+def test_tables_of_streaming_jobs_have_health_checks(
     defs: dg.Definitions,
 ) -> None:
     tables = {table for job in STREAMING_JOBS.values() for table in job.tables}
@@ -132,7 +149,6 @@ def test_tables_of_streaming_jobs_have_freshness_policies_and_health_checks(
     graph = defs.resolve_asset_graph()
     for spec in defs.resolve_all_asset_specs():
         table = spec.key.to_user_string()
-        assert (spec.freshness_policy is not None) == (table in tables)
         if table in tables:
             checks = {check.name for check in graph.get_check_keys_for_assets({spec.key})}
             assert checks == {"running", "lag"} | ({"reconciled"} if table.startswith("streams/") else set())

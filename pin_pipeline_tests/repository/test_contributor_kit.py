@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
+import subprocess
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -78,3 +80,19 @@ def test_issue_forms_have_a_name_and_fields() -> None:
 def test_runner_keeps_the_tests_of_a_module_in_one_process(request: pytest.FixtureRequest) -> None:
     """Otherwise, each process would start the servers of most modules. pytest-xdist appends the group to the name."""
     assert request.node.nodeid.endswith("@pin_pipeline_tests/repository/test_contributor_kit.py")
+
+
+def test_make_names_the_supported_systems_on_another_one(tmp_path: Path) -> None:
+    for name in ("Makefile", "requirements.lock", "pyproject.toml", "setup.cfg"):
+        shutil.copy(ROOT / name, tmp_path)
+    uname = tmp_path / "programs" / "uname"
+    uname.parent.mkdir()
+    uname.write_text("#!/bin/sh\necho MINGW64_NT\n")
+    uname.chmod(0o755)
+    command, path = ["make", "check"], f"{uname.parent}{os.pathsep}{os.environ['PATH']}"
+    result = subprocess.run(
+        command, cwd=tmp_path, env=os.environ | {"PATH": path}, capture_output=True, text=True, check=False
+    )
+    assert result.returncode != 0
+    assert "unsupported system: MINGW64_NT is not Linux or macOS; on Windows, use WSL 2" in result.stderr
+    assert not (tmp_path / ".venv").exists()

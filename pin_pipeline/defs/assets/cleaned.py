@@ -46,7 +46,9 @@ def cleaned_spec(record_type: RecordType) -> dg.AssetSpec:
         description=(
             f"{record_type.description}\n\nOne row per key: the latest record replaces earlier ones. A run reads only "
             "the objects that were landed since the last commit of the table. Rejected records are written to "
-            f"`lake/quarantine/{record_type.name}`."
+            f"`lake/quarantine/{record_type.name}`.\n\nNot partitioned by date: a late record replaces the row of a "
+            "post of any day. The job `rebuild` recreates the table from the landed objects, and `replay_quarantine` "
+            "validates rejected records again."
         ),
         metadata={
             **delta_table_metadata(key, (*record_type.columns, *SOURCE_POSITION)),

@@ -47,7 +47,9 @@ def _raw_asset(record_type: RecordType) -> dg.AssetsDefinition:
         description=(
             f"{record_type.description}\n\nRecords of the topic `{topic}` as JSON Lines objects, which are written "
             "once and named by topic, partition and first offset. A run lands the topic up to the end offsets that it "
-            "reads when it starts. Records that are not a JSON line are kept byte by byte under `encoded/`."
+            "reads when it starts. Records that are not a JSON line are kept byte by byte under `encoded/`.\n\nNot "
+            "partitioned by date: a run lands everything since the last one. The job `rebuild` lands missing objects "
+            "again."
         ),
         metadata={"dagster/uri": f"s3://{SETTINGS.bucket}/topics/{topic}/"},
         check_specs=[

@@ -2,7 +2,6 @@
 
 import dagster as dg
 
-from pin_pipeline.defs.assets.streams import FRESHNESS
 from pin_pipeline.defs.assets.topics import topic_key
 from pin_pipeline.defs.metadata import SETTINGS, table_schema
 from pin_pipeline.records import PIN
@@ -28,15 +27,14 @@ def _spec(table: PostgresTable, description: str) -> dg.AssetSpec:
         group_name="realtime",
         kinds={"kafka", "postgres"},
         description=(
-            f"{description}\n\nPostgres table that the streaming job `kafka_to_postgres` keeps up to date. It becomes "
-            "overdue when no pins arrive; this is a fault only if the check `running` or `lag` fails as well."
+            f"{description}\n\nPostgres table that the streaming job `kafka_to_postgres` keeps up to date. The checks "
+            "`running` and `lag` tell whether it is."
         ),
         metadata={
             "dagster/table_name": table.name,
             "dagster/column_schema": table_schema(table.columns),
             "dashboard": dg.MetadataValue.url(SETTINGS.dashboard_url),
         },
-        freshness_policy=FRESHNESS,
     )
 
 

@@ -1,16 +1,11 @@
 """Delta tables that the streaming job `kinesis_to_delta` keeps up to date."""
 
-from datetime import timedelta
-
 import dagster as dg
 
 from pin_pipeline.defs.assets.kinesis import kinesis_key
 from pin_pipeline.defs.metadata import SETTINGS, delta_table_metadata
 from pin_pipeline.records import RECORD_TYPES, RecordType
 from pin_pipeline.records.positions import STREAM_POSITION
-
-FRESHNESS = dg.FreshnessPolicy.time_window(warn_window=timedelta(minutes=10), fail_window=timedelta(hours=1))
-"""Freshness policy of every table that a streaming job writes."""
 
 
 def stream_table_key(record_type: RecordType) -> dg.AssetKey:
@@ -27,14 +22,12 @@ def _spec(record_type: RecordType) -> dg.AssetSpec:
         kinds={"kinesis", "deltalake"},
         description=(
             f"{record_type.description}\n\nRecords of the Kinesis stream, cleaned as they arrive by the streaming job "
-            "`kinesis_to_delta`. The table becomes overdue when no records arrive; this is a fault only if the check "
-            "`running` or `lag` fails as well."
+            "`kinesis_to_delta`. The checks `running` and `lag` tell whether the table is up to date."
         ),
         metadata={
             **delta_table_metadata(key, (*record_type.columns, *STREAM_POSITION)),
             "dashboard": dg.MetadataValue.url(SETTINGS.dashboard_url),
         },
-        freshness_policy=FRESHNESS,
     )
 
 
