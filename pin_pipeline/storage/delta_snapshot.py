@@ -16,6 +16,8 @@ from pin_pipeline.errors import PipelineError
 from pin_pipeline.reports import markdown_table
 from pin_pipeline.storage.delta_log import DeltaLog
 
+PREVIEW_ROWS = 5
+
 
 class UnknownProgressError(PipelineError):
     """Raised when the log of a table has no commit of this pipeline, so that its progress is unknown."""
@@ -96,8 +98,11 @@ class Snapshot:
         return pa.table(query.execute(sql))
 
     def preview(self) -> str:
-        """Return the first rows as a Markdown table."""
-        return markdown_table(self.query("select * from t limit 5"))
+        """Return the first rows as a Markdown table and, if there are more, the command that prints them."""
+        table = markdown_table(self.query(f"select * from t limit {PREVIEW_ROWS}"))  # noqa: S608 - a constant
+        if self.rows <= PREVIEW_ROWS:
+            return table
+        return f"{table}\n\n{PREVIEW_ROWS} of {self.rows} rows; all: `pin-pipeline show {self.key} --rows {self.rows}`"
 
 
 def _parse_metadata(text: str | None) -> dict[str, Any] | None:

@@ -58,6 +58,18 @@ def test_snapshot_excludes_later_commits(settings: Settings) -> None:
     assert [commit.metadata for commit in lake.require("t").commits()] == [{"batch": 8}, {"batch": 7}]
 
 
+@pytest.mark.parametrize(
+    ("rows", "shown", "last"), [(5, 5, ""), (6, 5, "5 of 6 rows; all: `pin-pipeline show a --rows 6`")]
+)
+def test_preview_names_the_command_that_prints_the_other_rows(
+    settings: Settings, rows: int, shown: int, last: str
+) -> None:
+    Lake.of(settings).overwrite("a", pa.table({"ind": list(range(rows))}))
+    table, _, hint = Lake.of(settings).require("a").preview().partition("\n\n")
+    assert len(table.splitlines()) == shown + 2
+    assert hint == last
+
+
 def test_lake_opens_unchanged_table_once(settings: Settings) -> None:
     lake = Lake.of(settings)
     assert lake.snapshot("t") is None
