@@ -127,7 +127,7 @@ def _start_offset(position: int, begin: int, end: int, partition: TopicPartition
 def _landed_offset(consumer: KafkaConsumer, store: ObjectStore, partition: TopicPartition, end: int) -> int:
     """Return the first offset that is not on S3. Lists nothing if the topic has no records since the last landing."""
     committed = consumer.committed(partition, metadata=True)
-    if committed is not None and committed.metadata.startswith(store.url):
+    if committed is not None and committed.metadata and committed.metadata.startswith(store.url):
         hint = ObjectName.parse(committed.metadata.removeprefix(store.url))
         if committed.offset == end and store.exists(hint):
             return end
