@@ -16,7 +16,6 @@ Metadata = Mapping[str, int | float | str]
 MAX_CELL_CHARACTERS = 28
 """Longer cells are truncated in a Markdown preview, so that ten columns fit on a page of the UI."""
 
-
 NO_RECORDS_YET = "no records yet: run the job `emulation`"
 """Reason of a check that fails only because nothing was posted."""
 

@@ -184,7 +184,7 @@ def aws_defaults(bucket: str) -> dict[str, str]:
 
 
 def local_defaults(home: str) -> dict[str, str]:
-    """Return the defaults on a laptop by variable."""
+    """Return the defaults of the local environment by variable."""
     return {
         **LOCAL_ADDRESSES,
         "AWS_REGION": LOCAL_REGION,

@@ -163,7 +163,7 @@ def _rows(table: Snapshot | None, columns: pa.Schema) -> pa.Table:
     wanted = pa.schema([*columns, (SHARD, pa.string()), (SEQUENCE_NUMBER, pa.string())])
     if table is None:
         return wanted.empty_table()
-    return read_rows(table.delta, wanted)
+    return read_rows(table.delta, wanted).combine_chunks()
 
 
 def _positions(rows: pa.Table) -> Iterator[StreamPosition]:

@@ -142,7 +142,7 @@ def read_rows(table: DeltaTable, columns: pa.Schema, condition: dataset.Expressi
     existing = {field.name for field in table.schema().fields}
     rows = table.to_pyarrow_dataset().to_table([name for name in columns.names if name in existing], filter=condition)
     arrays = [rows[column.name] if column.name in existing else pa.nulls(len(rows), column.type) for column in columns]
-    return pa.table(arrays, columns.names).cast(columns).combine_chunks()
+    return pa.table(arrays, columns.names).cast(columns)
 
 
 def _columns(record_type: RecordType) -> pa.Schema:
