@@ -11,6 +11,7 @@ from importlib.metadata import Distribution, PackageNotFoundError, PathDistribut
 from pathlib import Path
 
 import pin_pipeline
+from pin_pipeline_tests.helpers.package_names import normalized
 
 SPARK = {"pyspark", "delta-spark", "py4j"}
 """Packages that a Databricks Runtime contains in its own versions, and that the wheel must not replace."""
@@ -49,10 +50,6 @@ def transitive_requirements(package: Distribution) -> set[str]:
             except PackageNotFoundError:
                 continue  # required on another operating system only
     return found
-
-
-def normalized(name: str) -> str:
-    return re.sub(r"[-_.]+", "-", name).lower()
 
 
 def test_wheel_has_all_files_of_the_package_and_no_others(wheel: Path) -> None:

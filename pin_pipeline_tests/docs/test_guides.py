@@ -13,9 +13,10 @@ from pathlib import Path
 import pytest
 
 from pin_pipeline.aws import clients
-from pin_pipeline.local import ports, s3, servers
+from pin_pipeline.local import ports, s3
 from pin_pipeline.local.readiness import aws_ready
 from pin_pipeline_tests.docs.pages import ROOT, Block, blocks, markdown_pages
+from pin_pipeline_tests.helpers.command_line import free_ports, inherited_environment
 from pin_pipeline_tests.helpers.rows import geo, pin, user
 from pin_pipeline_tests.helpers.waiting import wait_until
 
@@ -62,7 +63,7 @@ class Project:
         (folder / ".venv").symlink_to(sys.prefix)
         shutil.copy(ROOT / "workspace.yaml", folder)
         write_source_files(folder)
-        self.ports = {f"PIN_{name.upper()}_PORT": str(ports.free_port()) for name in servers.ADDRESSES}
+        self.ports = free_ports()
 
     def reset(self) -> None:
         """Undo the edits of pages, and start the servers that they have stopped."""
@@ -71,11 +72,8 @@ class Project:
         self.run(".venv/bin/pin-pipeline up")
 
     def environment(self) -> dict[str, str]:
-        inherited = {name: value for name, value in os.environ.items() if not name.startswith(("PIN_", "AWS_"))}
-        if "PIN_JARS" in os.environ:
-            inherited["PIN_JARS"] = os.environ["PIN_JARS"]
         path = f"{self._programs}{os.pathsep}{os.environ['PATH']}"
-        return inherited | self.ports | {"PATH": path, "PYTHONPATH": str(self.folder)}
+        return inherited_environment() | self.ports | {"PATH": path, "PYTHONPATH": str(self.folder)}
 
     def execute(self, block: Block, replaced: dict[str, str]) -> None:
         match block.language:

@@ -33,10 +33,7 @@ class CommandLine:
     variables: dict[str, str] = field(default_factory=dict)
 
     def environment(self, **variables: str) -> dict[str, str]:
-        inherited = {name: value for name, value in os.environ.items() if not name.startswith(("PIN_", "AWS_"))}
-        if "PIN_JARS" in os.environ:
-            inherited["PIN_JARS"] = os.environ["PIN_JARS"]
-        return inherited | {"PIN_HOME": str(self.home)} | self.variables | variables
+        return inherited_environment() | {"PIN_HOME": str(self.home)} | self.variables | variables
 
     def start(self, *command: str, **variables: str) -> subprocess.Popen[str]:
         return subprocess.Popen(
@@ -86,6 +83,18 @@ class CommandLine:
         return {path.stem: int(path.read_text()) for path in self.home.glob("*.pid")}
 
 
+def inherited_environment() -> dict[str, str]:
+    """Return the environment variables of this process without its settings, except the jar cache."""
+    return {
+        name: value for name, value in os.environ.items() if name == "PIN_JARS" or not name.startswith(("PIN_", "AWS_"))
+    }
+
+
+def free_ports() -> dict[str, str]:
+    """Return environment variables that give every local server a free port."""
+    return {f"PIN_{name.upper()}_PORT": str(ports.free_port()) for name in servers.ADDRESSES}
+
+
 def _run_command(
     command: Sequence[str], environment: Mapping[str, str], folder: Path, outputs: tuple[Path, Path]
 ) -> None:
@@ -103,8 +112,7 @@ def _run_command(
 @contextmanager
 def new_command_line(folder: Path) -> Iterator[CommandLine]:
     """Provide a home without running servers, with free ports; started ones are stopped at the end."""
-    variables = {f"PIN_{name.upper()}_PORT": str(ports.free_port()) for name in servers.ADDRESSES}
-    command_line = CommandLine(folder / "home", variables)
+    command_line = CommandLine(folder / "home", free_ports())
     try:
         yield command_line
     finally:

@@ -15,6 +15,8 @@ from typing import Any
 
 import pytest
 
+from pin_pipeline_tests.helpers.package_names import normalized
+
 ROOT = Path(__file__).parents[2]
 PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text())
 LOCK = (ROOT / "requirements.lock").read_text()
@@ -32,10 +34,6 @@ import pin_pipeline.definitions, pin_pipeline.gateway.server, pin_pipeline.cli.a
 
 def names(requirements: list[str]) -> set[str]:
     return {normalized(re.split(r"[\[<>=~; ]", requirement)[0]) for requirement in requirements}
-
-
-def normalized(name: str) -> str:
-    return re.sub(r"[-_.]+", "-", name).lower()
 
 
 WHEEL = names(PROJECT["project"]["dependencies"])
